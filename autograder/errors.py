@@ -1,0 +1,54 @@
+"""Everything that this package raises on purpose, each with the place and the way out.
+
+``AutograderError`` is ours to report: the command prints it and exits. ``Wrong`` and its kin are verdicts on a
+submission: they end a check, never a run, and their text is written for the student.
+"""
+
+from __future__ import annotations
+
+
+class AutograderError(Exception):
+    """Something of ours, or of the course's, that a person has to mend. The message says what, where and how."""
+
+
+class ConfigError(AutograderError):
+    """The course's configuration or a master notebook has a mistake."""
+
+
+class SubmissionError(AutograderError):
+    """A submission that cannot be read at all: it gets a grade of zero with this message, for the student to read."""
+
+
+class RefusedError(AutograderError):
+    """A submission that is not taken (a link, a pipe, a device, a folder): no grade, but listed."""
+
+
+class ReleaseError(AutograderError):
+    """The release would leak, or the assignment contradicts itself."""
+
+
+class SandboxError(AutograderError):
+    """The sandbox is missing, does not hold, or failed by itself: never the student's fault."""
+
+
+class CheckError(AutograderError):
+    """A hidden check is itself broken."""
+
+
+class GradebookError(AutograderError):
+    """The gradebook could not be read or written."""
+
+
+class Wrong(AssertionError):  # noqa: N818 - a verdict, not an error
+    """A student's answer is wrong. The text is shown to the student and gives nothing hidden away."""
+
+
+class Stopped(Wrong):
+    """The student's code raised, hung, died or returned something that is no data, so there is nothing to compare.
+
+    ``kind`` is one of ``"missing"``, ``"raised"``, ``"timeout"``, ``"died"``, ``"uncrossable"``, ``"protocol"``.
+    """
+
+    def __init__(self, message: str, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind

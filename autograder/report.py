@@ -1,0 +1,156 @@
+"""What grading one submission comes to: plain data, the same for the gradebook, the terminal and the feedback page."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any, Literal
+
+Outcome = Literal["passed", "failed", "errored"]
+"""``failed`` is the student's; ``errored`` is ours, outranks every verdict and is never a zero."""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One hidden check on one submission.
+
+    Attributes:
+        name: The check's function name (with its parameters), unique in the assignment. For instructors.
+        title: One sentence of what was checked, for the student.
+        weight: The share of the row's points, relative to the row's other checks.
+        outcome: Passed, failed or errored.
+        reason: What went wrong, for the student, with nothing hidden in it; empty where it passed.
+        hint: The author's hint, shown where the check failed; may be empty.
+        trouble: For the instructor, where it errored: the traceback.
+    """
+
+    name: str
+    title: str
+    weight: float
+    outcome: Outcome
+    reason: str = ""
+    hint: str = ""
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class RowResult:
+    """One row of the assignment: a solution cell, its test cell, and what the checks said.
+
+    Attributes:
+        name: The solution cell's ``grade_id``.
+        test_id: The test cell's ``grade_id``, which carries the points.
+        points: The row's maximum.
+        checks: Results in the order of the check modules.
+        carried: Functions of earlier rows that were answered by correct ones to get this result; usually empty.
+    """
+
+    name: str
+    test_id: str
+    points: float
+    checks: tuple[CheckResult, ...]
+    carried: tuple[str, ...] = ()
+
+    @property
+    def errored(self) -> bool:
+        """Whether one of the checks failed for a reason of ours."""
+        return any(check.outcome == "errored" for check in self.checks)
+
+    @property
+    def fraction(self) -> Fraction:
+        """The share of the points, exact: passed weight over total weight."""
+        total = sum(Fraction(check.weight) for check in self.checks)
+        passed = sum(Fraction(check.weight) for check in self.checks if check.outcome == "passed")
+        return passed / total if total else Fraction(0)
+
+    @property
+    def score(self) -> float | None:
+        """Points for the row, or None where one of its checks errored."""
+        return None if self.errored else float(Fraction(self.points) * self.fraction)
+
+
+@dataclass(frozen=True)
+class CellRun:
+    """How one code cell of the submission ran.
+
+    Attributes:
+        index: The cell's position in the repaired notebook.
+        status: ``ok``, ``raised``, ``timeout``, ``died`` or ``skipped`` (the submission's time was used up).
+        outputs: Notebook outputs (nbformat 4), bounded and of passive types only.
+        seconds: Wall-clock time.
+    """
+
+    index: int
+    status: Literal["ok", "raised", "timeout", "died", "skipped"]
+    outputs: tuple[dict[str, Any], ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """One submission's grade and everything that explains it.
+
+    Attributes:
+        assignment: The assignment's name.
+        student: The student's id, or None for a notebook graded on its own.
+        digest: SHA-256 of the submission, the assignment, the seed and the environment: what decides the grade.
+        sandbox: How the submission was run: ``bubblewrap`` or ``none``.
+        rows: The autograded rows in the assignment's order.
+        cells: How each code cell ran.
+        notes: Sentences for the student on what was repaired or could not be read.
+        trouble: Why there is no grade, where something of ours failed outside any check; empty otherwise.
+        seconds: Wall-clock time of the grading.
+    """
+
+    assignment: str
+    student: str | None
+    digest: str
+    sandbox: str
+    rows: tuple[RowResult, ...]
+    cells: tuple[CellRun, ...] = ()
+    notes: tuple[str, ...] = ()
+    trouble: str = ""
+    seconds: float = 0.0
+
+    @property
+    def errored(self) -> bool:
+        """Whether something of ours failed, so that the submission stays ungraded."""
+        return bool(self.trouble) or any(row.errored for row in self.rows)
+
+    @property
+    def score(self) -> float | None:
+        """Points over all autograded rows, or None where something of ours failed."""
+        if self.errored:
+            return None
+        return float(sum((Fraction(row.points) * row.fraction for row in self.rows), Fraction(0)))
+
+    @property
+    def max_score(self) -> float:
+        """The most that the autograded rows can give."""
+        return float(sum(Fraction(row.points) for row in self.rows))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as a tree of JSON types, with the scores that follow from it."""
+        tree = asdict(self)
+        tree["score"], tree["max_score"] = self.score, self.max_score
+        for row_tree, row in zip(tree["rows"], self.rows, strict=True):
+            row_tree["score"] = row.score
+        return tree
+
+
+def report_from_dict(tree: dict[str, Any]) -> Report:
+    """The report that ``Report.as_dict`` wrote."""
+    fields = {key: value for key, value in tree.items() if key not in ("score", "max_score")}
+    fields["rows"] = tuple(
+        RowResult(
+            row["name"],
+            row["test_id"],
+            row["points"],
+            tuple(CheckResult(**check) for check in row["checks"]),
+            tuple(row["carried"]),
+        )
+        for row in tree["rows"]
+    )
+    fields["cells"] = tuple(CellRun(**(cell | {"outputs": tuple(cell["outputs"])})) for cell in tree["cells"])
+    fields["notes"] = tuple(tree["notes"])
+    return Report(**fields)
