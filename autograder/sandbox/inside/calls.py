@@ -1,0 +1,151 @@
+"""Calls of a student's functions: what is asked from outside, done on the objects inside.
+
+Nothing here is a secret and nothing here is trusted: it runs in a process that belongs to the student.
+"""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import traceback
+from typing import Any
+
+import numpy as np
+
+from . import wire
+from .wire import Opaque, Ref
+
+
+class Row:
+    """What one row's fork keeps: the objects that calls gave, under handles, and the arguments that they took."""
+
+    def __init__(self, channel: socket.socket | None, names: dict[str, Any]) -> None:
+        self.channel = channel
+        self.names = names
+        self.kept: dict[int, Any] = {}
+        self.arguments: dict[int, Any] = {}
+        self.handles = itertools.count(1)
+
+    def serve(self) -> None:
+        """Answer until the other side closes."""
+        while True:
+            self.send(self.reply(self.receive()))
+
+    def receive(self) -> Any:
+        """The next message from the other side."""
+        assert self.channel is not None
+        return wire.receive(self.channel)
+
+    def send(self, tree: Any) -> None:
+        """Send a tree to the other side."""
+        assert self.channel is not None
+        wire.send(self.channel, packed(tree))
+
+    def reply(self, message: Any) -> Any:
+        """The reply to one message."""
+        try:
+            match message:
+                case ("call", str(name), tuple(arguments), dict(keywords)):
+                    function = self.names.get(name)
+                    if not callable(function):
+                        return ("missing", "" if function is None else type(function).__name__)
+                    taken = self.resolve(arguments), self.resolve(keywords)
+                    return self.keep(function(*taken[0], **taken[1]), taken)
+                case ("arguments", int(handle)):
+                    return ("arguments", self.arguments[handle])
+                case ("items", Ref() as ref, int(limit)):
+                    items = list(itertools.islice(iter(self.resolve(ref)), limit + 1))
+                    return self.keep(items)
+                case ("rng", int(seed)):
+                    return self.keep(np.random.default_rng(seed))
+                case ("replace", list(names)):
+                    for name in names:
+                        self.names[name] = self.stand_in(name)
+                    return ("replaced",)
+            return ("toolarge", "unknown message")
+        except BaseException as error:
+            return raised(error)
+
+    def keep(self, thing: Any, taken: Any = None) -> tuple[str, int, Any]:
+        """A result, kept under a new handle; it crosses as data as far as it is data."""
+        handle = next(self.handles)
+        self.kept[handle] = thing
+        self.arguments[handle] = taken
+        return ("result", handle, thing)
+
+    def resolve(self, tree: Any) -> Any:
+        """``tree`` with every ``Ref`` replaced by the object that it names."""
+        if isinstance(tree, Ref):
+            thing = self.kept[tree.handle]
+            for key in tree.path:
+                thing = thing[key]
+            return thing
+        if isinstance(tree, dict):
+            return {key: self.resolve(value) for key, value in tree.items()}
+        if isinstance(tree, list | tuple):
+            return type(tree)(self.resolve(item) for item in tree)
+        return tree
+
+    def stand_in(self, name: str) -> Any:
+        """A function that is answered from outside."""
+
+        def function(*arguments: Any, **keywords: Any) -> Any:
+            generators = [thing for thing in (*arguments, *keywords.values()) if isinstance(thing, np.random.Generator)]
+            self.send(("ask", name, _with_states(arguments), _with_states(keywords)))
+            while True:
+                match self.receive():
+                    case ("answer", tree, list(states)):
+                        for generator, state in zip(generators, states, strict=False):
+                            generator.bit_generator.state = state
+                        return self.resolve(tree)
+                    case ("failed", str(reason)):
+                        raise ValueError(reason)
+                    case message:
+                        self.send(self.reply(message))
+
+        function.__name__ = function.__qualname__ = name
+        return function
+
+
+def _with_states(tree: Any) -> Any:
+    """``tree`` with each generator as the state of its bit generator, which is data."""
+    if isinstance(tree, np.random.Generator):
+        return {"generator": tree.bit_generator.state}
+    if isinstance(tree, dict):
+        return {key: _with_states(value) for key, value in tree.items()}
+    if isinstance(tree, tuple):
+        return tuple(_with_states(item) for item in tree)
+    return tree
+
+
+def packed(tree: Any) -> bytes:
+    """The payload for ``tree``, in which objects that cannot cross are named instead."""
+    try:
+        return wire.encode(tree, opaque)
+    except wire.WireError as error:
+        return wire.encode(("toolarge", str(error)))
+    except Exception as error:
+        return wire.encode(("toolarge", type(error).__name__))
+
+
+def opaque(thing: object) -> Opaque:
+    """What stands for an object that cannot cross."""
+    if isinstance(thing, np.ndarray):
+        return Opaque(f"array of dtype {thing.dtype}"[:100])
+    return Opaque(type(thing).__name__[:100])
+
+
+def raised(error: BaseException) -> tuple[str, str, str, str, int, str]:
+    """``("raised", type, text, function, line, source)``: where in the student's own cells it happened, if anywhere."""
+    try:
+        text = str(error)[:400]
+    except BaseException:
+        text = ""
+    function, line, source = "", 0, ""
+    try:
+        for frame in traceback.extract_tb(error.__traceback__):
+            if frame.filename.startswith("<ipython-input"):
+                function, line, source = frame.name, frame.lineno or 0, (frame.line or "").strip()[:200]
+    except BaseException:
+        pass
+    return ("raised", type(error).__name__[:100], text, function, line, source)

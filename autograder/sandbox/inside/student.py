@@ -1,0 +1,52 @@
+"""The student's process: runs the cells, forks itself for each row, and answers calls of the student's functions.
+
+From the first cell on this process belongs to the student. Nothing here is a secret and nothing here is trusted: the
+other side takes every reply for what a hostile process may have written.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from typing import Any
+
+from . import wire
+from .calls import Row
+from .cells import Notebook
+
+
+def serve(channel: socket.socket, notebook: Notebook, settings: dict[str, Any]) -> None:
+    """Answer until the other side closes: ``("cell", source)`` runs one, ``("row",)`` forks on the next descriptor."""
+    while True:
+        try:
+            message = wire.receive(channel)
+        except wire.Closed:
+            return
+        match message:
+            case ("cell", str(source)):
+                status, outputs = notebook.run(source, settings["output_bytes"])
+                try:
+                    reply = wire.encode((status, outputs))
+                except wire.WireError:
+                    reply = wire.encode((status, []))
+                wire.send(channel, reply)
+            case ("row",):
+                _, fds, _, _ = socket.recv_fds(channel, 1, 1)
+                pid = os.fork()
+                if pid == 0:
+                    channel.close()
+                    _answer(socket.socket(fileno=fds[0]), notebook)
+                os.close(fds[0])
+                wire.send(channel, wire.encode(pid))
+
+
+def _answer(channel: socket.socket, notebook: Notebook) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    notebook.silence()
+    try:
+        Row(channel, notebook.names).serve()
+    except (wire.Closed, KeyboardInterrupt):
+        pass
+    finally:
+        os._exit(0)

@@ -1,0 +1,338 @@
+"""Frames that cross the wall: trees of plain data, length-prefixed, with every bound checked before memory is taken.
+
+A tree is made of None, bool, int, float, complex, str, bytes, list, tuple, dict, arrays and scalars of numeric
+dtypes, and two things that stand for what stays inside: ``Opaque`` (an object that cannot cross, named by its
+type) and ``Ref`` (an object kept inside, named by a handle and a path into it). Both sides import this module; the
+trusted side decodes with it what a hostile process may have written, so ``decode`` raises nothing but ``WireError``.
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+MAX_FRAME = 64 * 2**20
+MAX_DEPTH = 48
+MAX_NODES = 200_000
+MAX_DIMENSIONS = 16
+MAX_INT_BYTES = 64
+
+DTYPES = ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16")
+_CODE_OF = {np.dtype(name).newbyteorder("<"): code for code, name in enumerate(DTYPES)}
+_DTYPE_OF = tuple(np.dtype(name).newbyteorder("<") for name in DTYPES)
+
+_LENGTH = struct.Struct("<I")
+_SIZE = struct.Struct("<Q")
+_FLOAT = struct.Struct("<d")
+_COMPLEX = struct.Struct("<dd")
+
+
+class WireError(ValueError):
+    """Bytes that are no frame within the bounds, or a tree that does not fit into one."""
+
+
+class Closed(WireError):  # noqa: N818 - what has happened
+    """The other side has gone."""
+
+
+class Late(WireError):  # noqa: N818 - what has happened
+    """Nothing came before the deadline."""
+
+
+@dataclass(frozen=True)
+class Opaque:
+    """Stands for an object that stays inside; ``type_name`` is for messages."""
+
+    type_name: str
+
+
+@dataclass(frozen=True)
+class Ref:
+    """Names an object that is kept inside: the handle of a call's result, and keys that lead into it."""
+
+    handle: int
+    path: tuple[int | str, ...] = ()
+
+
+def encode(tree: object, opaque: Callable[[object], Opaque] | None = None) -> bytes:
+    """The payload of a frame that holds ``tree``.
+
+    Args:
+        tree: What is to cross.
+        opaque: Called with each object that cannot cross, to say what stands for it.
+
+    Returns:
+        The bytes, without the length prefix.
+
+    Raises:
+        WireError: Something cannot cross and ``opaque`` is None, or the tree exceeds a bound.
+    """
+    out = bytearray()
+    _Encoder(out, opaque).put(tree, 0)
+    if len(out) > MAX_FRAME:
+        raise WireError(f"a frame of {len(out):,} bytes is over the bound of {MAX_FRAME:,}")
+    return bytes(out)
+
+
+class _Encoder:
+    def __init__(self, out: bytearray, opaque: Callable[[object], Opaque] | None) -> None:
+        self.out = out
+        self.opaque = opaque
+        self.nodes = 0
+
+    def put(self, tree: object, depth: int) -> None:
+        self.nodes += 1
+        if depth > MAX_DEPTH or self.nodes > MAX_NODES:
+            raise WireError(f"nested deeper than {MAX_DEPTH} or more than {MAX_NODES:,} parts")
+        out, kind = self.out, type(tree)
+        if tree is None:
+            out += b"N"
+        elif kind is bool:
+            out += b"T" if tree else b"F"
+        elif kind is int:
+            self._int(tree)  # type: ignore[arg-type]
+        elif kind is float:
+            out += b"f" + _FLOAT.pack(tree)
+        elif kind is complex:
+            out += b"c" + _COMPLEX.pack(tree.real, tree.imag)  # type: ignore[attr-defined]
+        elif kind is str:
+            self._bytes(b"s", tree.encode("utf-8", "backslashreplace"))  # type: ignore[attr-defined]
+        elif kind is bytes:
+            self._bytes(b"y", tree)  # type: ignore[arg-type]
+        elif isinstance(tree, list | tuple):
+            items = list(tree)
+            out += (b"l" if isinstance(tree, list) else b"t") + _LENGTH.pack(len(items))
+            for item in items:
+                self.put(item, depth + 1)
+        elif isinstance(tree, dict):
+            self._dict(tree, depth)
+        elif isinstance(tree, np.ndarray):
+            self._array(tree, b"a")
+        elif isinstance(tree, np.generic):
+            self._array(np.asarray(tree), b"g")
+        elif kind is Opaque:
+            self._bytes(b"o", tree.type_name[:200].encode("utf-8", "backslashreplace"))  # type: ignore[attr-defined]
+        elif kind is Ref:
+            out += b"r" + _SIZE.pack(tree.handle)  # type: ignore[attr-defined]
+            self.put(tree.path, depth + 1)  # type: ignore[attr-defined]
+        else:
+            self._opaque(tree)
+
+    def _int(self, number: int) -> None:
+        size = (number.bit_length() + 8) // 8
+        if size > MAX_INT_BYTES:
+            return self._opaque(number)
+        self.out += b"i" + bytes((size,)) + number.to_bytes(size, "little", signed=True)
+
+    def _bytes(self, tag: bytes, data: bytes) -> None:
+        if len(self.out) + len(data) > MAX_FRAME:
+            raise WireError(f"a string of {len(data):,} bytes is over the bound of {MAX_FRAME:,}")
+        self.out += tag + _LENGTH.pack(len(data)) + data
+
+    def _dict(self, tree: dict[object, object], depth: int) -> None:
+        if not all(key is None or type(key) in (str, int, bool, float) for key in tree):
+            return self._opaque(tree)
+        self.out += b"d" + _LENGTH.pack(len(tree))
+        for key, value in list(tree.items()):
+            self.put(key, depth + 1)
+            self.put(value, depth + 1)
+
+    def _array(self, array: np.ndarray, tag: bytes) -> None:
+        if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+            array = array.astype("f8")
+        elif array.dtype.kind == "c" and array.dtype.itemsize > 16:
+            array = array.astype("c16")
+        code = _CODE_OF.get(array.dtype.newbyteorder("<"))
+        if code is None or array.ndim > MAX_DIMENSIONS:
+            return self._opaque(array)
+        if len(self.out) + array.nbytes > MAX_FRAME:
+            raise WireError(f"an array of {array.nbytes:,} bytes is over the bound of {MAX_FRAME:,}")
+        self.out += tag + bytes((code, array.ndim))
+        for length in array.shape:
+            self.out += _SIZE.pack(length)
+        self.out += np.asarray(array, dtype=_DTYPE_OF[code]).tobytes()
+
+    def _opaque(self, thing: object) -> None:
+        if self.opaque is None:
+            raise WireError(f"a {type(thing).__name__} cannot cross the wall")
+        self.put(self.opaque(thing), MAX_DEPTH)
+
+
+def decode(payload: bytes | bytearray | memoryview) -> Any:
+    """The tree that a payload holds.
+
+    Arrays are fresh, writable, C-contiguous and native.
+
+    Raises:
+        WireError: The bytes are no tree within the bounds.
+    """
+    decoder = _Decoder(memoryview(payload))
+    tree = decoder.take(0)
+    if decoder.at != len(decoder.view):
+        raise WireError(f"{len(decoder.view) - decoder.at:,} bytes are left over behind the tree")
+    return tree
+
+
+class _Decoder:
+    def __init__(self, view: memoryview) -> None:
+        self.view = view
+        self.at = 0
+        self.nodes = 0
+
+    def bytes_of(self, count: int) -> memoryview:
+        if count > len(self.view) - self.at:
+            raise WireError(f"{count:,} bytes are announced at {self.at}, and fewer are there")
+        piece = self.view[self.at : self.at + count]
+        self.at += count
+        return piece
+
+    def count(self, smallest: int) -> int:
+        (count,) = _LENGTH.unpack(self.bytes_of(4))
+        if count * smallest > len(self.view) - self.at:
+            raise WireError(f"{count:,} parts are announced at {self.at}, and there is no room for so many")
+        return int(count)
+
+    def take(self, depth: int) -> Any:
+        self.nodes += 1
+        if depth > MAX_DEPTH or self.nodes > MAX_NODES:
+            raise WireError(f"nested deeper than {MAX_DEPTH} or more than {MAX_NODES:,} parts")
+        match bytes(self.bytes_of(1)):
+            case b"N":
+                return None
+            case b"T":
+                return True
+            case b"F":
+                return False
+            case b"i":
+                (size,) = self.bytes_of(1)
+                if size > MAX_INT_BYTES:
+                    raise WireError(f"an integer of {size} bytes is over the bound of {MAX_INT_BYTES}")
+                return int.from_bytes(self.bytes_of(size), "little", signed=True)
+            case b"f":
+                return _FLOAT.unpack(self.bytes_of(8))[0]
+            case b"c":
+                return complex(*_COMPLEX.unpack(self.bytes_of(16)))
+            case b"s":
+                return self.text()
+            case b"y":
+                return bytes(self.bytes_of(self.count(1)))
+            case b"l":
+                return [self.take(depth + 1) for _ in range(self.count(1))]
+            case b"t":
+                return tuple([self.take(depth + 1) for _ in range(self.count(1))])
+            case b"d":
+                return self.dictionary(depth)
+            case b"a":
+                return self.array()
+            case b"g":
+                scalar = self.array()
+                if scalar.ndim:
+                    raise WireError(f"a scalar with {scalar.ndim} dimensions")
+                return scalar[()]
+            case b"o":
+                return Opaque(self.text())
+            case b"r":
+                (handle,) = _SIZE.unpack(self.bytes_of(8))
+                path = self.take(depth + 1)
+                if type(path) is not tuple or not all(type(key) in (int, str) for key in path):
+                    raise WireError("a path that is no tuple of keys")
+                return Ref(handle, path)
+            case tag:
+                raise WireError(f"unknown tag {tag!r} at {self.at - 1}")
+
+    def text(self) -> str:
+        try:
+            return str(self.bytes_of(self.count(1)), "utf-8")
+        except UnicodeDecodeError as error:
+            raise WireError(f"a string that is not UTF-8: {error.reason}") from None
+
+    def dictionary(self, depth: int) -> dict[Any, Any]:
+        tree: dict[Any, Any] = {}
+        for _ in range(self.count(2)):
+            key = self.take(depth + 1)
+            if key is not None and type(key) not in (str, int, bool, float):
+                raise WireError(f"a dictionary key of type {type(key).__name__}")
+            tree[key] = self.take(depth + 1)
+        return tree
+
+    def array(self) -> np.ndarray:
+        code, dimensions = self.bytes_of(2)
+        if code >= len(_DTYPE_OF) or dimensions > MAX_DIMENSIONS:
+            raise WireError(f"an array of dtype code {code} with {dimensions} dimensions")
+        dtype = _DTYPE_OF[code]
+        shape = tuple(int(_SIZE.unpack(self.bytes_of(8))[0]) for _ in range(dimensions))
+        if any(length > MAX_FRAME for length in shape):
+            raise WireError(f"an array with an axis longer than {MAX_FRAME:,}")
+        data = self.bytes_of(math.prod(shape) * dtype.itemsize)
+        if code == 0 and data and np.frombuffer(data, "u1").max() > 1:
+            raise WireError("a boolean that is neither 0 nor 1")
+        if not data:
+            return np.zeros(_without_overflow(shape), dtype.newbyteorder("="))
+        return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+
+
+def _without_overflow(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """``shape``, checked to be one that NumPy takes for an empty array: its non-zero lengths must not overflow."""
+    if math.prod(length for length in shape if length) > MAX_FRAME:
+        raise WireError("an empty array whose other axes overflow")
+    return shape
+
+
+def send(channel: socket.socket, payload: bytes) -> None:
+    """Write one frame.
+
+    Raises:
+        Closed: The other side has gone.
+        Late: The channel's own timeout ran out.
+    """
+    try:
+        channel.sendall(_LENGTH.pack(len(payload)) + payload)
+    except TimeoutError:
+        raise Late("the other side does not read") from None
+    except OSError as error:
+        raise Closed(f"the channel is closed: {error.strerror}") from None
+
+
+def receive(channel: socket.socket, deadline: float | None = None) -> Any:
+    """Read one frame and decode it.
+
+    Args:
+        channel: A connected stream socket.
+        deadline: On ``time.monotonic``'s clock; None waits for ever.
+
+    Raises:
+        Closed: The other side has gone.
+        Late: The deadline passed.
+        WireError: The bytes are no frame within the bounds.
+    """
+    (length,) = _LENGTH.unpack(_exactly(channel, 4, deadline))
+    if length > MAX_FRAME:
+        raise WireError(f"a frame of {length:,} bytes is over the bound of {MAX_FRAME:,}")
+    return decode(_exactly(channel, length, deadline))
+
+
+def _exactly(channel: socket.socket, count: int, deadline: float | None) -> bytearray:
+    data = bytearray()
+    while len(data) < count:
+        if deadline is not None:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise Late("nothing came before the deadline")
+            channel.settimeout(left)
+        try:
+            piece = channel.recv(min(count - len(data), 2**20))
+        except TimeoutError:
+            raise Late("nothing came before the deadline") from None
+        except OSError as error:
+            raise Closed(f"the channel is closed: {error.strerror}") from None
+        if not piece:
+            raise Closed("the other side has gone")
+        data += piece
+    return data
