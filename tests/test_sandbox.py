@@ -4,6 +4,7 @@ import base64
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -219,6 +220,14 @@ def test_what_one_row_changes_the_next_row_does_not_see(session):
     for _ in range(2):
         with session.row() as row:
             assert [call(row, "count")[2], call(row, "count")[2]] == [1, 2]
+
+
+def test_there_can_be_more_rows_than_processes(worker):
+    with worker.session(replace(LIMITS, processes=12)) as session:
+        session.run(["def f(): return 1"])
+        for _ in range(30):
+            with session.row() as row:
+                assert call(row, "f")[2] == 1
 
 
 def test_a_function_that_raises_is_told_with_the_line(session):

@@ -182,10 +182,16 @@ class Session:
         finally:
             calls.close()
 
-    def close(self) -> None:
-        """End every process of the submission."""
+    def give_up(self) -> None:
+        """End the student's process, which does not answer any more; nothing can be called from here on."""
         if self.student is not None:
             self.student.channel.close()
+            self._kill(self.student.pid)
+            self.student = None
+
+    def close(self) -> None:
+        """End every process of the submission."""
+        self.give_up()
         self.control.close()
 
     def __enter__(self) -> Self:
@@ -204,9 +210,7 @@ class Session:
         return packet
 
     def _start(self) -> None:
-        if self.student is not None:
-            self.student.channel.close()
-            self._kill(self.student.pid)
+        self.give_up()
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -287,6 +291,7 @@ class RowCalls:
         assert self.channel is not None
         deadline = min(time.monotonic() + self.session.limits.call_seconds, self.session.deadline)
         try:
+            self.channel.settimeout(max(0.1, deadline - time.monotonic()))
             wire.send(self.channel, wire.encode(message))
             for _ in range(MAX_ASKS):
                 reply = wire.receive(self.channel, deadline)
@@ -330,19 +335,20 @@ class RowCalls:
     def _fork(self, function: str) -> None:
         student = self.session.student
         if student is None:
-            raise Stopped("The notebook could not be run.", "died")
+            raise Stopped(f"Python had ended before `{function}` could be called.", "died")
         ours, theirs = socket.socketpair()
         with theirs:
             try:
+                student.channel.settimeout(self.session.limits.call_seconds)
                 wire.send(student.channel, wire.encode(("row",)))
                 socket.send_fds(student.channel, [b"f"], [theirs.fileno()])
-                pid = wire.receive(student.channel, time.monotonic() + REPLY_SECONDS)
+                pid = wire.receive(student.channel, time.monotonic() + self.session.limits.call_seconds)
             except (OSError, wire.WireError):
-                ours.close()
-                raise Stopped(f"Python had ended before `{function}` could be called.", "died") from None
+                pid = None
         if type(pid) is not int or not 1 < pid < 2**31:
             ours.close()
-            raise Stopped(f"`{function}` could not be called.", "protocol")
+            self.session.give_up()
+            raise Stopped(f"Python had ended before `{function}` could be called.", "died")
         self.channel, self.pid = ours, pid
         self.generation += 1
         if self.replaced:

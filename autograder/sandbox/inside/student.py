@@ -32,6 +32,8 @@ def serve(channel: socket.socket, notebook: Notebook, settings: dict[str, Any]) 
                     reply = wire.encode((status, []))
                 wire.send(channel, reply)
             case ("row",):
+                # The kernel buries rows that have ended; each would count as a process until somebody did.
+                signal.signal(signal.SIGCHLD, signal.SIG_IGN)
                 _, fds, _, _ = socket.recv_fds(channel, 1, 1)
                 pid = os.fork()
                 if pid == 0:
@@ -43,6 +45,7 @@ def serve(channel: socket.socket, notebook: Notebook, settings: dict[str, Any]) 
 
 def _answer(channel: socket.socket, notebook: Notebook) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     notebook.silence()
     try:
         Row(channel, notebook.names).serve()
