@@ -77,7 +77,7 @@ class Limits:
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
-    cell_seconds: Positive = 20.0
+    cell_seconds: Positive = 10.0
     call_seconds: Positive = 5.0
     submission_seconds: Positive = 180.0
     memory_mb: PositiveWhole = 1024

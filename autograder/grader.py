@@ -1,0 +1,214 @@
+"""One submission in, one Report out."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import hashlib
+import importlib.metadata
+import platform
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self
+
+import autograder
+from autograder import course, reference
+from autograder.course import Assignment, Row
+from autograder.errors import SandboxError
+from autograder.report import CellRun, CheckResult, Report, RowResult
+from autograder.sandbox.worker import Kind, Session, Worker
+from autograder.submission import Submission
+from autograder.suite import Suite, Verdict
+
+UNWRITTEN = frozenset({"missing", "unwritten"})
+
+
+def grade(submission: Submission, assignment: Assignment, *, sandbox: Kind = "bubblewrap") -> Report:
+    """Grade one submission.
+
+    The first call of a process starts a warm worker and collects the checks; the next ones find them ready.
+
+    Args:
+        submission: As ``read_submission`` gives it.
+        assignment: As ``load_course`` gives it.
+        sandbox: ``"none"`` runs the student's code as the user who grades, and the report says so.
+
+    Returns:
+        The report. Where something of ours failed it has no score and says why in ``trouble``.
+
+    Raises:
+        SandboxError: There is no sandbox on this machine.
+        CheckError: The assignment's checks cannot be used.
+    """
+    return _standing(sandbox).grade(submission, assignment)
+
+
+@functools.cache
+def _standing(sandbox: Kind) -> Grader:
+    grader = Grader(sandbox)
+    atexit.register(grader.close)
+    return grader
+
+
+class Grader:
+    """What stays ready from one submission to the next: a warm worker and the collected checks."""
+
+    def __init__(self, sandbox: Kind = "bubblewrap") -> None:
+        self.sandbox: Kind = sandbox
+        self._worker: Worker | None = None
+        self._suites: dict[str, Suite] = {}
+
+    def grade(self, submission: Submission, assignment: Assignment) -> Report:
+        """As the function ``grade``."""
+        begun = time.monotonic()
+        suite = self._suite(assignment)
+        digest = decisive_digest(submission.digest, assignment)
+        report = Report(submission.assignment, submission.student, digest, self.sandbox, (), (), submission.notes)
+        if submission.unreadable:
+            return replace(report, rows=_unreadable(submission, suite), seconds=time.monotonic() - begun)
+        try:
+            rows, cells = self._with_worker(assignment, submission, suite)
+            report = replace(report, rows=rows, cells=cells)
+        except Exception as error:
+            report = replace(report, trouble="".join(traceback.format_exception(error)))
+        return replace(report, seconds=time.monotonic() - begun)
+
+    def prepare(self, assignment: Assignment) -> None:
+        """Start what grading an assignment needs, so that what is missing is known before the first submission.
+
+        Raises:
+            SandboxError: There is no sandbox on this machine.
+            CheckError: The assignment's checks cannot be used.
+        """
+        self._suite(assignment)
+        self._ready(assignment)
+
+    def close(self) -> None:
+        """End the worker and the pytest sessions."""
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+        for suite in self._suites.values():
+            suite.close()
+        self._suites.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _suite(self, assignment: Assignment) -> Suite:
+        key = course.assignment_digest(assignment)
+        if key not in self._suites:
+            self._suites[key] = Suite(assignment)
+        return self._suites[key]
+
+    def _ready(self, assignment: Assignment) -> Worker:
+        worker = self._worker
+        if worker is not None and (not worker.alive or worker.allowed != assignment.allowed_imports):
+            worker.close()
+            worker = self._worker = None
+        if worker is None:
+            worker = self._worker = Worker(self.sandbox, assignment.allowed_imports)
+        return worker
+
+    def _with_worker(
+        self, assignment: Assignment, submission: Submission, suite: Suite
+    ) -> tuple[tuple[RowResult, ...], tuple[CellRun, ...]]:
+        """Grade in a warm worker, in a new one where the first turns out to be gone."""
+        try:
+            return _grade(self._ready(assignment), assignment, submission, suite)
+        except SandboxError:
+            if self._worker is not None:
+                self._worker.close()
+                self._worker = None
+            return _grade(self._ready(assignment), assignment, submission, suite)
+
+
+def code_cells(submission: Submission) -> list[tuple[int, str]]:
+    """The code cells of a submission, as (position in the notebook, source)."""
+    cells: list[dict[str, Any]] = submission.notebook["cells"]
+    return [(index, cell["source"]) for index, cell in enumerate(cells) if cell["cell_type"] == "code"]
+
+
+def decisive_digest(submission_digest: str, assignment: Assignment) -> str:
+    """SHA-256, in hex, of all that decides a grade: the submission's bytes, assignment, seed and environment."""
+    decides = [
+        submission_digest,
+        course.assignment_digest(assignment),
+        environment(assignment.allowed_imports),
+    ]
+    return hashlib.sha256("\n".join(decides).encode()).hexdigest()
+
+
+@functools.cache
+def environment(allowed: tuple[str, ...]) -> str:
+    """The versions that a grade depends on: of this package, Python, NumPy, and what submissions may import."""
+    names = sorted({"numpy", "scipy", "ipython", *allowed})
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in names]
+    return ", ".join([f"autograder {autograder.__version__}", f"python {platform.python_version()}", *versions])
+
+
+def _grade(
+    worker: Worker, assignment: Assignment, submission: Submission, suite: Suite
+) -> tuple[tuple[RowResult, ...], tuple[CellRun, ...]]:
+    cells = code_cells(submission)
+    with worker.session(assignment.limits) as session:
+        runs = session.run([source for _, source in cells])
+        placed = tuple(replace(run, index=cells[run.index][0]) for run in runs)
+        return tuple(_rows(session, assignment, suite)), placed
+
+
+def _rows(session: Session, assignment: Assignment, suite: Suite) -> list[RowResult]:
+    """Check each row with the student's own functions, and where that fails again with correct earlier ones."""
+    results: list[RowResult] = []
+    for row in assignment.rows:
+        checks = suite.rows()[row.name]
+        with session.row() as calls:
+            verdicts = suite.run(checks, calls)
+        result = _result(row, verdicts)
+        written = any(verdict.kind not in UNWRITTEN for verdict in verdicts)
+        if result.fraction < 1 and not result.errored and written:
+            earlier = assignment.rows[: len(results)]
+            result = _carried(session, row, suite, earlier, results, result)
+        results.append(result)
+    return results
+
+
+def _carried(
+    session: Session,
+    row: Row,
+    suite: Suite,
+    earlier: Sequence[Row],
+    before: Sequence[RowResult],
+    alone: RowResult,
+) -> RowResult:
+    """The better of the row's result and the one with the functions of earlier rows answered by the reference.
+
+    All of them are answered, not only the wrong ones: a function may be good enough for its own row and still make
+    this one miss. Functions that share objects with the row's own stay as they are: their cache is part of the row.
+    """
+    own = set(row.functions).union(*(group for group in suite.together if group & set(row.functions)))
+    replaced = [name for each in earlier for name in each.functions if name not in own]
+    if not replaced:
+        return alone
+    with session.row(functools.partial(reference.answer, suite.reference), replaced) as calls:
+        result = _result(row, suite.run(suite.rows()[row.name], calls))
+    if result.errored or result.fraction <= alone.fraction:
+        return alone
+    wrong = {name for each, one in zip(earlier, before, strict=True) if one.fraction < 1 for name in each.functions}
+    asked = [name for name in replaced if name in calls.asked]
+    return replace(result, carried=tuple([name for name in asked if name in wrong] or asked))
+
+
+def _result(row: Row, verdicts: Sequence[Verdict]) -> RowResult:
+    return RowResult(row.name, row.test_id, row.points, tuple(verdict.result for verdict in verdicts))
+
+
+def _unreadable(submission: Submission, suite: Suite) -> tuple[RowResult, ...]:
+    check = CheckResult("readable", "The notebook can be read.", 1.0, "failed", submission.unreadable)
+    return tuple(RowResult(row.name, row.test_id, row.points, (check,)) for row in suite.assignment.rows)

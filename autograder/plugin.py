@@ -1,0 +1,128 @@
+"""The pytest plug-in: the fixtures ``student``, ``reference`` and ``draw``.
+
+In plain pytest the student is the reference, seen through the encoding of the wall, or the notebook that
+``--submission`` names.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from autograder.checking import Calls, Declared, Draw, Reference, Student
+    from autograder.course import Assignment
+
+
+@dataclasses.dataclass
+class Bench:
+    """What the checks of one assignment run with: who the student is just now, the reference, and the seed."""
+
+    assignment: str
+    seed: int
+    reference: Reference
+    calls: Callable[[str], AbstractContextManager[Calls]]
+
+
+BENCH: pytest.StashKey[Bench] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds ``--submission``."""
+    group = parser.getgroup("autograder")
+    group.addoption("--submission", metavar="NOTEBOOK", help="run hidden checks against this notebook, in the sandbox")
+
+
+@pytest.fixture
+def student(request: pytest.FixtureRequest) -> Iterator[Student]:
+    """The student's functions."""
+    from autograder.checking import Student
+
+    with _bench(request).calls(declared(request.node).row) as calls:
+        yield Student(calls)
+
+
+@pytest.fixture
+def reference(request: pytest.FixtureRequest) -> Reference:
+    """The reference's functions."""
+    return _bench(request).reference
+
+
+@pytest.fixture
+def draw(request: pytest.FixtureRequest) -> Draw:
+    """A generator of random inputs, the same for the same seed, assignment and check."""
+    import numpy as np
+
+    bench = _bench(request)
+    name = f"{bench.seed}/{bench.assignment}/{request.node.name}".encode()
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(name).digest()[:16], "little"))
+
+
+def declared(item: pytest.Item) -> Declared:
+    """What ``check`` said of a test.
+
+    Raises:
+        CheckError: It is not declared as a check.
+    """
+    from autograder.checking import DECLARED
+    from autograder.errors import CheckError
+
+    found = getattr(getattr(item, "function", None), DECLARED, None)
+    if found is None:
+        raise CheckError(f'{item.nodeid} is no check: put `@check("row", …)` above it')
+    return found  # type: ignore[no-any-return]
+
+
+def _bench(request: pytest.FixtureRequest) -> Bench:
+    """The bench of a grading run, or one for an author at work, made from the course that the check belongs to."""
+    bench = request.config.stash.get(BENCH, None)
+    if bench is None:
+        bench = request.config.stash[BENCH] = _authors_bench(request)
+    return bench
+
+
+def _authors_bench(request: pytest.FixtureRequest) -> Bench:
+    from autograder.checking import Loopback
+    from autograder.course import find_course, load_course
+    from autograder.reference import load_reference
+
+    course = load_course(find_course(request.path.parent))
+    owners = [each for each in course.assignments.values() if each.checks in request.path.parents]
+    if not owners:
+        raise pytest.UsageError(f"{request.path} lies in the checks folder of no assignment of {course.root}")
+    assignment = owners[0]
+    reference = load_reference(assignment)
+    notebook = request.config.getoption("--submission")
+    if notebook:
+        calls = _submission_calls(Path(notebook), assignment, request.config)
+    else:
+
+        def calls(row: str) -> AbstractContextManager[Calls]:  # noqa: ARG001 - the same for every row
+            return nullcontext(Loopback(dict(vars(reference._module))))
+
+    return Bench(assignment.name, assignment.seed, reference, calls)
+
+
+def _submission_calls(
+    notebook: Path, assignment: Assignment, config: pytest.Config
+) -> Callable[[str], AbstractContextManager[Calls]]:
+    """Runs the notebook once; each check then gets a fork of the state after it."""
+    from autograder.grader import code_cells
+    from autograder.sandbox.worker import Worker
+    from autograder.submission import read_submission
+
+    submission = read_submission(notebook, assignment)
+    if submission.unreadable:
+        raise pytest.UsageError(submission.unreadable)
+    worker = Worker("bubblewrap", assignment.allowed_imports)
+    session = worker.session(assignment.limits)
+    config.add_cleanup(worker.close)
+    config.add_cleanup(session.close)
+    session.run([source for _, source in code_cells(submission)])
+    return lambda _: session.row()

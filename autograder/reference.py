@@ -1,0 +1,112 @@
+"""The reference of an assignment: loading it, and answering for it where an earlier row of a submission is wrong."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from typing import Any
+
+import numpy as np
+
+from autograder.checking import Reference
+from autograder.course import Assignment
+from autograder.errors import CheckError
+
+MAX_ENTRIES = 50_000_000
+"""Bounds the work of one answer: entries of the arguments times the largest integer among them."""
+
+
+def load_reference(assignment: Assignment) -> Reference:
+    """The functions of ``solutions/<assignment>/``, imported under a name of its own.
+
+    Raises:
+        CheckError: The folder is missing, does not import, or lacks a function that a row asks for.
+    """
+    init = assignment.solutions / "__init__.py"
+    name = f"autograder_reference_{assignment.name}"
+    specification = importlib.util.spec_from_file_location(
+        name, init, submodule_search_locations=[str(assignment.solutions)]
+    )
+    if not init.is_file() or specification is None or specification.loader is None:
+        raise CheckError(f"{assignment.name} has no reference: {init} is missing")
+    for loaded in [each for each in sys.modules if each == name or each.startswith(f"{name}.")]:
+        del sys.modules[loaded]
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module
+    try:
+        specification.loader.exec_module(module)
+    except Exception as error:
+        raise CheckError(f"the reference {init} does not import: {type(error).__name__}: {error}") from error
+    missing = [f for row in assignment.rows for f in row.functions if not callable(getattr(module, f, None))]
+    if missing:
+        raise CheckError(f"the reference {init} lacks {', '.join(missing)}, which the master notebook asks for")
+    return Reference(module)
+
+
+def answer(reference: Reference, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
+    """Answer a call that a student's function makes of an earlier row's function.
+
+    A generator crosses as the state of its bit generator, and its new state goes back; what a reference yields goes
+    back as a list.
+
+    Returns:
+        ``("answer", result, states)``, or ``("failed", reason)`` where the arguments make no sense.
+    """
+    try:
+        if _work((arguments, keywords)) > MAX_ENTRIES:
+            return ("failed", f"{name}: the arguments are too large")
+        generators: list[np.random.Generator] = []
+        taken = _with_generators(arguments, generators), _with_generators(keywords, generators)
+        with np.errstate(all="ignore"):
+            result = getattr(reference, name)(*taken[0], **taken[1])
+            if hasattr(result, "__next__"):
+                result = list(result)
+    except Exception as error:
+        return ("failed", f"{name}: {type(error).__name__}: {str(error)[:200]}")
+    return ("answer", result, [dict(generator.bit_generator.state) for generator in generators])
+
+
+def _with_generators(tree: Any, generators: list[np.random.Generator]) -> Any:
+    if isinstance(tree, dict):
+        if tree.keys() == {"generator"}:
+            generator = np.random.Generator(np.random.PCG64())
+            generator.bit_generator.state = _state(tree["generator"])
+            generators.append(generator)
+            return generator
+        return {key: _with_generators(value, generators) for key, value in tree.items()}
+    if isinstance(tree, tuple):
+        return tuple(_with_generators(item, generators) for item in tree)
+    return tree
+
+
+def _state(state: Any) -> dict[str, Any]:
+    """A PCG64 state, built anew from what came over the wall."""
+    match state:
+        case {
+            "bit_generator": "PCG64",
+            "state": {"state": int(position), "inc": int(increment)},
+            "has_uint32": 0 | 1 as has_half,
+            "uinteger": int(half),
+        } if 0 <= position < 2**128 and 0 <= increment < 2**128 and 0 <= half < 2**32:
+            inner = {"state": position, "inc": increment}
+            return {"bit_generator": "PCG64", "state": inner, "has_uint32": int(has_half), "uinteger": half}
+    raise ValueError("this random generator cannot be used here")
+
+
+def _work(tree: Any) -> int:
+    entries, largest = _size(tree)
+    return entries * max(1, largest)
+
+
+def _size(tree: Any) -> tuple[int, int]:
+    if isinstance(tree, bool):
+        return 1, 0
+    if isinstance(tree, int | np.integer):
+        return 1, abs(int(tree))
+    if isinstance(tree, np.ndarray | np.generic):
+        return int(tree.size), 0
+    parts = list(tree.values()) if isinstance(tree, dict) else list(tree) if isinstance(tree, list | tuple) else []
+    if isinstance(tree, dict) and tree.keys() == {"generator"}:
+        return 1, 0
+    sizes = [_size(part) for part in parts]
+    return 1 + sum(size for size, _ in sizes), max((largest for _, largest in sizes), default=0)

@@ -1,0 +1,240 @@
+"""One submission in, one Report out: what a row costs, what it does not, and what the student is told."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from autograder import Grader, grade
+from autograder.course import load_course
+from autograder.errors import CheckError
+from autograder.report import report_from_dict
+from autograder.submission import read_submission
+from tests.courses import CHECKS, CONFIG, make_course, solved, untouched, write
+
+pytestmark = pytest.mark.sandbox
+
+MORE_CHECKS = '''
+
+@check("scale", weight=3)
+def test_scale_leaves_its_input_alone(student: Student, reference: Reference, draw: Draw) -> None:
+    """The vector given is {unchanged} afterwards."""
+    matches(student.scale, reference.scale, draw.normal(size=4), 2.0).unchanged()
+'''
+
+
+@pytest.fixture(scope="module")
+def grader():
+    with Grader() as grader:
+        yield grader
+
+
+@pytest.fixture(scope="module")
+def assignment(tmp_path_factory):
+    root = make_course(tmp_path_factory.mktemp("course"))
+    (root / "autograder/checks/warmup/test_warmup.py").write_text(CHECKS + MORE_CHECKS)
+    return load_course(root).assignment("warmup")
+
+
+def submitted(tmp_path: Path, assignment, **sources: str):
+    """A submission: the solved notebook, with these sources in its solution cells."""
+    tree = solved()
+    for cell in tree["cells"]:
+        cell["source"] = sources.get(cell["id"], cell["source"])
+    return read_submission(write(tmp_path / "warmup.ipynb", tree), assignment)
+
+
+def rows(report):
+    return {row.name: row for row in report.rows}
+
+
+def reasons(report) -> list[str]:
+    return [check.reason for row in report.rows for check in row.checks if check.outcome == "failed"]
+
+
+def test_a_right_submission_has_full_marks(grader, assignment, tmp_path):
+    report = grader.grade(submitted(tmp_path, assignment), assignment)
+    assert (report.score, report.max_score, report.sandbox) == (10.0, 10.0, "bubblewrap")
+
+
+def test_an_untouched_submission_has_none(grader, assignment, tmp_path):
+    submission = read_submission(write(tmp_path / "warmup.ipynb", untouched()), assignment)
+    report = grader.grade(submission, assignment)
+    assert report.score == 0
+    assert reasons(report)[0] == "`scale` is not written yet: it raises NotImplementedError."
+
+
+def test_a_row_is_shared_by_the_weights_of_its_checks(grader, assignment, tmp_path):
+    in_place = "def scale(x, factor):\n    x *= factor\n    return x"
+    report = grader.grade(submitted(tmp_path, assignment, scale=in_place), assignment)
+    assert rows(report)["scale"].score == 1.0
+    assert "changed one of its arguments in place" in reasons(report)[0]
+
+
+def test_a_mistake_costs_its_own_row_alone(grader, assignment, tmp_path):
+    wrong = "def scale(x, factor):\n    return x * factor * 2"
+    report = grader.grade(submitted(tmp_path, assignment, scale=wrong), assignment)
+    assert (rows(report)["scale"].score, rows(report)["centre"].score) == (0.0, 6.0)
+    assert rows(report)["centre"].carried == ("scale",)
+    assert "2 times too large" in reasons(report)[0]
+
+
+def test_a_row_that_inlines_the_earlier_one_is_not_said_to_be_carried(grader, assignment, tmp_path):
+    report = grader.grade(
+        submitted(tmp_path, assignment, scale="def scale(x, f): return x", centre="def centre(x): return x - x.mean()"),
+        assignment,
+    )
+    assert rows(report)["centre"].score == 6.0
+    assert rows(report)["centre"].carried == ()
+
+
+def test_an_earlier_row_is_never_answered_from_a_later_one(grader, assignment, tmp_path):
+    derived = "def scale(x, factor):\n    return centre(x) * 0 + x * factor"
+    broken = "def centre(x):\n    raise ValueError('no')"
+    report = grader.grade(submitted(tmp_path, assignment, scale=derived, centre=broken), assignment)
+    assert report.score == 0
+
+
+def test_a_function_defined_in_another_cell_counts(grader, assignment, tmp_path):
+    source = "def centre(x): return x - x.mean()\ndef scale(x, factor): return x * factor"
+    report = grader.grade(submitted(tmp_path, assignment, scale="# below", centre=source), assignment)
+    assert report.score == 10
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("def scale(x, factor): return None", "it is None: does the function return its result?"),
+        ("def scale(x, factor): return list(x * factor)", "should be a NumPy array, but it is a list of length 5"),
+        ("def scale(x, factor): return (x * factor)[:, None]", "should have the shape (5,), but its shape is (5, 1)"),
+        ("def scale(x, factor): return x * factor + 0j", "should hold real numbers, but its dtype is complex128"),
+        ("def scale(x): return x", "`scale` raised TypeError: scale() takes 1 positional argument but 2 were given"),
+        ("scale = 3", "is not a function but a `int`"),
+        ("def scale(x, factor): return x[99]", "It happened in `scale`: `def scale(x, factor): return x[99]`."),
+        ("def scale(x, factor):\n    while True: pass", "did not finish within 1 seconds"),
+        ("import os\ndef scale(x, factor): os._exit(1)", "Python itself ended while `scale` ran"),
+        ("def scale(x, factor): return object()", "it is a `object`"),
+        ("def scale(x, factor): return {1, 2}", "it is a `set`"),
+        ("def scale(x, factor) return x", "`scale` is not defined once your notebook has run"),
+        ("del scale", "`scale` is not defined once your notebook has run from top to bottom."),
+    ],
+)
+def test_the_student_is_told_what_is_wrong(grader, assignment, tmp_path, source, told):
+    report = grader.grade(submitted(tmp_path, assignment, scale=source), assignment)
+    assert rows(report)["scale"].score == 0
+    assert told in reasons(report)[0]
+    assert rows(report)["centre"].score == 6.0
+
+
+def test_printing_warning_and_plotting_cost_nothing(grader, assignment, tmp_path):
+    noisy = (
+        "import sys, warnings\ndef scale(x, factor):\n    print('x' * 10000); warnings.warn('slow')\n"
+        "    print('oops', file=sys.stderr)\n    return x * factor"
+    )
+    report = grader.grade(submitted(tmp_path, assignment, scale=noisy), assignment)
+    assert report.score == 10
+
+
+def test_the_students_namespace_can_be_anything(grader, assignment, tmp_path):
+    hostile = "sum = 0\nlen = None\nprint = 3\nfrom numpy import *\ndef scale(x, factor): return x * factor"
+    report = grader.grade(submitted(tmp_path, assignment, scale=hostile), assignment)
+    assert report.score == 10
+
+
+def test_grading_twice_gives_the_same_report(grader, assignment, tmp_path):
+    submission = submitted(tmp_path, assignment, scale="def scale(x, factor): return x * factor + 1e-3")
+
+    def timeless(report):
+        return replace(report, seconds=0, cells=tuple(replace(cell, seconds=0) for cell in report.cells))
+
+    assert timeless(grader.grade(submission, assignment)) == timeless(grader.grade(submission, assignment))
+
+
+def test_the_digest_follows_the_submission_the_seed_and_the_checks(grader, assignment, tmp_path):
+    first = grader.grade(submitted(tmp_path, assignment), assignment).digest
+    other = grader.grade(submitted(tmp_path, assignment, scale="scale = 1"), assignment).digest
+    reseeded = grader.grade(submitted(tmp_path, assignment), replace(assignment, seed=8)).digest
+    assert len({first, other, reseeded}) == 3
+    assert grader.grade(submitted(tmp_path, assignment), assignment).digest == first
+
+
+def test_an_unreadable_submission_has_a_grade_and_the_reason(grader, assignment, tmp_path):
+    broken = tmp_path / "warmup.ipynb"
+    broken.write_text('{"cells": [')
+    report = grader.grade(read_submission(broken, assignment), assignment)
+    assert report.score == 0
+    assert not report.errored
+    assert all(reason for reason in reasons(report))
+
+
+def test_a_broken_check_is_ours_and_never_a_zero(grader, tmp_path):
+    root = make_course(tmp_path / "course")
+    broken = CHECKS.replace(
+        "student.scale, reference.scale, draw.normal(size=5), 3.0", "student.scale, reference.scale, 1 / 0"
+    )
+    (root / "autograder/checks/warmup/test_warmup.py").write_text(broken)
+    assignment = load_course(root).assignment("warmup")
+    report = grader.grade(submitted(tmp_path, assignment), assignment)
+    assert report.score is None
+    assert rows(report)["scale"].checks[0].outcome == "errored"
+    assert "ZeroDivisionError" in rows(report)["scale"].checks[0].trouble
+
+
+def test_a_plain_assert_gives_the_title_and_the_hint_alone(grader, tmp_path):
+    root = make_course(tmp_path / "course")
+    plain = CHECKS.replace(
+        "    matches(student.scale", "    assert student.scale(1, 42).value == 43\n    matches(student.scale"
+    )
+    (root / "autograder/checks/warmup/test_warmup.py").write_text(plain)
+    assignment = load_course(root).assignment("warmup")
+    check = rows(grader.grade(submitted(tmp_path, assignment), assignment))["scale"].checks[0]
+    assert (check.outcome, check.reason, check.hint) == ("failed", "", "Multiply every entry by the factor.")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (('@check("centre"', '@check("center"'), "checks the row 'center', which is not in warmup.ipynb"),
+        (('@check("centre"', '@check("scale"'), "the row 'centre' has no check"),
+        (("import numpy as np", "import nump as np"), "No module named 'nump'"),
+        (('@check("scale", hint', '@check("scale", weight=0, hint'), "a weight is above 0"),
+    ],
+)
+def test_checks_that_do_not_fit_the_assignment_are_refused(tmp_path, grader, change, said):
+    root = make_course(tmp_path / "course")
+    (root / "autograder/checks/warmup/test_warmup.py").write_text(CHECKS.replace(*change))
+    assignment = load_course(root).assignment("warmup")
+    with pytest.raises(CheckError, match=said):
+        grader.prepare(assignment)
+
+
+def test_a_reference_that_lacks_a_function_is_refused(tmp_path, grader):
+    root = make_course(tmp_path / "course")
+    (root / "solutions/warmup/__init__.py").write_text("def scale(x, factor): ...")
+    with pytest.raises(CheckError, match="lacks centre"):
+        grader.prepare(load_course(root).assignment("warmup"))
+
+
+def test_a_worker_that_was_killed_is_replaced(grader, assignment, tmp_path):
+    grader.grade(submitted(tmp_path, assignment), assignment)
+    grader._worker.process.kill()
+    grader._worker.process.wait()
+    assert grader.grade(submitted(tmp_path, assignment), assignment).score == 10
+
+
+def test_without_a_sandbox_the_report_says_so(assignment, tmp_path):
+    with Grader("none") as open_grader:
+        report = open_grader.grade(submitted(tmp_path, assignment), assignment)
+    assert (report.score, report.sandbox) == (10.0, "none")
+
+
+def test_a_report_survives_json(grader, assignment, tmp_path):
+    report = grader.grade(submitted(tmp_path, assignment, scale="print(1)\n1/0"), assignment)
+    assert report_from_dict(json.loads(json.dumps(report.as_dict()))) == report
+
+
+def test_grade_is_one_call(tmp_path):
+    root = make_course(tmp_path / "course", config=CONFIG)
+    assignment = load_course(root).assignment("warmup")
+    assert grade(submitted(tmp_path, assignment), assignment).score == 10
