@@ -1,0 +1,492 @@
+"""Report and submission → the executed notebook with a readable result under each test cell, and a page of it.
+
+Everything here is what a student gets to read, so nothing hidden may be in it: an errored check says only
+that it could not be made, never why. And an instructor opens it in the browser that holds the keys to the
+course (nbgrader's formgrader), so nothing that a student wrote may run there: code and outputs are shown as
+text and pictures, and raw HTML, foreign links and foreign pictures in a student's own Markdown are made
+inert.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import copy
+import html
+import json
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from autograder.course import Assignment
+from autograder.report import CellRun, CheckResult, Report, RowResult
+from autograder.submission import Submission
+
+SUMMARY_ID = "autograder-summary"
+
+_PASSIVE = ("text/plain", "text/latex", "image/png", "image/jpeg", "image/svg+xml")
+_KEPT_METADATA = ("nbgrader", "deletable", "editable")
+_INERT = "\u200b"  # a zero-width space: what follows reads the same and is markup no more
+_NOT_GRADED = "This could not be graded, through no fault of yours. Your instructor was told."
+_FIGURE = "A figure that the code above drew"
+_BOX = "border:1px solid #8886;border-left-width:6px;border-radius:4px;padding:0.5em 1em;margin:0.3em 0"
+
+
+def annotated(submission: Submission, report: Report, assignment: Assignment) -> dict[str, Any]:
+    """The executed notebook with its grade explained, as it goes into ``autograded/``.
+
+    Args:
+        submission: What was graded.
+        report: What came of it; ``report.cells`` are matched by index.
+        assignment: What the submission answers; its release tells the course's own prose from the student's.
+
+    Returns:
+        A new nbformat 4.5 notebook: the submission's cells with the outputs of the run, a summary as the
+        first cell, and under each test cell the row's result as ``text/html`` and ``text/plain``.
+    """
+    notebook = copy.deepcopy(submission.notebook)
+    ours = _release_sources(assignment.release)
+    runs = {run.index: run for run in report.cells}
+    rows = {row.test_id: row for row in report.rows}
+    executed = 0
+    for index, cell in enumerate(notebook["cells"]):
+        metadata = cell.get("metadata", {})
+        cell["metadata"] = {key: metadata[key] for key in _KEPT_METADATA if key in metadata}
+        if cell["cell_type"] == "code":
+            run = runs.get(index)
+            cell["outputs"] = [] if run is None else _run_outputs(run)
+            executed += run is not None and run.status != "skipped"
+            cell["execution_count"] = executed if run is not None and run.status != "skipped" else None
+            row = rows.get(str(metadata.get("nbgrader", {}).get("grade_id", "")))
+            if row is not None:
+                cell["outputs"].append(_result_output(row))
+        elif (cell["cell_type"], _text(cell["source"])) not in ours:
+            _disarm(cell)
+    notebook["cells"].insert(0, _summary_cell(submission, report, assignment))
+    kernelspec = notebook.get("metadata", {}).get("kernelspec")
+    notebook["metadata"] = {"language_info": {"name": "python", "pygments_lexer": "ipython3"}}
+    if isinstance(kernelspec, dict):
+        notebook["metadata"]["kernelspec"] = {
+            key: kernelspec[key] for key in ("display_name", "language", "name") if key in kernelspec
+        }
+    return _encodable(notebook)  # type: ignore[no-any-return]
+
+
+def row_comment(row: RowResult) -> str:
+    """The row's result in a few lines, for the gradebook's comment; empty where there is nothing to say.
+
+    nbgrader renders comments as Markdown and shows them as plain text too, so what could be markup is put
+    between backticks, which reads well both ways.
+    """
+    if row.errored:
+        return _NOT_GRADED
+    failed = [check for check in row.checks if check.outcome == "failed"]
+    lines = []
+    if row.carried:
+        lines.append(_carried_text(row))
+    for check in failed:
+        line = f"✗ {_plain(check.title)}"
+        if check.reason:
+            line = f"{line.rstrip('.')}: {_plain(check.reason)}"
+        if check.hint:
+            line += f" (Hint: {_one_line(check.hint)})"
+        lines.append(line)
+    return str(_encodable("\n\n".join(lines)))
+
+
+def points_text(points: float) -> str:
+    """Points as people write them: ``7``, ``6.67``."""
+    return f"{round(points, 2):g}"
+
+
+def feedback_html(
+    notebook: Mapping[str, Any],
+    title: str,
+    *,
+    score: float | None = None,
+    max_score: float | None = None,
+    late_penalty: float = 0.0,
+    pending: bool = False,
+) -> str:
+    """One page with everything in it, to open from a disk, mail or print.
+
+    nbgrader's own feedback page fetches MathJax from a content delivery network. This one fetches nothing,
+    and its Content-Security-Policy lets it neither fetch nor run anything: formulas are set as MathML (by
+    latex2mathml; where that is not installed, or a formula is beyond it, its TeX stays), figures lie inside,
+    and it follows the reader's light or dark setting.
+
+    Args:
+        notebook: What ``annotated`` returned. Where its nbgrader cells' metadata have ``score``, ``points``
+            and ``comment`` (as nbgrader's GetGrades puts them there), these are shown.
+        title: The page's title and heading.
+        score: The score now, with what was graded by hand, before the late penalty; not shown where None.
+        max_score: The most that the assignment gives.
+        late_penalty: Points lost for lateness.
+        pending: Whether an answer still waits for a person.
+
+    Returns:
+        The HTML.
+    """
+    import nbformat
+
+    resources = {
+        "feedback": {
+            "title": title,
+            "score": None if score is None else points_text(max(0.0, score - late_penalty)),
+            "before": None if score is None else points_text(score),
+            "max_score": None if max_score is None else points_text(max_score),
+            "late_penalty": points_text(late_penalty) if late_penalty > 0 else "",
+            "pending": pending,
+            "styles": _code_styles(),
+        }
+    }
+    page, _ = _exporter().from_notebook_node(nbformat.from_dict(copy.deepcopy(dict(notebook))), resources)
+    return str(page)
+
+
+# What is put under a test cell
+
+
+def _result_output(row: RowResult) -> dict[str, Any]:
+    data = {"text/html": _result_html(row), "text/plain": _result_text(row)}
+    return {"output_type": "display_data", "data": data, "metadata": {}}
+
+
+def _score_line(row: RowResult) -> str:
+    if row.score is None:
+        return f"– of {points_text(row.points)} points"
+    return f"{points_text(row.score)} of {points_text(row.points)} points"
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _carried_text(row: RowResult) -> str:
+    names = _listed(tuple(f"`{name}`" for name in row.carried))
+    if row.fraction == 1:
+        return f"Right, given a correct {names}: an earlier mistake does not cost points twice."
+    return f"Checked with a correct {names} in place of yours: an earlier mistake does not cost points twice."
+
+
+def _ordered(row: RowResult) -> list[CheckResult]:
+    """Failed checks first: the first of them is the first thing to mend."""
+    return sorted(row.checks, key=lambda check: ("failed", "errored", "passed").index(check.outcome))
+
+
+def _result_text(row: RowResult) -> str:
+    lines = [f"{row.name}: {_score_line(row)}"]
+    if row.carried and not row.errored:
+        lines.append(_carried_text(row).replace("`", ""))
+    failed = sum(check.outcome == "failed" for check in row.checks)
+    for position, check in enumerate(_ordered(row)):
+        if check.outcome == "passed":
+            lines.append(f"✓ {check.title}")
+        elif check.outcome == "errored":
+            lines.append(f"? {check.title}\n    {_NOT_GRADED}")
+        else:
+            first = " (fix this first)" if position == 0 and failed > 1 else ""
+            lines.append(f"✗ {check.title}{first}")
+            lines += [f"    {line}" for line in check.reason.splitlines()]
+            if check.hint:
+                lines.append(f"    Hint: {_one_line(check.hint)}")
+    return "\n".join(lines)
+
+
+def _result_html(row: RowResult) -> str:
+    whole = row.score is not None and row.fraction == 1
+    edge = "#2e8b57" if whole else "#8a8a8a" if row.errored else "#d1603d"
+    parts = [
+        f'<div class="autograder-result" style="{_BOX};border-left-color:{edge}">',
+        f"<p><strong>{'✓' if whole else '?' if row.errored else '✗'} {html.escape(row.name)}: "
+        f"{_score_line(row)}</strong></p>",
+    ]
+    if row.carried and not row.errored:
+        parts.append(f"<p>{_prose(_carried_text(row))}</p>")
+    failed = sum(check.outcome == "failed" for check in row.checks)
+    parts.append('<ul style="list-style:none;padding-left:0;margin-left:0">')
+    for position, check in enumerate(_ordered(row)):
+        title = _prose(check.title)
+        if check.outcome == "passed":
+            parts.append(f"<li>✓ <strong>Passed:</strong> {title}</li>")
+        elif check.outcome == "errored":
+            parts.append(f"<li>? <strong>Not checked:</strong> {title}<br>{_NOT_GRADED}</li>")
+        else:
+            label = "Failed (fix this first)" if position == 0 and failed > 1 else "Failed"
+            item = f"<li>✗ <strong>{label}:</strong> {title}"
+            if check.reason:
+                item += f'<br><span style="white-space:pre-wrap">{_prose(check.reason)}</span>'
+            if check.hint:
+                item += f"<br><em>Hint:</em> {_prose(_one_line(check.hint))}"
+            parts.append(item + "</li>")
+    parts.append("</ul></div>")
+    return "\n".join(parts)
+
+
+def _summary_cell(submission: Submission, report: Report, assignment: Assignment) -> dict[str, Any]:
+    lines = ["## What the autograder found", ""]
+    if submission.unreadable:
+        lines += [f"**The notebook could not be read.** {_literal(submission.unreadable)}", ""]
+    if report.score is None:
+        lines += [f"**{_NOT_GRADED}**", ""]
+    else:
+        lines += [
+            f"**{points_text(report.score)} of {points_text(report.max_score)} points** by the autograder.",
+            "",
+        ]
+    if assignment.manual:
+        count = "One answer" if len(assignment.manual) == 1 else f"{len(assignment.manual)} answers"
+        points = points_text(sum(assignment.manual.values()))
+        lines += [
+            f"{count} ({points} points) {'is' if count == 'One answer' else 'are'} graded by a person.",
+            "",
+        ]
+    if report.sandbox == "none":
+        lines += ["This was run without a sandbox.", ""]
+    notes = [note for note in dict.fromkeys((*submission.notes, *report.notes)) if note != submission.unreadable]
+    lines += [f"- {_literal(note)}" for note in notes]
+    if notes:
+        lines.append("")
+    lines += ["| | Row | Points | What to look at |", "|:-:|:--|--:|:--|"]
+    for row in report.rows:
+        failed = [check for check in row.checks if check.outcome == "failed"]
+        mark = "?" if row.errored else "✗" if failed or row.fraction < 1 else "✓"
+        note = _NOT_GRADED if row.errored else ""
+        if failed and not row.errored:
+            more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+            note = f"{_literal(_one_line(failed[0].title))}{more}"
+        elif row.carried:
+            note = f"right, given a correct {_literal(_listed(row.carried))}"
+        score = "–" if row.score is None else points_text(row.score)
+        lines.append(
+            f"| {mark} | [{_literal(row.name)}](#{row.test_id}) | {score} / {points_text(row.points)} | {note} |"
+        )
+    for name, most in assignment.manual.items():
+        lines.append(f"| … | [{_literal(name)}](#{name}) | – / {points_text(most)} | graded by a person |")
+    source = "\n".join(lines) + "\n"
+    return {"cell_type": "markdown", "id": SUMMARY_ID, "metadata": {"deletable": False}, "source": source}
+
+
+# Text that came from elsewhere
+
+
+def _encodable(tree: Any) -> Any:
+    """The tree with no text in it that a file or a database cannot take: lone surrogates, null characters."""
+    if isinstance(tree, str):
+        return tree.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    if isinstance(tree, dict):
+        return {key: _encodable(value) for key, value in tree.items()}
+    return [_encodable(value) for value in tree] if isinstance(tree, list) else tree
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _prose(text: str) -> str:
+    """Text as HTML: everything escaped, code between backticks set as code."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", html.escape(text))
+
+
+def _literal(text: str) -> str:
+    """Text as Markdown that renders as the text itself, code between backticks aside."""
+
+    def piece(match: re.Match[str]) -> str:
+        code = match.group(1)
+        if code and "|" not in code:
+            return f"`{code}`"
+        return re.sub(r"[^\w\s.,;:()’“”'±×−–/%=+?]|_", lambda m: f"&#{ord(m.group())};", match.group())
+
+    return re.sub(r"`([\w .,()\[\]=+*/-]+)`|[^`]+|`", piece, _one_line(text))
+
+
+def _plain(text: str) -> str:
+    """Text for a comment: as it is where nothing outside its backticks is markup, else all between backticks."""
+    line = _one_line(text)
+    if re.search(r"[<>`*\\\\$~]|\][(\[:]|\b_|_\b|^[#|=+-]", re.sub(r"`[^`]+`", "", line)):
+        return f"`{line.replace('`', '’')}`"
+    return line
+
+
+def _text(source: Any) -> str:
+    return "".join(source) if isinstance(source, list) else str(source)
+
+
+@lru_cache(maxsize=8)
+def _sources_at(path: Path, _modified: int) -> frozenset[tuple[str, str]]:
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return frozenset((cell["cell_type"], _text(cell["source"])) for cell in cells)
+
+
+def _release_sources(path: Path) -> frozenset[tuple[str, str]]:
+    """Type and text of each cell of the release: what the course itself wrote."""
+    try:
+        return _sources_at(path, path.stat().st_mtime_ns)
+    except (OSError, ValueError, KeyError, TypeError):
+        return frozenset()
+
+
+_HARMLESS_TAG = r"(?!/?(?:b|i|em|strong|sub|sup|br|hr|code|kbd)\s*/?>)"
+_ATTACHED = r"attachment:(?P<name>[^()\s<>]+)\)"
+_OWN_PICTURE = r"(?!\.)[\w-]+(?:/?[\w-]+)*\.(?:png|jpe?g|gif|svg|webp)\)"
+
+
+def _disarm(cell: dict[str, Any]) -> None:
+    """Make a student's Markdown or raw cell inert: nothing in it runs, and nothing is fetched from elsewhere."""
+    attachments = _pictures(cell.pop("attachments", None))
+    if cell["cell_type"] == "raw":
+        cell["cell_type"] = "markdown"
+    if attachments:
+        cell["attachments"] = attachments
+    source = re.sub(rf"<(?=[A-Za-z/!?]){_HARMLESS_TAG}", "<" + _INERT, _text(cell["source"]))
+
+    def target(match: re.Match[str]) -> str:
+        rest = source[match.end() :]
+        attached = re.match(_ATTACHED, rest)
+        if attached is not None and attached["name"] in attachments:
+            return match.group()
+        if re.match(rf"{_OWN_PICTURE}|#[\w-]*\)", rest):
+            return match.group()
+        if re.match(r"https?://", rest) and not match["picture"]:
+            return match.group()
+        return match.group().replace("](", f"]{_INERT}(")
+
+    # A picture's own brackets hold no bracket, so that no link hides a picture's mark from this.
+    source = re.sub(r"!\[(?![^\[\]]*\]\()", "!" + _INERT + "[", source)
+    source = re.sub(r"(?P<picture>!\[[^\[\]]*)?\]\(", target, source)
+    cell["source"] = re.sub(r"\]:(?!\s+https?://)", f"]{_INERT}:", source)
+
+
+def _pictures(attachments: Any) -> dict[str, dict[str, str]]:
+    found = {}
+    for name, bundle in attachments.items() if isinstance(attachments, dict) else ():
+        kept = {}
+        for mime in ("image/png", "image/jpeg"):
+            encoded = bundle.get(mime) if isinstance(bundle, dict) else None
+            if encoded is not None and _is_base64(_text(encoded)):
+                kept[mime] = _text(encoded)
+        if kept:
+            found[name] = kept
+    return found
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        base64.b64decode(text.replace("\n", ""), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return True
+
+
+def _run_outputs(run: CellRun) -> list[dict[str, Any]]:
+    outputs = [shown for output in run.outputs if (shown := _passive(output)) is not None]
+    stopped = {
+        "timeout": "This cell took too long and was stopped.",
+        "died": "This cell ended the Python that ran it.",
+        "skipped": "This cell was not run: the time for the whole notebook was used up.",
+    }.get(run.status)
+    if stopped and not any(output["output_type"] == "error" for output in outputs):
+        outputs.append({"output_type": "stream", "name": "stderr", "text": stopped + "\n"})
+    return outputs
+
+
+def _passive(output: Mapping[str, Any]) -> dict[str, Any] | None:
+    kind = output.get("output_type")
+    if kind == "stream":
+        name = "stderr" if output.get("name") == "stderr" else "stdout"
+        return {"output_type": "stream", "name": name, "text": _text(output.get("text", ""))}
+    if kind == "error":
+        return {
+            "output_type": "error",
+            "ename": str(output.get("ename", "")),
+            "evalue": str(output.get("evalue", "")),
+            "traceback": [str(line) for line in output.get("traceback", [])],
+        }
+    if kind not in ("display_data", "execute_result"):
+        return None
+    data = {}
+    for mime, content in dict(output.get("data", {})).items():
+        text = _text(content)
+        if mime in _PASSIVE and (mime not in ("image/png", "image/jpeg") or _is_base64(text)):
+            data[mime] = text
+    described = {mime: {"alt": _FIGURE} for mime in ("image/png", "image/jpeg") if mime in data}
+    return {"output_type": "display_data", "data": data, "metadata": described} if data else None
+
+
+# The page
+
+
+@lru_cache(maxsize=1)
+def _code_styles() -> str:
+    from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
+
+    light = HtmlFormatter(style="default").get_style_defs(".highlight")
+    dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
+    return f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}"
+
+
+@lru_cache(maxsize=4096)
+def _mathml(tex: str, display: str) -> str | None:
+    """A formula as MathML, or None where it is beyond the converter."""
+    try:
+        from latex2mathml.converter import convert
+    except ImportError:
+        return None
+    tex = tex.replace("<", r"\lt ").replace(">", r"\gt ")  # the converter escapes neither
+    tex = re.sub(r"\\(begin|end)\{(?:aligned|align|split)\}", r"\\\1{align*}", tex)
+    try:
+        formula = str(convert(tex, display=display))
+    except Exception:  # the converter has no exception class of its own, and what it meets here is anybody's TeX
+        return None
+    if re.search(r"href|src\s*=|\son\w+\s*=|\bstyle\s*=|<(?!/?m|/?annotation|/?semantics)", formula):
+        return None
+    return formula
+
+
+@lru_cache(maxsize=1)
+def _exporter() -> Any:
+    """Nbconvert's HTML exporter with our template, which renders what all submissions share only once."""
+    from nbconvert.exporters import HTMLExporter
+    from nbconvert.exporters.templateexporter import TemplateExporter
+    from nbconvert.filters import Highlight2HTML
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+    from traitlets.config import Config
+
+    class Renderer(IPythonRenderer):  # type: ignore[misc]
+        def inline_math(self, body: str) -> str:
+            return _mathml(body, "inline") or f"<code>{html.escape(body)}</code>"
+
+        def block_math(self, body: str) -> str:
+            return _mathml(body.strip(), "block") or f"<pre>{html.escape(body)}</pre>"
+
+        def latex_environment(self, name: str, body: str) -> str:
+            whole = body if name in ("equation", "equation*") else f"\\begin{{{name}}}{body}\\end{{{name}}}"
+            return self.block_math(whole)
+
+    class Exporter(HTMLExporter):  # type: ignore[misc]
+        def from_notebook_node(self, nb: Any, resources: Any = None, **kw: Any) -> Any:
+            # HTMLExporter parses the page once more to describe pictures and mark cells: ours has that in it already.
+            return TemplateExporter.from_notebook_node(self, nb, self._init_resources(resources), **kw)
+
+    highlight = lru_cache(maxsize=1024)(Highlight2HTML(pygments_lexer="ipython3"))
+
+    @lru_cache(maxsize=1024)
+    def prose(source: str, attachments: str) -> str:
+        renderer = Renderer(escape=False, attachments=json.loads(attachments), exclude_anchor_links=True)
+        return str(MarkdownWithMath(renderer=renderer).render(source))
+
+    config = Config()
+    config.HTMLExporter.template_name = "autograder"
+    config.HTMLExporter.extra_template_basedirs = [str(Path(__file__).parent / "templates")]
+    config.HTMLExporter.exclude_input_prompt = True
+    config.HTMLExporter.exclude_output_prompt = True
+    exporter = Exporter(config=config)
+    exporter.register_filter(
+        "markdown2html", lambda source, attachments=None: prose(source, json.dumps(attachments or {}))
+    )
+    exporter.register_filter("highlight_code", highlight)
+    best = ("text/html", "image/svg+xml", "image/png", "image/jpeg", "text/latex", "text/plain")
+    exporter.register_filter("filter_data_type", lambda data: [mime for mime in best if mime in data][:1])
+    return exporter

@@ -1,0 +1,176 @@
+"""nbgrader through our grader, by configuration alone: what ``nbgrader_config.py`` hands over to.
+
+``nbgrader autograde`` reads each submission twice: to sanitise it and to grade it. ``SubmissionExporter``
+does the first by our own repair, which no broken notebook stops, and ``GradeSubmission`` the second by our
+grader, which writes the same scores, notebook and result as ``autograder grade`` does.
+
+What configuration cannot change in nbgrader 0.9: a malformed ``timestamp.txt`` makes ``nbgrader autograde``
+give up on that submission (and a folder without any notebook is passed over); ``autograder grade`` takes
+both.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbconvert.exporters import NotebookExporter
+from nbgrader.plugins import LateSubmissionPlugin
+from nbgrader.preprocessors import NbGraderPreprocessor
+
+from autograder.course import Assignment, Course, load_course
+from autograder.errors import AutograderError, ConfigError, RefusedError, SubmissionError
+from autograder.feedback import annotated
+from autograder.gradebook import RESULT_FILE, enter, late_penalty, open_gradebook, register, store
+from autograder.grader import grade
+from autograder.submission import Submission, find_notebook, read_submission, submissions, unread_submission
+
+_LOG = logging.getLogger("autograder")
+
+
+class SubmissionExporter(NotebookExporter):  # type: ignore[misc]
+    """What nbgrader's autograde reads a submission with: any bytes in, a repaired notebook out."""
+
+    def from_filename(self, filename: str, resources: Any = None, **kw: Any) -> tuple[str, Any]:
+        """The submission as the grader will see it, or a notebook already in ``autograded/`` as it is.
+
+        Raises:
+            RefusedError: The submission is a link, a pipe, a device or a folder.
+        """
+        names = resources["nbgrader"]
+        course, assignment = _course_of(self.parent.coursedir, names["assignment"])
+        path = Path(filename)
+        if path.parent == course.root / "submitted" / names["student"] / names["assignment"]:
+            submission = _submission(course, assignment, names["student"])
+            output, resources = self.from_notebook_node(nbformat.from_dict(submission.notebook), resources, **kw)
+        else:
+            output, resources = super().from_filename(filename, resources=resources, **kw)
+        return output, resources
+
+
+class GradeSubmission(NbGraderPreprocessor):  # type: ignore[misc]
+    """In the place of nbgrader's Execute and SaveAutoGrades: run and grade in our sandbox, store the result."""
+
+    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:  # noqa: ARG002 - read again, from what was submitted
+        """Grade the submission that ``nb`` was sanitised from.
+
+        Returns:
+            The executed notebook with the results, and ``resources`` as it was.
+
+        Raises:
+            AutograderError: Something of ours failed: nbgrader lists the submission as not graded.
+        """
+        names = resources["nbgrader"]
+        course, assignment = _course_of(self.parent.parent.coursedir, names["assignment"])
+        submission = _submission(course, assignment, names["student"])
+        report = grade(submission, assignment)
+        if report.errored:
+            troubles = [report.trouble, *(check.trouble for row in report.rows for check in row.checks)]
+            raise AutograderError(
+                f"{names['student']}: {assignment.name} could not be graded, and keeps the grade that it had. "
+                + "\n".join(filter(None, troubles))
+            )
+        with open_gradebook(course) as gradebook:
+            store(gradebook, course, assignment, submission, report)
+        return nbformat.from_dict(annotated(submission, report, assignment)), resources
+
+
+class LatePenalty(LateSubmissionPlugin):  # type: ignore[misc]
+    """The late policy of gradebook_config.yaml, as nbgrader's AssignLatePenalties asks for it."""
+
+    def late_submission_penalty(
+        self,
+        student_id: str,  # noqa: ARG002 - nbgrader's signature
+        score: float,
+        total_seconds_late: float,
+    ) -> float | None:
+        """Points that a submission loses, or None."""
+        preprocessor = self.parent
+        _, assignment = _course_of(preprocessor.parent.parent.coursedir, preprocessor.assignment_id)
+        return late_penalty(assignment.late, assignment.max_score, score, total_seconds_late)
+
+
+def find_submission(*, assignment: str, student: str, notebooks: list[str]) -> None:  # noqa: ARG001
+    """Nbgrader's ``pre_convert_hook``: register the assignment, and let a renamed notebook be found.
+
+    Args:
+        assignment: The assignment's name.
+        student: nbgrader's pattern of students.
+        notebooks: The paths that nbgrader found in one submission's folder, changed in place: where the
+            assignment's notebook is not among them, what there is stands in for it under its name.
+    """
+    if not notebooks:
+        return
+    folder = Path(notebooks[0]).parent
+    root = folder.parent.parent.parent
+    course = load_course(root)
+    entry = course.assignment(assignment)
+    with open_gradebook(course) as gradebook:
+        register(gradebook, course, entry)
+        enter(gradebook, entry, folder.parent.name)
+    expected = str(folder / f"{entry.notebook}.ipynb")
+    if expected not in notebooks:
+        notebooks[:] = [expected]
+
+
+def configure(c: Any, config_file: str) -> None:
+    """Set nbgrader up for the course that ``config_file`` lies in.
+
+    A mistake in gradebook_config.yaml is reported and leaves our grader in place all the same, so that
+    nbgrader never falls back to running submissions by itself: grading then stops with the same message.
+
+    Args:
+        c: The configuration object of traitlets.
+        config_file: ``__file__`` of nbgrader_config.py.
+    """
+    root = Path(config_file).resolve().parent
+    here = __name__
+    c.CourseDirectory.root = str(root)
+    c.CourseDirectory.ignore = [
+        ".ipynb_checkpoints",
+        "*.pyc",
+        "__pycache__",
+        "feedback",
+        RESULT_FILE,
+        ".*.part",
+    ]
+    c.Autograde.exporter_class = f"{here}.SubmissionExporter"
+    c.Autograde.sanitize_preprocessors = ["nbgrader.preprocessors.CheckCellMetadata"]
+    c.Autograde.autograde_preprocessors = [
+        f"{here}.GradeSubmission",
+        "nbgrader.preprocessors.AssignLatePenalties",
+        "nbgrader.preprocessors.CheckCellMetadata",
+    ]
+    c.Autograde.pre_convert_hook = f"{here}.find_submission"
+    c.AssignLatePenalties.plugin_class = f"{here}.LatePenalty"
+    # nbgrader calls alembic by its bare name, which is beside this Python even where that folder is not on PATH.
+    programs = str(Path(sys.executable).parent)
+    if programs not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join(filter(None, (programs, os.environ.get("PATH"))))
+    try:
+        course = load_course(root)
+    except ConfigError as error:
+        _LOG.error("%s", error)
+        return
+    c.CourseDirectory.course_id = course.name
+    c.CourseDirectory.db_url = course.database
+
+
+def _course_of(coursedir: Any, assignment: str) -> tuple[Course, Assignment]:
+    course = load_course(Path(coursedir.root))
+    return course, course.assignment(assignment)
+
+
+def _submission(course: Course, assignment: Assignment, student: str) -> Submission:
+    found = submissions(course.root, assignment.name, [student], timezone=course.timezone)[0]
+    if found.problem:
+        raise RefusedError(found.problem)
+    try:
+        path = find_notebook(found.folder, assignment)
+    except SubmissionError as error:
+        return unread_submission(assignment, str(error), student=student, timestamp=found.timestamp)
+    return read_submission(path, assignment, student=student, timestamp=found.timestamp)

@@ -1,0 +1,637 @@
+"""Scores in nbgrader's gradebook: whole or not at all, and never over what a person gave."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autograder import gradebook as module
+from autograder.course import Assignment, Course, LatePolicy, Row, load_course
+from autograder.errors import GradebookError
+from autograder.gradebook import (
+    RESULT_FILE,
+    Gradebook,
+    apply_late_penalties,
+    backup,
+    enter,
+    graded_digest,
+    graded_digests,
+    late_penalty,
+    open_gradebook,
+    read_report,
+    register,
+    standings,
+    store,
+    store_timestamp,
+    write_feedback,
+)
+from autograder.report import CellRun, CheckResult, Report, RowResult
+from autograder.submission import Submission, read_submission
+from tests.courses import cell, make_course, solved, submit, untouched, write
+
+pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # nbgrader's own, where tests use its API
+
+ON_TIME = "2026-11-29T12:00:00+00:00"
+TWO_DAYS_LATE = "2026-12-01T12:00:00+00:00"
+
+
+@pytest.fixture
+def course(course_root: Path) -> Course:
+    return load_course(course_root)
+
+
+@pytest.fixture
+def gradebook(course: Course, warmup: Assignment) -> Iterator[Gradebook]:
+    """The tiny course's gradebook with its assignment registered."""
+    with open_gradebook(course) as opened:
+        register(opened, course, warmup)
+        yield opened
+
+
+def handed_in(course: Course, tree: Any = None, *, student: str = "ada", timestamp: str | None = ON_TIME) -> Submission:
+    path = submit(course.root, student, tree)
+    return read_submission(path, course.assignment("warmup"), student=student, timestamp=timestamp)
+
+
+def graded(scale: int = 1, of: int = 1, *, digest: str = "d1", errored: bool = False) -> Report:
+    """A report on warmup in which ``scale`` passed so many checks of so many, and ``centre`` all."""
+    checks = [
+        CheckResult(f"t{number}", "Scales.", 1.0, "passed" if number < scale else "failed") for number in range(of)
+    ]
+    if errored:
+        checks.append(CheckResult("ours", "Ours.", 1.0, "errored", trouble="RuntimeError: ours"))
+    rows = (
+        RowResult("scale", "test_scale", 4.0, tuple(checks)),
+        RowResult("centre", "test_centre", 6.0, (CheckResult("c", "Centres.", 1.0, "passed"),)),
+    )
+    runs = (CellRun(1, "ok", ({"output_type": "stream", "name": "stdout", "text": "x" * 50},), 0.1),)
+    return Report("warmup", "ada", digest, "bubblewrap", rows, runs)
+
+
+def asked(course: Course) -> Any:
+    """The gradebook as nbgrader opens it."""
+    from nbgrader.api import Gradebook
+
+    return Gradebook(course.database, course.name)
+
+
+@pytest.fixture
+def alembic_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nbgrader calls alembic by its bare name where it makes a gradebook."""
+    monkeypatch.setenv("PATH", os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])))
+
+
+def grades(course: Course, student: str = "ada") -> dict[str, tuple[float | None, float | None, bool]]:
+    with asked(course) as book:
+        found = book.find_submission_notebook("warmup", "warmup", student).grades
+        return {each.name: (each.auto_score, each.manual_score, each.needs_manual_grade) for each in found}
+
+
+def grade_by_hand(course: Course, name: str, score: float, extra: float | None = None) -> None:
+    """As the formgrader does it."""
+    with asked(course) as book:
+        grade = book.find_grade(name, "warmup", "warmup", "ada")
+        grade.manual_score, grade.extra_credit, grade.needs_manual_grade = score, extra, False
+        book.db.commit()
+
+
+# Opening
+
+
+@pytest.mark.usefixtures("alembic_found")
+def test_a_new_gradebook_is_the_one_that_nbgrader_makes(course: Course, tmp_path: Path) -> None:
+    theirs = replace(course, database=f"sqlite:///{tmp_path}/their.db")
+    with open_gradebook(course), asked(theirs):
+        pass
+    dumps = []
+    for each in (course, theirs):
+        with closing(sqlite3.connect(str(module.database_file(each)))) as connection:
+            dumps.append(sorted(" ".join(line.split()) for line in connection.iterdump()))
+    assert dumps[0] == dumps[1]
+
+
+def test_opening_needs_no_alembic_on_the_path(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with open_gradebook(course) as opened:
+        assert "grade" in opened.tables
+
+
+def test_a_missing_gradebook_is_not_made_where_only_reading_is_wanted(course: Course) -> None:
+    with pytest.raises(GradebookError, match="no gradebook yet"), open_gradebook(course, create=False):
+        pass
+    assert not (course.root / "gradebook.db").exists()
+
+
+def test_a_gradebook_that_another_program_holds_says_so(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_gradebook(course):
+        pass
+    monkeypatch.setattr(module, "_BUSY_SECONDS", 0.05)
+    with closing(sqlite3.connect(course.root / "gradebook.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(GradebookError, match=r"locked.*Another program"), open_gradebook(course):
+            pass
+
+
+def test_a_read_only_gradebook_says_so(course: Course) -> None:
+    with open_gradebook(course):
+        pass
+    database = f"sqlite:///file:{course.root / 'gradebook.db'}?mode=ro&uri=true"
+    with (
+        pytest.raises(GradebookError, match=r"readonly.*permissions"),
+        open_gradebook(replace(course, database=database)),
+    ):
+        pass
+
+
+def test_a_missing_folder_says_so(course: Course) -> None:
+    elsewhere = replace(course, database=f"sqlite:///{course.root}/nowhere/gradebook.db")
+    with pytest.raises(GradebookError, match="no such folder"), open_gradebook(elsewhere):
+        pass
+
+
+def test_a_file_that_is_no_database_says_so(course: Course) -> None:
+    (course.root / "gradebook.db").write_text("not a database, but longer than a header of one: " * 50)
+    with pytest.raises(GradebookError, match=r"not a database.*backups"), open_gradebook(course):
+        pass
+
+
+def test_a_database_of_something_else_is_left_alone(course: Course) -> None:
+    with closing(sqlite3.connect(course.root / "gradebook.db")) as connection:
+        connection.execute("CREATE TABLE recipes (id INTEGER)")
+    with pytest.raises(GradebookError, match="no gradebook of nbgrader's"), open_gradebook(course):
+        pass
+
+
+def test_a_gradebook_of_another_version_says_how_to_upgrade(course: Course) -> None:
+    with open_gradebook(course):
+        pass
+    with closing(sqlite3.connect(course.root / "gradebook.db")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '167914646830'")
+        connection.commit()
+    with pytest.raises(GradebookError, match=r"167914646830.*nbgrader db upgrade"), open_gradebook(course):
+        pass
+
+
+def test_a_driver_that_is_not_installed_says_what_to_install(course: Course) -> None:
+    elsewhere = replace(course, database="postgresql+nosuchdriver://grader:secret@db/course")
+    with pytest.raises(GradebookError, match="cannot be used") as caught, open_gradebook(elsewhere):
+        pass
+    assert "secret" not in str(caught.value)
+
+
+# Registering
+
+
+@pytest.mark.usefixtures("alembic_found")
+def test_registering_records_what_nbgraders_generate_assignment_does(course: Course, warmup: Assignment) -> None:
+    from nbgrader.converters import GenerateAssignment
+    from nbgrader.coursedir import CourseDirectory
+
+    theirs = make_course(course.root.parent / "theirs")
+    directory = CourseDirectory(root=str(theirs), course_id="tiny", assignment_id="warmup")
+    GenerateAssignment(coursedir=directory, force=True).start()
+    with open_gradebook(course) as opened:
+        register(opened, course, warmup)
+    kinds = "SELECT name, type FROM base_cell ORDER BY name, type"
+    graded_cells = "SELECT name, max_score, cell_type FROM base_cell JOIN grade_cells USING (id) ORDER BY name"
+    sources = "SELECT name, cell_type, locked, source, checksum FROM source_cell ORDER BY name"
+    notebooks = "SELECT b.name, a.name, a.course_id FROM notebook b JOIN assignment a ON b.assignment_id = a.id"
+    for query in (kinds, graded_cells, sources, notebooks):
+        answers = []
+        for root in (course.root, theirs):
+            with closing(sqlite3.connect(root / "gradebook.db")) as connection:
+                answers.append(connection.execute(query).fetchall())
+        assert answers[0] == answers[1]
+        assert answers[0]
+
+
+def test_the_due_date_is_kept_in_utc(course: Course, gradebook: Gradebook) -> None:
+    with asked(course) as book:
+        assert book.find_assignment("warmup").duedate.isoformat() == "2026-11-30T04:59:00"
+
+
+def test_registering_twice_changes_nothing(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:
+    with closing(sqlite3.connect(course.root / "gradebook.db")) as connection:
+        before = list(connection.iterdump())
+        register(gradebook, course, warmup)
+        assert list(connection.iterdump()) == before
+
+
+def test_points_may_change_and_rows_be_added_while_there_are_submissions(course: Course, gradebook: Gradebook) -> None:
+    store(gradebook, course, course.assignment("warmup"), handed_in(course), graded())
+    more = [
+        cell("def third():\n    ### BEGIN SOLUTION\n    return 3\n    ### END SOLUTION", "third", role="solution"),
+        cell("third()", "test_third", role="test", points=5),
+    ]
+    master, released = solved(), untouched()
+    for tree in (master, released):
+        tree["cells"] += more
+        tree["cells"][3]["metadata"]["nbgrader"]["points"] = 8
+    write(course.root / "source/warmup/warmup.ipynb", master)
+    write(course.root / "release/warmup/warmup.ipynb", released)
+    changed = load_course(course.root).assignment("warmup")
+    register(gradebook, course, changed)
+    report = graded()
+    rows = (
+        replace(report.rows[0], points=8.0),
+        report.rows[1],
+        RowResult("third", "test_third", 5.0, report.rows[1].checks),
+    )
+    store(gradebook, course, changed, handed_in(load_course(course.root)), replace(report, rows=rows))
+    assert {name: auto for name, (auto, _, _) in grades(course).items()} == {
+        "test_scale": 8.0,
+        "test_centre": 6.0,
+        "test_third": 5.0,
+        "why": None,
+    }
+
+
+def test_a_graded_cell_that_has_grades_cannot_vanish(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:
+    store(gradebook, course, warmup, handed_in(course), graded())
+    without = untouched()
+    del without["cells"][4:6]
+    write(warmup.release, without)
+    smaller = replace(warmup, rows=warmup.rows[:1])
+    with pytest.raises(GradebookError, match=r"no longer there: centre, test_centre"):
+        register(gradebook, course, smaller)
+    assert grades(course)["test_centre"][0] == 6.0
+
+
+def test_a_release_of_another_master_says_so(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:
+    more = replace(warmup, rows=(*warmup.rows, Row("third", "test_third", 5, ("third",))))
+    with pytest.raises(GradebookError, match=r"test_third.*autograder release warmup"):
+        register(gradebook, course, more)
+
+
+def test_an_assignment_that_was_not_released_says_so(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:
+    warmup.release.unlink()
+    with pytest.raises(GradebookError, match="has not been released"):
+        register(gradebook, course, warmup)
+
+
+# Storing
+
+
+def test_scores_may_be_fractions(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:
+    store(gradebook, course, warmup, handed_in(course), graded(1, of=3))
+    assert grades(course)["test_scale"] == (pytest.approx(4 / 3), None, False)
+
+
+def test_an_answer_waits_for_a_person_and_an_empty_one_has_nothing(
+    course: Course, warmup: Assignment, gradebook: Gradebook
+) -> None:
+    store(gradebook, course, warmup, handed_in(course), graded())
+    assert grades(course)["why"] == (None, None, True)
+    store(gradebook, course, warmup, handed_in(course, untouched()), graded())
+    assert grades(course)["why"] == (0.0, None, False)
+
+
+def test_comments_explain_lost_points_and_missing_answers(
+    course: Course, warmup: Assignment, gradebook: Gradebook
+) -> None:
+    store(gradebook, course, warmup, handed_in(course, untouched()), graded(0))
+    with asked(course) as book:
+        assert book.find_comment("scale", "warmup", "warmup", "ada").comment == "✗ Scales."
+        assert book.find_comment("centre", "warmup", "warmup", "ada").comment is None
+        assert book.find_comment("why", "warmup", "warmup", "ada").comment == "No response."
+
+
+def test_a_grade_given_by_hand_survives_a_regrade_of_the_same_answer(
+    course: Course, warmup: Assignment, gradebook: Gradebook
+) -> None:
+    store(gradebook, course, warmup, handed_in(course), graded())
+    grade_by_hand(course, "why", 1.5, extra=0.5)
+    store(gradebook, course, warmup, handed_in(course), graded(0, digest="d2"))
+    assert grades(course)["why"] == (None, 1.5, False)
+    assert standings(gradebook, warmup)[0].scores == {"test_scale": 0.0, "test_centre": 6.0, "why": 2.0}
+
+
+def test_an_answer_that_changed_is_listed_for_grading_again_with_its_old_grade(
+    course: Course, warmup: Assignment, gradebook: Gradebook
+) -> None:
+    store(gradebook, course, warmup, handed_in(course), graded())
+    grade_by_hand(course, "why", 1.5)
+    changed = solved()
+    changed["cells"][6]["source"] = "On second thoughts."
+    store(gradebook, course, warmup, handed_in(course, changed), graded(digest="d2"))
+    assert grades(course)["why"] == (None, 1.5, True)
+
+
+def test_a_row_overridden_by_hand_is_listed_again_only_where_its_own_score_changed(
+    course: Course, warmup: Assignment, gradebook: Gradebook
+) -> None:
+    store(gradebook, course, warmup, handed_in(course), graded(0))
+    grade_by_hand(course, "test_scale", 3.0)
+    store(gradebook, course, warmup, handed_in(course), graded(0, digest="d2"))
+    assert grades(course)["test_scale"] == (0.0, 3.0, False)
+    store(gradebook, course, warmup, handed_in(course), graded(1, digest="d3"))
+    assert grades(course)["test_scale"] == (4.0, 3.0, True)
+
+
+def test_a_manual_comment_stays(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:
+    store(gradebook, course, warmup, handed_in(course), graded(0))
+    with asked(course) as book:
+        book.find_comment("scale", "warmup", "warmup", "ada").manual_comment = "See me."
+        book.db.commit()
+    store(gradebook, course, warmup, handed_in(course), graded(0, digest="d2"))
+    with asked(course) as book:
+        assert book.find_comment("scale", "warmup", "warmup", "ada").comment == "See me."
+
+
+def test_an_error_of_ours_writes_nothing(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:
+    assert not store(gradebook, course, warmup, handed_in(course), graded(errored=True))
+    assert standings(gradebook, warmup) == ()
+    assert not (course.root / "autograded").exists()
+
+
+def test_an_error_of_ours_leaves_the_grade_that_there_was(
+    course: Course, warmup: Assignment, gradebook: Gradebook
+) -> None:
+    store(gradebook, course, warmup, handed_in(course), graded(digest="d1"))
+    store(gradebook, course, warmup, handed_in(course), graded(digest="d2", errored=True))
+    assert graded_digest(gradebook, course, "ada", warmup) == "d1"
+    assert grades(course)["test_scale"][0] == 4.0
+
+
+def test_a_report_that_does_not_fit_writes_no_score_at_all(
+    course: Course, warmup: Assignment, gradebook: Gradebook
+) -> None:
+    report = graded()
+    stray = RowResult("stray", "test_stray", 1.0, report.rows[0].checks)
+    with pytest.raises(GradebookError, match="test_stray"):
+        store(gradebook, course, warmup, handed_in(course), replace(report, rows=(*report.rows, stray)))
+    assert standings(gradebook, warmup) == ()
+
+
+def test_the_executed_notebook_and_the_timestamp_lie_in_autograded(
+    course: Course, warmup: Assignment, gradebook: Gradebook
+) -> None:
+    store(gradebook, course, warmup, handed_in(course), graded())
+    folder = course.root / "autograded/ada/warmup"
+    assert json.loads((folder / "warmup.ipynb").read_text())["cells"][0]["id"] == "autograder-summary"
+    assert (folder / "timestamp.txt").read_text().strip() == ON_TIME
+    assert sorted(path.name for path in folder.iterdir()) == sorted(["warmup.ipynb", "timestamp.txt", RESULT_FILE])
+
+
+def test_what_was_handed_in_beside_the_notebook_is_there_for_those_who_grade(
+    course: Course, warmup: Assignment, gradebook: Gradebook
+) -> None:
+    submission = handed_in(course)
+    given = course.root / "submitted/ada/warmup"
+    (given / "figure.png").write_bytes(b"png")
+    (given / "data.csv").write_text("the student's")
+    (given / "link.txt").symlink_to(course.root / "gradebook_config.yaml")
+    (given / RESULT_FILE).write_text("{}")
+    (course.root / "source/warmup/data.csv").write_text("the course's")
+    for _ in range(2):
+        store(gradebook, course, warmup, submission, graded())
+    folder = course.root / "autograded/ada/warmup"
+    assert (folder / "figure.png").read_bytes() == b"png"
+    assert (folder / "data.csv").read_text() == "the course's"
+    assert not (folder / "link.txt").exists()
+    assert json.loads((folder / RESULT_FILE).read_text())["report"]["digest"] == "d1"
+
+
+def test_the_stored_report_is_the_report_without_the_cells_outputs(
+    course: Course, warmup: Assignment, gradebook: Gradebook
+) -> None:
+    store(gradebook, course, warmup, handed_in(course), graded(1, of=2))
+    assert read_report(course, "ada", warmup) == replace(graded(1, of=2), cells=())
+
+
+def test_the_notebooks_text_is_the_one_that_nbformat_writes() -> None:
+    import nbformat
+
+    tree = solved()
+    bundle = {"text/html": "<p>\n</p>", "image/png": "iVBO\n", "image/svg+xml": "<svg>\n</svg>"}
+    tree["cells"][1]["outputs"] = [
+        {"output_type": "stream", "name": "stdout", "text": "ä\nb"},
+        {"output_type": "display_data", "data": bundle, "metadata": {}},
+        {"output_type": "error", "ename": "E", "evalue": "e", "traceback": ["a\nb"]},
+    ]
+    assert module.notebook_text(tree) == nbformat.writes(nbformat.from_dict(tree)) + "\n"
+
+
+def test_text_that_no_file_takes_is_stored_all_the_same(
+    course: Course, warmup: Assignment, gradebook: Gradebook
+) -> None:
+    odd = "lone \ud800 and null \0"
+    report = graded(0)
+    failed = CheckResult("t", "Scales.", 1.0, "failed", odd)
+    run = CellRun(1, "ok", ({"output_type": "stream", "name": "stdout", "text": odd},), 0.1)
+    report = replace(report, rows=(replace(report.rows[0], checks=(failed,)), report.rows[1]), cells=(run,))
+    store(gradebook, course, warmup, handed_in(course), report)
+    assert graded_digest(gradebook, course, "ada", warmup) == "d1"
+    write_feedback(gradebook, course, warmup, "ada")
+
+
+# Resuming
+
+
+def test_what_is_graded_is_known_by_its_digest(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:
+    assert graded_digests(gradebook, course, warmup) == {}
+    store(gradebook, course, warmup, handed_in(course), graded(digest="d1"))
+    store(gradebook, course, warmup, handed_in(course, student="bob"), graded(digest="d2"))
+    assert graded_digests(gradebook, course, warmup) == {"ada": "d1", "bob": "d2"}
+
+
+@pytest.mark.parametrize("lost", ["warmup.ipynb", RESULT_FILE])
+def test_a_grade_without_its_files_is_no_whole_grade(
+    course: Course, warmup: Assignment, gradebook: Gradebook, lost: str
+) -> None:
+    store(gradebook, course, warmup, handed_in(course), graded())
+    (course.root / "autograded/ada/warmup" / lost).unlink()
+    assert graded_digests(gradebook, course, warmup) == {}
+
+
+def test_an_older_gradebook_put_back_is_graded_again(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:
+    store(gradebook, course, warmup, handed_in(course), graded(0, digest="d1"))
+    old = (course.root / "gradebook.db").read_bytes()
+    store(gradebook, course, warmup, handed_in(course), graded(1, digest="d2"))
+    (course.root / "gradebook.db").write_bytes(old)
+    with open_gradebook(course) as again:
+        assert graded_digests(again, course, warmup) == {}
+
+
+def test_a_damaged_result_is_graded_again(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:
+    store(gradebook, course, warmup, handed_in(course), graded())
+    for damage in ("", "[]", '{"report": {}}', '{"report": 3}', "{"):
+        (course.root / "autograded/ada/warmup" / RESULT_FILE).write_text(damage)
+        assert graded_digests(gradebook, course, warmup) == {}
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from autograder import gradebook
+from autograder.course import load_course
+from tests.test_gradebook import ON_TIME, graded, handed_in
+
+course = load_course(Path(sys.argv[1]))
+warmup = course.assignment("warmup")
+steps = int(sys.argv[2])
+
+def counted(name):
+    real = getattr(gradebook, name)
+    def step(*args, **kwargs):
+        global steps
+        steps -= 1
+        if steps < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*args, **kwargs)
+    setattr(gradebook, name, step)
+
+for name in ("_entry", "_write_scores", "_write_penalty", "_copy_companions", "_write_atomically"):
+    counted(name)
+with gradebook.open_gradebook(course) as opened:
+    gradebook.store(opened, course, warmup, handed_in(course), graded(1, digest="new"))
+"""
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 5, 6])
+def test_a_grader_killed_anywhere_leaves_nothing_half_written(
+    course: Course, warmup: Assignment, gradebook: Gradebook, steps: int
+) -> None:
+    store(gradebook, course, warmup, handed_in(course), graded(0, digest="old"))
+    killed = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(KILLED), str(course.root), str(steps)],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    with open_gradebook(course) as again:
+        scores = {name: auto for name, (auto, _, _) in grades(course).items()}
+        assert scores in (
+            {"test_scale": 0.0, "test_centre": 6.0, "why": None},
+            {"test_scale": 4.0, "test_centre": 6.0, "why": None},
+        )
+        assert graded_digest(again, course, "ada", warmup) in ("old", None)
+        json.loads((course.root / "autograded/ada/warmup/warmup.ipynb").read_text())
+        store(again, course, warmup, handed_in(course), graded(1, digest="new"))
+        assert graded_digest(again, course, "ada", warmup) == "new"
+
+
+# Lateness
+
+
+@pytest.mark.parametrize(
+    ("seconds", "penalty"),
+    [(0, None), (15 * 60, None), (15 * 60 + 1, 10.0), (86400, 10.0), (86400 + 15 * 60 + 1, 20.0), (30 * 86400, 50.0)],
+)
+def test_lateness_costs_a_share_for_each_day_begun_after_the_grace(seconds: float, penalty: float | None) -> None:
+    assert late_penalty(LatePolicy(15, 10, 50), 100, 80, seconds) == penalty
+
+
+@given(
+    st.builds(LatePolicy, st.floats(0, 1e4), st.floats(0, 100), st.floats(0, 100)),
+    st.floats(0, 1000),
+    st.floats(0, 1000),
+    st.floats(0, 1e8),
+)
+def test_lateness_never_costs_more_than_there_is(policy: LatePolicy, most: float, score: float, late: float) -> None:
+    lost = late_penalty(policy, most, score, late) or 0.0
+    assert 0 <= lost <= min(score, most * policy.max_percent / 100) * (1 + 1e-12)
+
+
+def test_a_late_submission_loses_by_the_policy(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:
+    store(gradebook, course, warmup, handed_in(course, timestamp=TWO_DAYS_LATE), graded())
+    (standing,) = standings(gradebook, warmup)
+    assert (standing.raw_score, standing.late_penalty, standing.score) == (10.0, pytest.approx(2.4), pytest.approx(7.6))
+
+
+def test_an_extension_moves_the_due_date_of_one(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:
+    store(gradebook, course, warmup, handed_in(course, timestamp=TWO_DAYS_LATE), graded())
+    with asked(course) as book:
+        book.grant_extension("warmup", "ada", days=1)
+    apply_late_penalties(gradebook, warmup)
+    assert standings(gradebook, warmup)[0].late_penalty == pytest.approx(1.2)
+
+
+def test_a_new_timestamp_needs_no_new_grade(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:
+    store(gradebook, course, warmup, handed_in(course), graded())
+    store_timestamp(gradebook, warmup, "ada", TWO_DAYS_LATE)
+    assert standings(gradebook, warmup)[0].late_penalty == pytest.approx(2.4)
+    store_timestamp(gradebook, warmup, "ada", None)
+    (standing,) = standings(gradebook, warmup)
+    assert (standing.late_penalty, standing.timestamp) == (0.0, None)
+
+
+def test_points_given_by_hand_are_late_as_well(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:
+    store(gradebook, course, warmup, handed_in(course, untouched(), timestamp=TWO_DAYS_LATE), zero())
+    assert standings(gradebook, warmup)[0].late_penalty == 0
+    grade_by_hand(course, "why", 2.0)
+    apply_late_penalties(gradebook, warmup)
+    assert standings(gradebook, warmup)[0].score == 0
+
+
+def zero() -> Report:
+    report = graded(0)
+    failed = CheckResult("c", "Centres.", 1.0, "failed")
+    return replace(report, rows=(report.rows[0], replace(report.rows[1], checks=(failed,))))
+
+
+# Reading, feedback, copies
+
+
+def test_a_submission_that_was_entered_waits_for_its_grade(
+    course: Course, warmup: Assignment, gradebook: Gradebook
+) -> None:
+    enter(gradebook, warmup, "ada")
+    (standing,) = standings(gradebook, warmup)
+    assert standing.scores == {"test_scale": None, "test_centre": None, "why": None}
+    assert standing.needs_manual_grade
+
+
+def test_feedback_has_what_a_person_gave(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:
+    store(gradebook, course, warmup, handed_in(course, timestamp=TWO_DAYS_LATE), graded())
+    grade_by_hand(course, "why", 1.5)
+    with asked(course) as book:
+        book.find_comment("why", "warmup", "warmup", "ada").manual_comment = "Well <said>."
+        book.db.commit()
+    page = write_feedback(gradebook, course, warmup, "ada").read_text()
+    for text in ("9.1 of 12 points", "1.5 of 2.0 points", "Well &lt;said&gt;."):
+        assert text in page
+
+
+def test_feedback_has_what_release_feedback_wants_and_nothing_more(
+    course: Course, warmup: Assignment, gradebook: Gradebook
+) -> None:
+    submission = handed_in(course)
+    given = course.root / "submitted/ada/warmup"
+    (given / "timestamp.txt").write_text(ON_TIME)
+    (given / "submission_secret.txt").write_text("s3cret")
+    store(gradebook, course, warmup, submission, graded())
+    folder = write_feedback(gradebook, course, warmup, "ada").parent
+    assert {path.name for path in folder.iterdir()} == {"warmup.html", "timestamp.txt", "submission_secret.txt"}
+
+
+def test_feedback_for_somebody_without_a_grade_says_so(
+    course: Course, warmup: Assignment, gradebook: Gradebook
+) -> None:
+    with pytest.raises(GradebookError, match=r"bob has no graded submission.*--student bob"):
+        write_feedback(gradebook, course, warmup, "bob")
+
+
+def test_the_gradebook_is_copied_and_few_copies_are_kept(
+    course: Course, warmup: Assignment, gradebook: Gradebook
+) -> None:
+    assert backup(replace(course, database="postgresql+psycopg://u@h/d")) is None
+    copies = [backup(course) for _ in range(7)]
+    kept = sorted((course.root / ".gradebook-backups").iterdir())
+    assert kept == copies[2:]
+    with closing(sqlite3.connect(kept[-1])) as connection:
+        assert connection.execute("SELECT name FROM assignment").fetchall() == [("warmup",)]
