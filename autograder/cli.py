@@ -1,0 +1,459 @@
+"""The command ``autograder``: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from autograder import __version__
+from autograder.errors import AutograderError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from autograder.course import Assignment, Course
+    from autograder.report import Report
+    from autograder.run import Result
+
+OURS, USAGE = 1, 2
+
+app = typer.Typer(
+    help="Coursework in Jupyter notebooks that grades itself.\n\nStart with `autograder demo`: it makes a course with "
+    "a class of submissions, grades it and says where to look. In a course's folder, `release` makes what students "
+    "get, `grade` grades what they submitted, `feedback` writes what they read.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Sandbox(StrEnum):
+    """Where a student's code runs."""
+
+    bubblewrap = "bubblewrap"
+    none = "none"
+
+
+class Format(StrEnum):
+    """A file that numbers are exported to."""
+
+    csv = "csv"
+
+
+AssignmentName = Annotated[str, typer.Argument(metavar="ASSIGNMENT", help="The assignment's name, such as week2.")]
+CourseFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--course",
+        metavar="DIR",
+        help="The course's folder; otherwise the nearest one above that holds gradebook_config.yaml.",
+    ),
+]
+SandboxChoice = Annotated[
+    Sandbox,
+    typer.Option(help="`none` runs the students' code unprotected, as you; the result says so."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
+
+
+def main() -> None:
+    """Run the command; errors of ours and of the course's are printed, never a traceback."""
+    try:
+        app()
+    except AutograderError as error:
+        from autograder.errors import ConfigError
+
+        _say_error(str(error))
+        sys.exit(USAGE if isinstance(error, ConfigError) else OURS)
+    except KeyboardInterrupt:
+        _say_error("stopped. What was graded is kept; the same command goes on from there.")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(OURS)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"autograder {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None: ...
+
+
+@app.command()
+def release(assignment: AssignmentName, course: CourseFolder = None) -> None:
+    """Make what students get, release/ASSIGNMENT, from the master notebook.
+
+    Refused where it would leak a solution, a hidden check or an output, where the solved master does not get full
+    marks in every row, or where the untouched release scores anything.
+    """
+    from autograder.release import release as make
+
+    opened, chosen = _open(course, assignment)
+    with _waiting(f"Releasing {chosen.name}"):
+        made = make(opened, chosen.name)
+    _print(f"{chosen.title}: released to {made.folder.relative_to(opened.root)}, {chosen.max_score:g} points.")
+
+
+@app.command()
+def grade(
+    assignment: AssignmentName,
+    student: Annotated[
+        list[str] | None,
+        typer.Option("--student", metavar="ID", help="Only this student; may be given again."),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Processes that grade at once; one for each core by default."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Grade again what has its grade already.")] = False,
+    sandbox: SandboxChoice = Sandbox.bubblewrap,
+    as_json: AsJson = False,
+    course: CourseFolder = None,
+) -> None:
+    """Grade submitted/STUDENT/ASSIGNMENT/ into the gradebook.
+
+    What has its grade and has not changed is left alone, so a run that was stopped goes on where it was. Exit status:
+    0 when every submission has a grade (a broken notebook gets one, with the reason), 1 when something of ours
+    failed, 2 for wrong usage or configuration.
+    """
+    from autograder.fleet import cores
+    from autograder.run import grade_assignment
+
+    opened, chosen = _open(course, assignment)
+    results: list[Result] = []
+    with _progress(quiet=as_json) as (started, advance):
+        running = grade_assignment(
+            opened,
+            chosen,
+            students=student,
+            jobs=jobs or cores(),
+            force=force,
+            sandbox=sandbox.value,
+            started=started,
+        )
+        for result in running:
+            results.append(result)
+            advance()
+    results.sort(key=lambda result: result.student)
+    if as_json:
+        print(json.dumps([_result_tree(result) for result in results], ensure_ascii=False, indent=1))
+    else:
+        _print_results(results, chosen, opened)
+    if any(result.status == "failed" for result in results):
+        raise typer.Exit(OURS)
+
+
+@app.command()
+def check(
+    notebook: Annotated[
+        Path, typer.Argument(metavar="NOTEBOOK", exists=True, dir_okay=False, help="The notebook to grade.")
+    ],
+    assignment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The assignment; by default the one whose notebook has this name, or the only one.",
+        ),
+    ] = None,
+    sandbox: SandboxChoice = Sandbox.bubblewrap,
+    as_json: AsJson = False,
+    course: CourseFolder = None,
+) -> None:
+    """Grade one notebook and print the result; nothing is stored."""
+    from autograder.course import find_course, load_course
+    from autograder.grader import grade as grade_one
+    from autograder.submission import read_submission
+
+    opened = load_course(course or find_course(notebook.parent if _in_course(notebook) else Path.cwd()))
+    chosen = opened.assignment(assignment or _assignment_of(notebook, opened))
+    with _waiting(f"Grading {notebook.name}", quiet=as_json):
+        report = grade_one(read_submission(notebook, chosen), chosen, sandbox=sandbox.value)
+    if as_json:
+        print(json.dumps(report.as_dict(), ensure_ascii=False, indent=1))
+    else:
+        _print_report(report, chosen)
+    if report.errored:
+        raise typer.Exit(OURS)
+
+
+@app.command()
+def feedback(assignment: AssignmentName, course: CourseFolder = None) -> None:
+    """Write feedback/STUDENT/ASSIGNMENT/NOTEBOOK.html for everybody with a grade."""
+    from autograder.gradebook import apply_late_penalties, open_gradebook, standings, write_feedback
+
+    opened, chosen = _open(course, assignment)
+    with open_gradebook(opened, create=False) as gradebook:
+        apply_late_penalties(gradebook, chosen)
+        students = [standing.student for standing in standings(gradebook, chosen)]
+        with _progress() as (started, advance):
+            started(len(students))
+            for each in students:
+                write_feedback(gradebook, opened, chosen, each)
+                advance()
+    where = opened.root / "feedback"
+    _print(f"{len(students)} feedback pages in {_near(where)}{os.sep}" if students else "Nobody has a grade yet.")
+
+
+@app.command()
+def export(
+    assignment: AssignmentName,
+    file_format: Annotated[Format, typer.Option("--format", help="The kind of file.")] = Format.csv,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The file to write; standard output by default.")
+    ] = None,
+    course: CourseFolder = None,
+) -> None:
+    """Write everybody's scores as a table: one line a student, one column a row."""
+    from autograder.export import WRITERS
+    from autograder.gradebook import apply_late_penalties, open_gradebook, standings
+
+    opened, chosen = _open(course, assignment)
+    write = WRITERS[file_format.value]
+    with open_gradebook(opened, create=False) as gradebook:
+        apply_late_penalties(gradebook, chosen)
+        found = standings(gradebook, chosen)
+    if output is None:
+        write(found, chosen, opened, sys.stdout)
+        return
+    try:
+        with output.open("w", encoding="utf-8", newline="") as file:
+            write(found, chosen, opened, file)
+    except OSError as error:
+        raise AutograderError(f"{output} could not be written: {error.strerror}") from error
+    _print(f"{len(found)} students in {output}")
+
+
+@app.command()
+def doctor(course: CourseFolder = None) -> None:
+    """Say what is there and what works: versions, the sandbox and what it blocks, the course, the gradebook."""
+    from rich.markup import escape
+
+    from autograder.doctor import examine
+
+    console = _console()
+    well = True
+    for finding in examine(course):
+        mark = "[green]✓[/]" if finding.well else "[red]✗[/]"
+        console.print(f"{mark} {escape(finding.text)}", soft_wrap=True)
+        well = well and finding.well
+    if not well:
+        raise typer.Exit(OURS)
+
+
+@app.command()
+def demo(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="Where to make it; it must not exist yet, or be an earlier demo."),
+    ] = Path("demo"),
+    students: Annotated[
+        int, typer.Option(min=1, max=100_000, metavar="N", help="How many students the class has.")
+    ] = 30,
+    jobs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes that grade at once.")] = None,
+    course: CourseFolder = None,
+) -> None:
+    """Make a course with a class of made-up submissions, then release, grade, and write feedback."""
+    from autograder.course import find_course, load_course
+    from autograder.demo import make_course
+
+    template = load_course(course or find_course(Path.cwd()))
+    made = make_course(template, folder, students)
+    _print(f"A course with {students} made-up students is in {_near(folder)}{os.sep}")
+    release("week2", folder)
+    status = 0
+    try:
+        grade("week2", None, jobs, False, Sandbox.bubblewrap, False, folder)
+    except typer.Exit as error:
+        status = error.exit_code
+    feedback("week2", folder)
+    _print_next(made, folder)
+    if status:
+        raise typer.Exit(status)
+
+
+def _open(folder: Path | None, name: str) -> tuple[Course, Assignment]:
+    from autograder.course import find_course, load_course
+
+    course = load_course(folder or find_course(Path.cwd()))
+    return course, course.assignment(name)
+
+
+def _in_course(notebook: Path) -> bool:
+    from autograder.course import find_course
+    from autograder.errors import ConfigError
+
+    try:
+        find_course(notebook.resolve().parent)
+    except ConfigError:
+        return False
+    return True
+
+
+def _assignment_of(notebook: Path, course: Course) -> str:
+    from autograder.errors import ConfigError
+
+    folders = notebook.resolve().parent.parts[::-1]
+    for name in (*folders, *course.assignments):
+        if name in course.assignments and (name in folders or course.assignments[name].notebook == notebook.stem):
+            return name
+    if len(course.assignments) == 1:
+        return next(iter(course.assignments))
+    raise ConfigError(
+        f"which assignment is {notebook.name} for? Name one: --assignment {' | '.join(course.assignments)}"
+    )
+
+
+def _console(*, stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def _print(text: str) -> None:
+    _console().print(text, markup=False, soft_wrap=True)
+
+
+def _say_error(text: str) -> None:
+    from rich.text import Text
+
+    console = _console(stderr=True)
+    console.print(Text("autograder: ", style="bold red").append(text, style="not bold default"), soft_wrap=True)
+
+
+def _near(path: Path) -> Path:
+    """The path as one would type it from here."""
+    path = path.resolve()
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+@contextmanager
+def _waiting(what: str, *, quiet: bool = False) -> Iterator[None]:
+    console = _console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield
+        return
+    with console.status(what):
+        yield
+
+
+@contextmanager
+def _progress(*, quiet: bool = False) -> Iterator[tuple[Any, Any]]:
+    """A progress bar with an ETA on standard error, as (tell it the total, go one on)."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
+
+    console = _console(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), "ETA", TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
+        task = progress.add_task("", total=None)
+        yield (lambda total: progress.update(task, total=total)), (lambda: progress.advance(task))
+
+
+def _points(points: float | None) -> str:
+    return "—" if points is None else f"{points:.2f}".rstrip("0").rstrip(".")
+
+
+def _result_tree(result: Result) -> dict[str, Any]:
+    tree: dict[str, Any] = {
+        "student": result.student,
+        "status": result.status,
+        "why": result.why,
+        "report": None,
+    }
+    if result.report is not None:
+        tree["report"] = {name: value for name, value in result.report.as_dict().items() if name != "cells"}
+    return tree
+
+
+def _print_results(results: list[Result], assignment: Assignment, course: Course) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    if not results:
+        _print(f"Nothing was submitted: there is no submitted/STUDENT/{assignment.name}/ in {course.root}.")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("student", no_wrap=True)
+    table.add_column("score", justify="right", no_wrap=True)
+    table.add_column("rows lost", overflow="fold")
+    table.add_column("time", justify="right", no_wrap=True)
+    for result in results:
+        table.add_row(*(Text(cell) for cell in _table_row(result)))
+    _console().print(table)
+    graded = [result for result in results if result.status in ("graded", "kept")]
+    best = sum(row.points for row in assignment.rows)
+    _print(f"\n{len(graded)} of {len(results)} have a grade, of at most {best:g} points before answers graded by hand.")
+    kept = sum(result.status == "kept" for result in results)
+    if kept:
+        _print(f"{kept} had not changed since they were graded and were left alone (--force grades them again).")
+    for result in results:
+        if result.why:
+            _print(f"{result.student}: {result.status}: {result.why}")
+
+
+def _table_row(result: Result) -> tuple[str, str, str, str]:
+    if result.report is None or result.status in ("refused", "failed"):
+        return result.student, "—", result.status, ""
+    lost = [row.name for row in result.report.rows if row.fraction < 1]
+    names = "all" if len(lost) == len(result.report.rows) else ", ".join(lost)
+    seconds = "" if result.status == "kept" else f"{result.report.seconds:.1f} s"
+    return result.student, _points(result.report.score), names, seconds
+
+
+def _print_report(report: Report, assignment: Assignment) -> None:
+    from rich.text import Text
+
+    console = _console()
+    console.print(Text(f"{assignment.title}: {_points(report.score)} of {report.max_score:g} points", style="bold"))
+    if report.sandbox == "none":
+        console.print("Run without a sandbox.", style="yellow")
+    for note in report.notes:
+        console.print(Text(f"Note: {note}"), soft_wrap=True)
+    for row in report.rows:
+        full = row.fraction == 1
+        style = "green" if full else "red"
+        line = Text("✓ " if full else "✗ ", style=style).append(
+            f"{row.name}  {_points(row.score)} / {row.points:g}", style="default"
+        )
+        if row.carried:
+            line.append(f"  given a correct {', '.join(row.carried)}", style="dim")
+        console.print(line, soft_wrap=True)
+        for result in row.checks:
+            if result.outcome == "passed":
+                continue
+            what = result.reason or ("This check failed for a reason of ours." if result.outcome == "errored" else "")
+            console.print(Text(f"    ✗ {result.title} {what}"), soft_wrap=True)
+            if result.hint:
+                console.print(Text(f"      Hint: {result.hint}", style="dim"), soft_wrap=True)
+    if report.errored:
+        from autograder.run import trouble
+
+        _say_error(trouble(report))
+
+
+def _print_next(made: Any, folder: Path) -> None:
+    near = _near(folder)
+    _print(
+        f"\nWhere to look next:\n"
+        f"  {near / 'feedback'}{os.sep}…    what each student reads, such as {near / made.example_feedback}\n"
+        f"  autograder export week2 --course {near}\n"
+        f"  autograder check {near / made.example_submission}\n"
+        f"  cd {near} && jupyter lab    the formgrader, where the written answers wait to be graded by hand"
+    )

