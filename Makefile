@@ -1,5 +1,7 @@
 # Two commands from a bare clone with Python 3.11 and make: `make demo` and `make test`.
-PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell command -v $(name) 2>/dev/null)))
+# The first Python that runs and is new enough; a name on the path may be a shim that runs nothing.
+PYTHON ?= $(shell for name in python3 python3.11 python3.12 python3.13 python; do \
+	$$name -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
 
@@ -19,6 +21,7 @@ lint: $(VENV)/installed-dev
 install: $(VENV)/installed-dev
 
 $(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, with its venv module."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 
