@@ -583,7 +583,8 @@ def mutated(draw: st.DrawFn) -> Any:
             holder = holder[part]
         match draw(st.sampled_from(["replace", "drop", "repeat"])):
             case "replace":
-                holder[key] = draw(STRANGE)
+                # A later round may change what this one put in, and the strategy keeps what it samples from.
+                holder[key] = copy.deepcopy(draw(STRANGE))
             case "drop" if key != "root":
                 del holder[key]
             case "repeat" if isinstance(holder, list):
