@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.course import Assignment
+from autograder.notebook import joined
 from autograder.report import CellRun, CheckResult, Report, RowResult
 from autograder.submission import Submission
 
@@ -62,7 +63,7 @@ def annotated(submission: Submission, report: Report, assignment: Assignment) ->
             row = rows.get(str(metadata.get("nbgrader", {}).get("grade_id", "")))
             if row is not None:
                 cell["outputs"].append(_result_output(row))
-        elif (cell["cell_type"], _text(cell["source"])) not in ours:
+        elif (cell["cell_type"], joined(cell["source"])) not in ours:
             _disarm(cell)
     notebook["cells"].insert(0, _summary_cell(submission, report, assignment))
     kernelspec = notebook.get("metadata", {}).get("kernelspec")
@@ -310,14 +311,10 @@ def _plain(text: str) -> str:
     return line
 
 
-def _text(source: Any) -> str:
-    return "".join(source) if isinstance(source, list) else str(source)
-
-
 @lru_cache(maxsize=8)
 def _sources_at(path: Path, _modified: int) -> frozenset[tuple[str, str]]:
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    return frozenset((cell["cell_type"], _text(cell["source"])) for cell in cells)
+    return frozenset((cell["cell_type"], joined(cell["source"])) for cell in cells)
 
 
 def _release_sources(path: Path) -> frozenset[tuple[str, str]]:
@@ -340,7 +337,7 @@ def _disarm(cell: dict[str, Any]) -> None:
         cell["cell_type"] = "markdown"
     if attachments:
         cell["attachments"] = attachments
-    source = re.sub(rf"<(?=[A-Za-z/!?]){_HARMLESS_TAG}", "<" + _INERT, _text(cell["source"]))
+    source = re.sub(rf"<(?=[A-Za-z/!?]){_HARMLESS_TAG}", "<" + _INERT, joined(cell["source"]))
 
     def target(match: re.Match[str]) -> str:
         rest = source[match.end() :]
@@ -365,8 +362,8 @@ def _pictures(attachments: Any) -> dict[str, dict[str, str]]:
         kept = {}
         for mime in ("image/png", "image/jpeg"):
             encoded = bundle.get(mime) if isinstance(bundle, dict) else None
-            if encoded is not None and _is_base64(_text(encoded)):
-                kept[mime] = _text(encoded)
+            if encoded is not None and _is_base64(joined(encoded)):
+                kept[mime] = joined(encoded)
         if kept:
             found[name] = kept
     return found
@@ -396,7 +393,7 @@ def _passive(output: Mapping[str, Any]) -> dict[str, Any] | None:
     kind = output.get("output_type")
     if kind == "stream":
         name = "stderr" if output.get("name") == "stderr" else "stdout"
-        return {"output_type": "stream", "name": name, "text": _text(output.get("text", ""))}
+        return {"output_type": "stream", "name": name, "text": joined(output.get("text", ""))}
     if kind == "error":
         return {
             "output_type": "error",
@@ -408,7 +405,7 @@ def _passive(output: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     data = {}
     for mime, content in dict(output.get("data", {})).items():
-        text = _text(content)
+        text = joined(content)
         if mime in _PASSIVE and (mime not in ("image/png", "image/jpeg") or _is_base64(text)):
             data[mime] = text
     described = {mime: {"alt": _FIGURE} for mime in ("image/png", "image/jpeg") if mime in data}

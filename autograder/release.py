@@ -17,7 +17,8 @@ from typing import Any
 
 from autograder.course import Assignment, Course
 from autograder.errors import ConfigError, ReleaseError
-from autograder.gradebook import notebook_text, open_gradebook, register
+from autograder.gradebook import open_gradebook, register
+from autograder.notebook import notebook_text
 from autograder.report import Report
 from autograder.submission import Submission, read_submission
 

@@ -137,7 +137,7 @@ def test_a_missing_gradebook_is_not_made_where_only_reading_is_wanted(course: Co
 def test_a_gradebook_that_another_program_holds_says_so(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_gradebook(course):
         pass
-    monkeypatch.setattr(module, "_BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("autograder.gradebook.opening._BUSY_SECONDS", 0.05)
     with closing(sqlite3.connect(course.root / "gradebook.db", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(GradebookError, match=r"locked.*Another program"), open_gradebook(course):
@@ -475,8 +475,8 @@ def test_a_damaged_result_is_graded_again(course: Course, warmup: Assignment, gr
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from autograder import gradebook
 from autograder.course import load_course
+from autograder.gradebook import open_gradebook, storing
 from tests.test_gradebook import ON_TIME, graded, handed_in
 
 course = load_course(Path(sys.argv[1]))
@@ -484,19 +484,19 @@ warmup = course.assignment("warmup")
 steps = int(sys.argv[2])
 
 def counted(name):
-    real = getattr(gradebook, name)
+    real = getattr(storing, name)
     def step(*args, **kwargs):
         global steps
         steps -= 1
         if steps < 0:
             os.kill(os.getpid(), signal.SIGKILL)
         return real(*args, **kwargs)
-    setattr(gradebook, name, step)
+    setattr(storing, name, step)
 
-for name in ("_entry", "_write_scores", "_write_penalty", "_copy_companions", "_write_atomically"):
+for name in ("_entry", "_write_scores", "write_penalty", "copy_companions", "write_atomically"):
     counted(name)
-with gradebook.open_gradebook(course) as opened:
-    gradebook.store(opened, course, warmup, handed_in(course), graded(1, digest="new"))
+with open_gradebook(course) as opened:
+    storing.store(opened, course, warmup, handed_in(course), graded(1, digest="new"))
 """
 
 

@@ -1,0 +1,40 @@
+"""Reports → nbgrader's gradebook, ``autograded/`` and ``feedback/``: the one package that writes there.
+
+A grade is written in this order: the scores and comments of one submission in one transaction, then the
+executed notebook, then the result with its digest. Each step replaces the one before at once or not at all,
+and only the last makes ``graded_digests`` take the submission for graded: a grader that is killed anywhere
+leaves either the old state or one that the next run grades again.
+
+A gradebook is opened (``opening``), the assignment's release registered in it (``released``, ``registering``),
+grades stored (``storing``, with ``lateness`` and ``files``), read again (``reading``) and shown (``pages``).
+"""
+
+from autograder.gradebook.files import RESULT_FILE
+from autograder.gradebook.lateness import apply_late_penalties, late_penalty
+from autograder.gradebook.opening import Gradebook, backup, database_file, open_gradebook
+from autograder.gradebook.pages import write_feedback
+from autograder.gradebook.reading import Standing, graded_digest, graded_digests, read_report, standings
+from autograder.gradebook.registering import register
+from autograder.gradebook.storing import enter, store, store_timestamp
+from autograder.notebook import notebook_text
+
+__all__ = [
+    "RESULT_FILE",
+    "Gradebook",
+    "Standing",
+    "apply_late_penalties",
+    "backup",
+    "database_file",
+    "enter",
+    "graded_digest",
+    "graded_digests",
+    "late_penalty",
+    "notebook_text",
+    "open_gradebook",
+    "read_report",
+    "register",
+    "standings",
+    "store",
+    "store_timestamp",
+    "write_feedback",
+]

@@ -1,0 +1,87 @@
+"""What lateness costs: by the policy, and in the gradebook."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from autograder.course import Assignment, LatePolicy
+from autograder.gradebook.opening import Gradebook, transaction
+from autograder.gradebook.registering import cells_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+
+def late_penalty(policy: LatePolicy, max_score: float, score: float, seconds_late: float) -> float | None:
+    """Points that a late submission loses: a share of the assignment's maximum for each day begun.
+
+    Args:
+        policy: The assignment's.
+        max_score: Points of the whole assignment.
+        score: The submission's points now; it cannot lose more.
+        seconds_late: Seconds after the due date, an extension included.
+
+    Returns:
+        The penalty, or None where there is none.
+    """
+    beyond = seconds_late - policy.grace_minutes * 60
+    if beyond <= 0:
+        return None
+    percent = min(policy.max_percent, policy.percent_per_day * math.ceil(beyond / 86400))
+    return min(max_score * percent / 100, max(score, 0.0)) or None
+
+
+def apply_late_penalties(gradebook: Gradebook, assignment: Assignment) -> None:
+    """Work out every late penalty of the assignment anew, as after grading by hand or a change of the policy."""
+    from sqlalchemy import select
+
+    submissions, notebooks = gradebook.tables["submitted_assignment"], gradebook.tables["submitted_notebook"]
+    with transaction(gradebook.engine) as connection:
+        cells = cells_of(gradebook, connection, assignment)
+        for submitted, notebook in connection.execute(
+            select(submissions.c.id, notebooks.c.id)
+            .join(notebooks, notebooks.c.assignment_id == submissions.c.id)
+            .where(submissions.c.assignment_id == cells.assignment, notebooks.c.notebook_id == cells.notebook)
+        ).all():
+            write_penalty(gradebook, connection, assignment, submitted, notebook)
+
+
+def write_penalty(
+    gradebook: Gradebook, connection: Connection, assignment: Assignment, submitted: str, notebook: str
+) -> None:
+    """Work out one submission's penalty from its timestamp and its points in the gradebook as they are now."""
+    from sqlalchemy import select
+
+    submissions, notebooks = gradebook.tables["submitted_assignment"], gradebook.tables["submitted_notebook"]
+    entries, grades = gradebook.tables["assignment"], gradebook.tables["grade"]
+    when, extension, due, old = connection.execute(
+        select(
+            submissions.c.timestamp,
+            submissions.c.extension,
+            entries.c.duedate,
+            notebooks.c.late_submission_penalty,
+        )
+        .join(entries, entries.c.id == submissions.c.assignment_id)
+        .join(notebooks, notebooks.c.assignment_id == submissions.c.id)
+        .where(submissions.c.id == submitted, notebooks.c.id == notebook)
+    ).one()
+    penalty = None
+    if when is not None and due is not None:
+        late = (when - due - (extension or timedelta())).total_seconds()
+        points = connection.execute(
+            select(grades.c.auto_score, grades.c.manual_score, grades.c.extra_credit).where(
+                grades.c.notebook_id == notebook
+            )
+        ).all()
+        score = math.fsum(counted(*row) or 0.0 for row in points)
+        penalty = late_penalty(assignment.late, assignment.max_score, score, late)
+    if penalty != old:
+        connection.execute(notebooks.update().where(notebooks.c.id == notebook).values(late_submission_penalty=penalty))
+
+
+def counted(auto: float | None, manual: float | None, extra: float | None) -> float | None:
+    """What nbgrader counts for one cell."""
+    given = auto if manual is None else manual
+    return None if given is None else given + (extra or 0.0)

@@ -1,0 +1,252 @@
+"""The database itself: opened, made where there is none, copied aside, and its errors explained."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from autograder.course import Course
+from autograder.errors import GradebookError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Table
+    from sqlalchemy.engine import Connection, Engine
+
+_BUSY_SECONDS = 30.0
+_BACKUPS = 5
+
+
+@dataclass(frozen=True)
+class Cells:
+    """One assignment's notebook in the gradebook: what its cells are called and where they are.
+
+    Attributes:
+        assignment: The assignment's id there.
+        notebook: The notebook's id there.
+        graded: Ids of the cells that have points, by ``grade_id``.
+        commented: Ids of the cells that take a comment, by ``grade_id``.
+    """
+
+    assignment: str
+    notebook: str
+    graded: dict[str, str]
+    commented: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Gradebook:
+    """An open gradebook.
+
+    Attributes:
+        engine: SQLAlchemy's engine.
+        tables: nbgrader's tables, by name.
+        url: The database's URL without a password, for messages.
+        cells: What ``cells_of`` found, by assignment.
+    """
+
+    engine: Engine
+    tables: Mapping[str, Table]
+    url: str
+    cells: dict[str, Cells] = field(default_factory=dict, repr=False)
+
+
+@contextlib.contextmanager
+def open_gradebook(course: Course, *, create: bool = True) -> Iterator[Gradebook]:
+    """The course's gradebook, made where there is none.
+
+    Args:
+        course: The course.
+        create: Whether to make a database that is missing, and to make sure that it can be written to.
+
+    Yields:
+        The gradebook, to hand to the functions of this package.
+
+    Raises:
+        GradebookError: The database is missing, locked, read-only, no gradebook, or of another version of
+            nbgrader. What goes wrong in the database inside the ``with`` block is raised as this too.
+    """
+    from sqlalchemy import create_engine, make_url
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+    try:
+        url = make_url(course.database)
+        arguments = {"timeout": _BUSY_SECONDS} if url.get_backend_name() == "sqlite" else {}
+        engine = create_engine(url, connect_args=arguments)
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        raise GradebookError(
+            f"gradebook_config.yaml: the database cannot be used: {one_line(error)}. "
+            "Expected sqlite:///gradebook.db, or postgresql+psycopg://… with autograder[postgresql] installed."
+        ) from error
+    shown = url.render_as_string(hide_password=True)
+    file = database_file(course)
+    if file is not None and not file.exists():
+        if not create:
+            raise GradebookError(f"{file}: there is no gradebook yet. Grade first: autograder grade ASSIGNMENT.")
+        if not file.parent.is_dir():
+            raise GradebookError(f"{file.parent}: there is no such folder to keep the gradebook in. Make it first.")
+    try:
+        _prepare(engine, shown, course, create)
+        yield Gradebook(engine, _tables(engine), shown)
+    except SQLAlchemyError as error:
+        raise _explained(error, shown) from error
+    finally:
+        engine.dispose()
+
+
+def database_file(course: Course) -> Path | None:
+    """The SQLite file that holds the gradebook, or None where it is kept elsewhere."""
+    from sqlalchemy import make_url
+
+    url = make_url(course.database)
+    if url.get_backend_name() != "sqlite" or not url.database or url.database.startswith((":memory:", "file:")):
+        return None
+    return course.root / url.database
+
+
+def backup(course: Course) -> Path | None:
+    """Copy an SQLite gradebook aside, into ``.gradebook-backups/`` beside it; the last five are kept.
+
+    Returns:
+        The copy, or None where there is nothing to copy: no gradebook yet, or one on a server, whose own
+        tools (``pg_dump``) do this.
+
+    Raises:
+        GradebookError: The gradebook could not be copied.
+    """
+    file = database_file(course)
+    if file is None or not file.exists() or file.stat().st_size == 0:
+        return None
+    folder = file.parent / ".gradebook-backups"
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    target = folder / f"{file.stem}-{stamp}{file.suffix}"
+    try:
+        folder.mkdir(exist_ok=True)
+        with (
+            contextlib.closing(
+                sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
+            ) as old,
+            contextlib.closing(sqlite3.connect(target)) as new,
+        ):
+            old.backup(new)
+    except (sqlite3.Error, OSError) as error:
+        target.unlink(missing_ok=True)
+        raise GradebookError(
+            f"{file}: the gradebook could not be copied to {folder} before this run changes it: {one_line(error)}. "
+            "Make room or mend the permissions there, then run again."
+        ) from error
+    for older in sorted(folder.glob(f"{file.stem}-*{file.suffix}"))[:-_BACKUPS]:
+        older.unlink(missing_ok=True)
+    return target
+
+
+def _prepare(engine: Engine, shown: str, course: Course, create: bool) -> None:
+    from sqlalchemy import inspect, text
+
+    head = _schema_version()
+    with transaction(engine) if create else engine.connect() as connection:
+        tables = set(inspect(connection).get_table_names())
+        if not tables and not create:
+            raise GradebookError(f"{shown}: there is no gradebook yet. Grade first: autograder grade ASSIGNMENT.")
+        if not tables:
+            from nbgrader.api import Base
+
+            # What nbgrader's own Gradebook does, in one transaction and without calling alembic by its bare name.
+            Base.metadata.create_all(connection)
+            connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
+            connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": head})
+        else:
+            found = None
+            if "alembic_version" in tables:
+                found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+            if found is None or "submitted_notebook" not in tables:
+                raise GradebookError(
+                    f"{shown}: this database is no gradebook of nbgrader's. Name another under `database` in "
+                    "gradebook_config.yaml, or move this one away and a new one is made."
+                )
+            if found != head:
+                raise GradebookError(
+                    f"{shown}: the gradebook has version {found}, this nbgrader needs {head}. Copy it aside, "
+                    "then run `nbgrader db upgrade` in the course's folder."
+                )
+        if create:
+            # A write, of nothing: only that tells whether the gradebook can be written to.
+            connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
+            known = connection.execute(text("SELECT id FROM course WHERE id = :id"), {"id": course.name}).first()
+            if known is None:
+                connection.execute(text("INSERT INTO course (id) VALUES (:id)"), {"id": course.name})
+
+
+@lru_cache(maxsize=1)
+def _schema_version() -> str:
+    """The newest revision among nbgrader's migrations, read and not imported: nbgrader takes seconds to import."""
+    found = importlib.util.find_spec("nbgrader")
+    if found is None or not found.submodule_search_locations:
+        raise GradebookError("nbgrader is not installed beside autograder: pip install nbgrader.")
+    folder = Path(found.submodule_search_locations[0]) / "alembic" / "versions"
+    texts = [path.read_text(encoding="utf-8") for path in folder.glob("*.py")]
+    revisions: set[str] = {name for text in texts for name in re.findall(r"^revision = ['\"](\w+)", text, re.MULTILINE)}
+    parents = {name for text in texts for name in re.findall(r"^down_revision = ['\"](\w+)", text, re.MULTILINE)}
+    heads: set[str] = revisions - parents
+    if len(heads) != 1:
+        raise GradebookError(f"{folder}: expected one newest revision of the gradebook, found {sorted(heads)}.")
+    return heads.pop()
+
+
+def _tables(engine: Engine) -> Mapping[str, Table]:
+    from sqlalchemy import Column, Interval, MetaData, Table
+
+    metadata = MetaData()
+    # SQLite has no intervals: what nbgrader keeps there reads as a date unless the column is named for what it is.
+    Table("submitted_assignment", metadata, Column("extension", Interval), autoload_with=engine)
+    metadata.reflect(engine)
+    return metadata.tables
+
+
+@contextlib.contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """A connection whose writes come true together, or not at all.
+
+    Raises:
+        GradebookError: The database does not take them.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        with engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                # sqlite3 begins by itself only before the first write, too late for what was read to stay true.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+            connection.commit()
+    except SQLAlchemyError as error:
+        raise _explained(error, engine.url.render_as_string(hide_password=True)) from error
+
+
+def _explained(error: Exception, url: str) -> GradebookError:
+    said = one_line(getattr(error, "orig", None) or error)
+    if "locked" in said:
+        way_out = "Another program has it open for writing. Close it (or wait), then run again."
+    elif "readonly" in said or "read-only" in said or "permission denied" in said.lower():
+        way_out = "It can be read but not written. Mend the permissions of the file and its folder."
+    elif "unable to open" in said:
+        way_out = "Its folder is missing, or closed to you. Look at `database` in gradebook_config.yaml."
+    elif "not a database" in said or "malformed" in said:
+        way_out = "The file is damaged or no database. Put back a copy from .gradebook-backups/, or move it away."
+    elif "disk" in said and "full" in said:
+        way_out = "Make room on the disk, then run again."
+    else:
+        way_out = "Run `autograder doctor`; nothing of the grade that was being written has been kept."
+    return GradebookError(f"{url}: the gradebook says: {said}. {way_out}")
+
+
+def one_line(error: object) -> str:
+    """What an error says, to stand within a sentence."""
+    return " ".join(str(error).split()).rstrip(".")

@@ -1,0 +1,144 @@
+"""What the gradebook holds: whose grade is whole, and where every student stands."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from autograder.course import Assignment, Course
+from autograder.errors import GradebookError
+from autograder.gradebook.files import read_result
+from autograder.gradebook.lateness import counted
+from autograder.gradebook.opening import Gradebook
+from autograder.gradebook.registering import cells_of
+from autograder.report import Report, report_from_dict
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where one student stands in one assignment, as the gradebook has it now.
+
+    Attributes:
+        student: The student's id.
+        timestamp: When it was submitted, or None where unknown.
+        scores: Points by the graded cell's ``grade_id``, extra credit included; None where not graded yet.
+        raw_score: The sum of these.
+        late_penalty: Points lost for lateness.
+        score: What counts, never below 0.
+        max_score: The most that the assignment gives.
+        needs_manual_grade: Whether an answer waits for a person.
+    """
+
+    student: str
+    timestamp: datetime | None
+    scores: dict[str, float | None]
+    raw_score: float
+    late_penalty: float
+    score: float
+    max_score: float
+    needs_manual_grade: bool
+
+
+def graded_digests(gradebook: Gradebook, course: Course, assignment: Assignment) -> dict[str, str]:
+    """By student: the digest of the grade that the gradebook holds, for those that have a whole one.
+
+    Whole means: the result and the executed notebook are there, and each row's score in the gradebook is the
+    one in the result. So a submission is graded again where a run was killed in the middle, where
+    ``autograded/`` was emptied, and where an older copy of the gradebook was put back.
+    """
+    with gradebook.engine.connect() as connection:
+        try:
+            held = _grades_by_student(gradebook, connection, assignment)
+        except GradebookError:
+            return {}
+    digests = {}
+    for student, grades in held.items():
+        folder = course.root / "autograded" / student / assignment.name
+        report = read_report(course, student, assignment)
+        if report is None or not (folder / f"{assignment.notebook}.ipynb").is_file():
+            continue
+        expected = {row.test_id: row.score for row in report.rows}
+        if {grade.name: grade.auto_score for grade in grades if grade.name not in assignment.manual} == expected:
+            digests[student] = report.digest
+    return digests
+
+
+def graded_digest(gradebook: Gradebook, course: Course, student: str, assignment: Assignment) -> str | None:
+    """The digest of one student's grade, or None where there is no whole one; for many, ``graded_digests``."""
+    return graded_digests(gradebook, course, assignment).get(student)
+
+
+def read_report(course: Course, student: str, assignment: Assignment) -> Report | None:
+    """The report of the last grading, without the cells' outputs, or None where there is none."""
+    try:
+        return report_from_dict(read_result(course.root / "autograded" / student / assignment.name)["report"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def standings(gradebook: Gradebook, assignment: Assignment, *, student: str | None = None) -> tuple[Standing, ...]:
+    """Where every student with a submission stands, by id, for tables and exports; or one of them alone."""
+    order = (*(row.test_id for row in assignment.rows), *assignment.manual)
+    with gradebook.engine.connect() as connection:
+        by_student = _grades_by_student(gradebook, connection, assignment, student)
+    result = []
+    for name, rows in by_student.items():
+        scores = {row.name: counted(row.auto_score, row.manual_score, row.extra_credit) for row in rows}
+        raw = math.fsum(score or 0.0 for score in scores.values())
+        lost = rows[0].late_submission_penalty or 0.0
+        when = rows[0].timestamp
+        result.append(
+            Standing(
+                student=name,
+                timestamp=None if when is None else when.replace(tzinfo=UTC),
+                scores={name: scores.get(name) for name in order},
+                raw_score=raw,
+                late_penalty=lost,
+                score=max(0.0, raw - lost),
+                max_score=assignment.max_score,
+                needs_manual_grade=any(row.needs_manual_grade for row in rows),
+            )
+        )
+    return tuple(result)
+
+
+def _grades_by_student(
+    gradebook: Gradebook, connection: Connection, assignment: Assignment, student: str | None = None
+) -> dict[str, list[Any]]:
+    """For every student with a submission, or for one, in the order of their ids: a row for each graded cell.
+
+    Raises:
+        GradebookError: The assignment is not registered.
+    """
+    from sqlalchemy import select, true
+
+    submissions, notebooks = gradebook.tables["submitted_assignment"], gradebook.tables["submitted_notebook"]
+    grades, base = gradebook.tables["grade"], gradebook.tables["base_cell"]
+    cells = cells_of(gradebook, connection, assignment)
+    found = connection.execute(
+        select(
+            submissions.c.student_id,
+            submissions.c.timestamp,
+            notebooks.c.late_submission_penalty,
+            base.c.name,
+            grades.c.auto_score,
+            grades.c.manual_score,
+            grades.c.extra_credit,
+            grades.c.needs_manual_grade,
+        )
+        .join(notebooks, notebooks.c.assignment_id == submissions.c.id)
+        .join(grades, grades.c.notebook_id == notebooks.c.id)
+        .join(base, base.c.id == grades.c.cell_id)
+        .where(submissions.c.assignment_id == cells.assignment, notebooks.c.notebook_id == cells.notebook)
+        .where(submissions.c.student_id == student if student is not None else true())
+        .order_by(submissions.c.student_id)
+    )
+    by_student: dict[str, list[Any]] = {}
+    for row in found:
+        by_student.setdefault(row.student_id, []).append(row)
+    return by_student

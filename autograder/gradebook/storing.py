@@ -1,0 +1,234 @@
+"""One submission's grade, written: scores and comments, the executed notebook, the result with its digest."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any
+
+from autograder.course import Assignment, Course
+from autograder.errors import GradebookError
+from autograder.feedback import annotated, row_comment
+from autograder.gradebook.files import RESULT_FILE, copy_companions, read_result, write_atomically
+from autograder.gradebook.lateness import write_penalty
+from autograder.gradebook.opening import Cells, Gradebook, transaction
+from autograder.gradebook.registering import cells_of, new_id
+from autograder.gradebook.released import checksum_of, released_cells
+from autograder.notebook import joined, notebook_text
+from autograder.report import Report
+from autograder.submission import Submission
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+_NO_RESPONSE = "No response."
+
+
+def store(gradebook: Gradebook, course: Course, assignment: Assignment, submission: Submission, report: Report) -> bool:
+    """Write one submission's grade: scores and comments, the executed notebook, the result with its digest.
+
+    Grades given by hand stay: a manual score, extra credit and a manual comment are never touched. An answer
+    graded by hand is put on the list for grading again only where the answer changed since, a row only where
+    its automatic score did.
+
+    Args:
+        gradebook: From ``open_gradebook``; the assignment has been registered.
+        course: The course.
+        assignment: The assignment.
+        submission: What was graded; its ``student`` is known and is added to the gradebook where missing.
+        report: What came of it.
+
+    Returns:
+        Whether the grade was written. A report with an error of ours leaves everything as it was, and is
+        False.
+
+    Raises:
+        GradebookError: The assignment is not registered, or the files could not be written.
+        sqlalchemy.exc.SQLAlchemyError: Something in the database; ``open_gradebook`` explains it.
+    """
+    if report.errored:
+        return False
+    student = _known_student(submission.student)
+    folder = course.root / "autograded" / student / assignment.name
+    before = read_result(folder)
+    answers = _answers(submission, assignment)
+    with transaction(gradebook.engine) as connection:
+        cells = cells_of(gradebook, connection, assignment)
+        submitted, notebook = _entry(gradebook, connection, cells, student, submission.timestamp)
+        _write_scores(gradebook, connection, cells, notebook, assignment, report, answers, before.get("answers", {}))
+        write_penalty(gradebook, connection, assignment, submitted, notebook)
+    notebook_tree = annotated(submission, report, assignment)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        copy_companions(course, assignment, student, folder)
+        write_atomically(folder / f"{assignment.notebook}.ipynb", notebook_text(notebook_tree))
+        write_atomically(folder / "timestamp.txt", f"{submission.timestamp}\n" if submission.timestamp else None)
+        result = {
+            "report": replace(report, cells=()).as_dict(),
+            "answers": {n: a for n, (a, _) in answers.items()},
+        }
+        write_atomically(folder / RESULT_FILE, json.dumps(result, ensure_ascii=False, indent=1) + "\n")
+    except OSError as error:
+        raise GradebookError(
+            f"{error.filename or folder}: the executed notebook could not be written: {error.strerror or error}. "
+            "The scores are in the gradebook; mend this and grade again, and this submission is done again."
+        ) from error
+    return True
+
+
+def enter(gradebook: Gradebook, assignment: Assignment, student: str) -> None:
+    """Make room for a student's submission in the gradebook, without a grade; where there is one it stays."""
+    with transaction(gradebook.engine) as connection:
+        _entry(gradebook, connection, cells_of(gradebook, connection, assignment), _known_student(student))
+
+
+def store_timestamp(gradebook: Gradebook, assignment: Assignment, student: str, timestamp: str | None) -> None:
+    """Note when a submission that needs no new grade was handed in, and what lateness costs it now."""
+    with transaction(gradebook.engine) as connection:
+        cells = cells_of(gradebook, connection, assignment)
+        submitted, notebook = _entry(gradebook, connection, cells, student, timestamp)
+        write_penalty(gradebook, connection, assignment, submitted, notebook)
+
+
+def _known_student(student: str | None) -> str:
+    if not student:
+        raise GradebookError("A submission without a student has no place in the gradebook.")
+    return student
+
+
+def _entry(
+    gradebook: Gradebook,
+    connection: Connection,
+    cells: Cells,
+    student: str,
+    timestamp: str | EllipsisType | None = ...,
+) -> tuple[str, str]:
+    """Ids of the submission and its notebook, made where missing, with a grade and a comment for each cell."""
+    from sqlalchemy import select
+
+    people, submissions = gradebook.tables["student"], gradebook.tables["submitted_assignment"]
+    notebooks, grades, comments = (
+        gradebook.tables["submitted_notebook"],
+        gradebook.tables["grade"],
+        gradebook.tables["comment"],
+    )
+    if connection.execute(select(people.c.id).where(people.c.id == student)).first() is None:
+        connection.execute(people.insert().values(id=student))
+    when = _utc(timestamp) if isinstance(timestamp, str) else None
+    found = connection.execute(
+        select(submissions.c.id, submissions.c.timestamp).where(
+            submissions.c.assignment_id == cells.assignment, submissions.c.student_id == student
+        )
+    ).first()
+    if found is None:
+        submitted = new_id()
+        connection.execute(
+            submissions.insert().values(
+                id=submitted, assignment_id=cells.assignment, student_id=student, timestamp=when
+            )
+        )
+    else:
+        submitted = found[0]
+        if timestamp is not ... and found[1] != when:
+            connection.execute(submissions.update().where(submissions.c.id == submitted).values(timestamp=when))
+    notebook = connection.execute(
+        select(notebooks.c.id).where(notebooks.c.assignment_id == submitted, notebooks.c.notebook_id == cells.notebook)
+    ).scalar()
+    if notebook is None:
+        notebook = new_id()
+        connection.execute(
+            notebooks.insert().values(id=notebook, assignment_id=submitted, notebook_id=cells.notebook, flagged=False)
+        )
+    waiting = {"needs_manual_grade": True}
+    for table, wanted, fields in ((grades, cells.graded, waiting), (comments, cells.commented, {})):
+        present = set(connection.execute(select(table.c.cell_id).where(table.c.notebook_id == notebook)).scalars())
+        missing = [
+            {"id": new_id(), "cell_id": cell, "notebook_id": notebook} | fields
+            for cell in wanted.values()
+            if cell not in present
+        ]
+        if missing:
+            connection.execute(table.insert(), missing)
+    return submitted, notebook
+
+
+def _write_scores(
+    gradebook: Gradebook,
+    connection: Connection,
+    cells: Cells,
+    notebook: str,
+    assignment: Assignment,
+    report: Report,
+    answers: dict[str, tuple[str, bool]],
+    earlier_answers: dict[str, str],
+) -> None:
+    from sqlalchemy import bindparam, select
+
+    grades, comments = gradebook.tables["grade"], gradebook.tables["comment"]
+    present = {
+        row.cell_id: row
+        for row in connection.execute(
+            select(grades.c.cell_id, grades.c.auto_score, grades.c.manual_score, grades.c.needs_manual_grade).where(
+                grades.c.notebook_id == notebook
+            )
+        )
+    }
+    scores: list[dict[str, Any]] = []
+    for row in report.rows:
+        old = present[_cell_id(cells.graded, row.test_id, assignment)]
+        overridden = old.manual_score is not None
+        again = overridden and (old.needs_manual_grade or old.auto_score != row.score)
+        scores.append({"cell": old.cell_id, "auto": row.score, "needs": again})
+    for name, (answer, untouched) in answers.items():
+        old = present[_cell_id(cells.graded, name, assignment)]
+        auto = 0.0 if untouched else None
+        same = earlier_answers.get(name) == answer
+        by_hand = old.manual_score is not None
+        needs = old.needs_manual_grade or not same if by_hand else not untouched
+        scores.append({"cell": old.cell_id, "auto": auto, "needs": needs})
+    connection.execute(
+        grades.update()
+        .where(grades.c.notebook_id == notebook, grades.c.cell_id == bindparam("cell"))
+        .values(auto_score=bindparam("auto"), needs_manual_grade=bindparam("needs")),
+        scores,
+    )
+    texts = {row.name: row_comment(row) or None for row in report.rows}
+    texts |= {name: _NO_RESPONSE if untouched else None for name, (_, untouched) in answers.items()}
+    said = [{"cell": cells.commented[name], "auto": text} for name, text in texts.items() if name in cells.commented]
+    if said:
+        connection.execute(
+            comments.update()
+            .where(comments.c.notebook_id == notebook, comments.c.cell_id == bindparam("cell"))
+            .values(auto_comment=bindparam("auto")),
+            said,
+        )
+
+
+def _cell_id(known: dict[str, str], name: str, assignment: Assignment) -> str:
+    if name not in known:
+        raise GradebookError(
+            f"The gradebook has no cell {name!r} of {assignment.name}: the assignment changed since it was "
+            f"registered. Run autograder release {assignment.name}, then grade again."
+        )
+    return known[name]
+
+
+def _answers(submission: Submission, assignment: Assignment) -> dict[str, tuple[str, bool]]:
+    """By ``grade_id``: the answer's checksum, and whether there is none: an empty cell, or the text as released."""
+    released = {cell.name: cell.checksum for cell in released_cells(assignment)}
+    found = dict.fromkeys(assignment.manual, ("", True))
+    for tree in submission.notebook["cells"]:
+        name = tree.get("metadata", {}).get("nbgrader", {}).get("grade_id")
+        if name in assignment.manual:
+            source = joined(tree["source"])
+            checksum = checksum_of(source, tree["cell_type"], True, True, False, name, assignment.manual[name])
+            found[name] = (checksum, checksum == released.get(name) or not source.strip())
+    return found
+
+
+def _utc(timestamp: str) -> datetime:
+    """Naive, in UTC: what nbgrader's tables hold."""
+    when = datetime.fromisoformat(timestamp)
+    return when.astimezone(UTC).replace(tzinfo=None) if when.tzinfo else when
