@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.course import Limits
+from autograder.config import Limits
 from autograder.sandbox import seccomp
 from autograder.sandbox.worker import Kind, Worker
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from autograder.course import Limits
+from autograder.config import Limits
 from autograder.errors import SandboxError, Stopped
 from autograder.report import CellRun
 from autograder.sandbox import jail, seccomp
