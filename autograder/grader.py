@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import autograder
 from autograder import course, reference
@@ -20,7 +20,7 @@ from autograder.course import Assignment, Row
 from autograder.errors import SandboxError
 from autograder.report import CellRun, CheckResult, Report, RowResult
 from autograder.sandbox.worker import Kind, Session, Worker
-from autograder.submission import Submission
+from autograder.submission import Submission, code_cells
 from autograder.suite import Suite, Verdict
 
 UNWRITTEN = frozenset({"missing", "unwritten"})
@@ -127,12 +127,6 @@ class Grader:
                 self._worker.close()
                 self._worker = None
             return _grade(self._ready(assignment), assignment, submission, suite)
-
-
-def code_cells(submission: Submission) -> list[tuple[int, str]]:
-    """The code cells of a submission, as (position in the notebook, source)."""
-    cells: list[dict[str, Any]] = submission.notebook["cells"]
-    return [(index, cell["source"]) for index, cell in enumerate(cells) if cell["cell_type"] == "code"]
 
 
 def decisive_digest(submission_digest: str, assignment: Assignment) -> str:

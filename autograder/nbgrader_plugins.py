@@ -25,9 +25,10 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from autograder.course import Assignment, Course, load_course
 from autograder.errors import AutograderError, ConfigError, RefusedError, SubmissionError
 from autograder.feedback import annotated
+from autograder.folders import find_notebook, submissions
 from autograder.gradebook import RESULT_FILE, enter, late_penalty, open_gradebook, register, store
 from autograder.grader import grade
-from autograder.submission import Submission, find_notebook, read_submission, submissions, unread_submission
+from autograder.submission import Submission, read_submission, unread_submission
 
 _LOG = logging.getLogger("autograder")
 

@@ -113,9 +113,8 @@ def _submission_calls(
     notebook: Path, assignment: Assignment, config: pytest.Config
 ) -> Callable[[str], AbstractContextManager[Calls]]:
     """Runs the notebook once; each check then gets a fork of the state after it."""
-    from autograder.grader import code_cells
     from autograder.sandbox.worker import Worker
-    from autograder.submission import read_submission
+    from autograder.submission import code_cells, read_submission
 
     submission = read_submission(notebook, assignment)
     if submission.unreadable:

@@ -13,6 +13,7 @@ from typing import Literal
 from autograder.course import Assignment, Course
 from autograder.errors import AutograderError, RefusedError, SubmissionError
 from autograder.fleet import Entry, Graded, grade_all
+from autograder.folders import SubmittedFolder, find_notebook, submissions
 from autograder.gradebook import (
     Gradebook,
     apply_late_penalties,
@@ -27,7 +28,7 @@ from autograder.gradebook import (
 from autograder.grader import Grader, decisive_digest
 from autograder.report import Report
 from autograder.sandbox.worker import Kind
-from autograder.submission import SubmittedFolder, find_notebook, submissions, submitted_digest, unread_submission
+from autograder.submission import submitted_digest, unread_submission
 
 Status = Literal["graded", "kept", "refused", "failed"]
 

@@ -44,9 +44,8 @@ import json, sys, time
 from pathlib import Path
 from autograder.checking import Loopback
 from autograder.course import load_course
-from autograder.grader import code_cells
 from autograder.sandbox.inside.cells import Notebook
-from autograder.submission import find_notebook, read_submission, submissions
+from autograder.submission import code_cells, find_notebook, read_submission, submissions
 from autograder.suite import Suite
 
 course = load_course(Path(sys.argv[1]))
