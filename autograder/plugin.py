@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from autograder.checking import Calls, Declared, Draw, Reference, Student
+    from autograder.answers import Calls, Student
+    from autograder.checking import Declared, Draw
     from autograder.course import Assignment
+    from autograder.reference import Reference
 
 
 @dataclasses.dataclass
@@ -42,7 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 def student(request: pytest.FixtureRequest) -> Iterator[Student]:
     """The student's functions."""
-    from autograder.checking import Student
+    from autograder.answers import Student
 
     with _bench(request).calls(declared(request.node).row) as calls:
         yield Student(calls)
@@ -88,7 +90,7 @@ def _bench(request: pytest.FixtureRequest) -> Bench:
 
 
 def _authors_bench(request: pytest.FixtureRequest) -> Bench:
-    from autograder.checking import Loopback
+    from autograder.answers import Loopback
     from autograder.course import find_course, load_course
     from autograder.reference import load_reference
 

@@ -1,19 +1,60 @@
-"""The reference of an assignment: loading it, and answering for it where an earlier row of a submission is wrong."""
+"""The reference of an assignment: loading it, what it gives, and its answers where an earlier row is wrong."""
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import sys
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograder.checking import Reference
-from autograder.course import Assignment
 from autograder.errors import CheckError
+from autograder.numerics import conditioning
+from autograder.sandbox.inside import wire
+
+if TYPE_CHECKING:
+    from autograder.course import Assignment
 
 MAX_ENTRIES = 50_000_000
 """Bounds the work of one answer: entries of the arguments times the largest integer among them."""
+
+
+class Reference:
+    """The reference's functions, as attributes: ``reference.softmax(logits)``, on ordinary NumPy arrays."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self._module = module
+        self._expected: dict[bytes, tuple[Any, Any]] = {}
+
+    def __getattr__(self, name: str) -> ReferenceFunction:
+        if name.startswith("_") or not callable(getattr(self._module, name, None)):
+            raise AttributeError(f"the reference has no function {name!r}")
+        return ReferenceFunction(name, self)
+
+    def expected(self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, Any]:
+        """What a function should give and how much round-off may change of it; computed once for the same arguments."""
+        single = is_single((arguments, keywords))
+        key = wire.encode((name, single, arguments, keywords))
+        if key not in self._expected:
+            function = getattr(self._module, name)
+            noise = conditioning(function, arguments, keywords, single=single)
+            exact_arguments, exact_keywords = _exact((arguments, keywords))
+            self._expected[key] = function(*exact_arguments, **exact_keywords), noise
+        return self._expected[key]
+
+
+@dataclasses.dataclass(frozen=True)
+class ReferenceFunction:
+    """One of the reference's functions."""
+
+    name: str
+    reference: Reference
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """Call it, natively."""
+        return getattr(self.reference._module, self.name)(*arguments, **keywords)
 
 
 def load_reference(assignment: Assignment) -> Reference:
@@ -64,6 +105,26 @@ def answer(reference: Reference, name: str, arguments: tuple[Any, ...], keywords
     except Exception as error:
         return ("failed", f"{name}: {type(error).__name__}: {str(error)[:200]}")
     return ("answer", result, [dict(generator.bit_generator.state) for generator in generators])
+
+
+def is_single(tree: Any) -> bool:
+    """Whether an array or number in ``tree`` is a float of less than 64 bits."""
+    if isinstance(tree, np.ndarray | np.generic):
+        return tree.dtype.kind == "f" and tree.dtype.itemsize < 8
+    if isinstance(tree, dict):
+        return any(is_single(value) for value in tree.values())
+    return isinstance(tree, list | tuple) and any(is_single(item) for item in tree)
+
+
+def _exact(tree: Any) -> Any:
+    """A copy of ``tree`` with its float arrays in float64."""
+    if isinstance(tree, np.ndarray):
+        return tree.astype(np.float64) if tree.dtype.kind == "f" else tree.copy()
+    if isinstance(tree, dict):
+        return {key: _exact(value) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return type(tree)(_exact(item) for item in tree)
+    return tree
 
 
 def _with_generators(tree: Any, generators: list[np.random.Generator]) -> Any:

@@ -16,11 +16,11 @@ from _pytest.config import _prepareconfig
 from _pytest.runner import runtestprotocol
 
 from autograder import checking
-from autograder.checking import Calls, Reference
+from autograder.answers import Calls
 from autograder.course import Assignment
 from autograder.errors import CheckError, SandboxError, Stopped, Wrong
 from autograder.plugin import BENCH, Bench, declared
-from autograder.reference import load_reference
+from autograder.reference import Reference, load_reference
 from autograder.report import CheckResult, Outcome
 
 _GRADING_INI = Path(__file__).with_name("grading.ini")

@@ -42,7 +42,7 @@ c.CourseDirectory.course_id = "stock"
 FLOOR = """
 import json, sys, time
 from pathlib import Path
-from autograder.checking import Loopback
+from autograder.answers import Loopback
 from autograder.course import load_course
 from autograder.sandbox.inside.cells import Notebook
 from autograder.submission import code_cells, find_notebook, read_submission, submissions
