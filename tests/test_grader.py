@@ -32,8 +32,13 @@ def grader():
 
 @pytest.fixture(scope="module")
 def assignment(tmp_path_factory):
-    root = make_course(tmp_path_factory.mktemp("course"))
-    (root / "autograder/checks/warmup/test_warmup.py").write_text(CHECKS + MORE_CHECKS)
+    return checked_by(CHECKS + MORE_CHECKS, tmp_path_factory.mktemp("course"))
+
+
+def checked_by(checks: str, root: Path):
+    """The assignment of a new course, with these hidden checks."""
+    make_course(root)
+    (root / "autograder/checks/warmup/test_warmup.py").write_text(checks)
     return load_course(root).assignment("warmup")
 
 
@@ -169,12 +174,10 @@ def test_an_unreadable_submission_has_a_grade_and_the_reason(grader, assignment,
 
 
 def test_a_broken_check_is_ours_and_never_a_zero(grader, tmp_path):
-    root = make_course(tmp_path / "course")
     broken = CHECKS.replace(
         "student.scale, reference.scale, draw.normal(size=5), 3.0", "student.scale, reference.scale, 1 / 0"
     )
-    (root / "autograder/checks/warmup/test_warmup.py").write_text(broken)
-    assignment = load_course(root).assignment("warmup")
+    assignment = checked_by(broken, tmp_path / "course")
     report = grader.grade(submitted(tmp_path, assignment), assignment)
     assert report.score is None
     assert rows(report)["scale"].checks[0].outcome == "errored"
@@ -182,12 +185,10 @@ def test_a_broken_check_is_ours_and_never_a_zero(grader, tmp_path):
 
 
 def test_a_plain_assert_gives_the_title_and_the_hint_alone(grader, tmp_path):
-    root = make_course(tmp_path / "course")
     plain = CHECKS.replace(
         "    matches(student.scale", "    assert student.scale(1, 42).value == 43\n    matches(student.scale"
     )
-    (root / "autograder/checks/warmup/test_warmup.py").write_text(plain)
-    assignment = load_course(root).assignment("warmup")
+    assignment = checked_by(plain, tmp_path / "course")
     check = rows(grader.grade(submitted(tmp_path, assignment), assignment))["scale"].checks[0]
     assert (check.outcome, check.reason, check.hint) == ("failed", "", "Multiply every entry by the factor.")
 
@@ -202,9 +203,7 @@ def test_a_plain_assert_gives_the_title_and_the_hint_alone(grader, tmp_path):
     ],
 )
 def test_checks_that_do_not_fit_the_assignment_are_refused(tmp_path, grader, change, said):
-    root = make_course(tmp_path / "course")
-    (root / "autograder/checks/warmup/test_warmup.py").write_text(CHECKS.replace(*change))
-    assignment = load_course(root).assignment("warmup")
+    assignment = checked_by(CHECKS.replace(*change), tmp_path / "course")
     with pytest.raises(CheckError, match=said):
         grader.prepare(assignment)
 
