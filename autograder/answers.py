@@ -229,14 +229,14 @@ def stopped(reply: Any, function: str) -> Stopped:
                 return Stopped(f"`{function}` is not written yet: it raises NotImplementedError.", "unwritten")
             return Stopped(f"`{function}` calls `{_short(where)}`, which is not written yet.", "raised")
         case ("raised", str(kind), str(text), str(where), int(line), str(source)):
-            said = f"{_short(kind)}: {text[:300]}" if text else _short(kind)
-            place = f" It happened in `{_short(where)}`: `{source[:160]}`." if source else ""
+            said = f"{_short(kind)}: {_short(text, 300)}" if text else _short(kind)
+            place = f" It happened in `{_short(where)}`: `{_short(source, 160)}`." if source else ""
             if line and not source:
                 place = f" It happened in line {line} of a cell."
             return Stopped(f"`{function}` raised {said.rstrip('.')}.{place}", "raised")
         case ("toolarge", str(why)):
             return Stopped(
-                f"What `{function}` gave is too large or too deep to be looked at ({why[:120]}).",
+                f"What `{function}` gave is too large or too deep to be looked at ({_short(why, 120)}).",
                 "uncrossable",
             )
     return Stopped(f"`{function}` gave something that cannot be read.", "protocol")
@@ -290,7 +290,7 @@ def _float(number: float) -> float:
 def _kind(value: Any) -> str:
     match value:
         case None:
-            return "None: does the function return its result?"
+            return "None (does the function return its result?)"
         case Opaque(type_name):
             return f"a `{_short(type_name)}`"
         case np.ndarray():
@@ -304,5 +304,7 @@ def _plural(things: list[str], word: str) -> str:
     return word if len(things) == 1 else word + "s"
 
 
-def _short(text: str) -> str:
-    return text[:80]
+def _short(text: str, most: int = 80) -> str:
+    """A text of the student's as one line that is safe to print, cut to ``most`` characters."""
+    line = " ".join(text[: 4 * most].split())[:most]
+    return "".join(character if character.isprintable() else "�" for character in line)

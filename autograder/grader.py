@@ -65,7 +65,7 @@ class Grader:
         """As the function ``grade``."""
         begun = time.monotonic()
         suite = self._suite(assignment)
-        digest = decisive_digest(submission.digest, assignment)
+        digest = decisive_digest(submission.digest, assignment, self.sandbox)
         report = Report(submission.assignment, submission.student, digest, self.sandbox, (), (), submission.notes)
         if submission.unreadable:
             return replace(report, rows=_unreadable(submission, suite), seconds=time.monotonic() - begun)
@@ -129,11 +129,12 @@ class Grader:
             return _grade(self._ready(assignment), assignment, submission, suite)
 
 
-def decisive_digest(submission_digest: str, assignment: Assignment) -> str:
-    """SHA-256, in hex, of all that decides a grade: the submission's bytes, assignment, seed and environment."""
+def decisive_digest(submission_digest: str, assignment: Assignment, sandbox: Kind) -> str:
+    """SHA-256, in hex, of all that decides a grade: the submission's bytes, assignment, seed, sandbox, environment."""
     decides = [
         submission_digest,
         course.assignment_digest(assignment),
+        sandbox,
         environment(assignment.allowed_imports),
     ]
     return hashlib.sha256("\n".join(decides).encode()).hexdigest()

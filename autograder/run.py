@@ -86,7 +86,7 @@ def grade_assignment(
         held = {} if force else graded_digests(gradebook, course, assignment)
         entries: list[Entry] = []
         for folder in folders:
-            found = _find(folder, course, assignment, held)
+            found = _find(folder, course, assignment, held, sandbox)
             if isinstance(found, Result):
                 if found.status == "kept":
                     store_timestamp(gradebook, assignment, folder.student, folder.timestamp)
@@ -101,7 +101,9 @@ def grade_assignment(
         apply_late_penalties(gradebook, assignment)
 
 
-def _find(folder: SubmittedFolder, course: Course, assignment: Assignment, held: dict[str, str]) -> Entry | Result:
+def _find(
+    folder: SubmittedFolder, course: Course, assignment: Assignment, held: dict[str, str], sandbox: Kind
+) -> Entry | Result:
     """What to grade for a student, or the result where there is nothing to grade."""
     if folder.problem:
         return Result(folder.student, "refused", None, folder.problem)
@@ -113,7 +115,7 @@ def _find(folder: SubmittedFolder, course: Course, assignment: Assignment, held:
         digest = unread_submission(assignment, str(error)).digest
     except (RefusedError, OSError) as error:
         return Result(folder.student, "refused", None, str(error))
-    if held.get(folder.student) == decisive_digest(digest, assignment):
+    if held.get(folder.student) == decisive_digest(digest, assignment, sandbox):
         return Result(folder.student, "kept", read_report(course, folder.student, assignment), folder.note)
     return entry
 

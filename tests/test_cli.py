@@ -243,6 +243,21 @@ def test_grading_without_a_sandbox_is_by_name_and_said(run, course_root):
     assert "Run without a sandbox" in run("check", str(notebook), "--sandbox", "none")[1]
 
 
+def test_a_grade_without_a_sandbox_is_not_kept_by_a_run_with_one(run, course_root):
+    submit(course_root, "ada", solved())
+    run("grade", "warmup", "--jobs", "1", "--sandbox", "none")
+    (result,) = json.loads(run("grade", "warmup", "--jobs", "1", "--json")[1])
+    assert (result["status"], result["report"]["sandbox"]) == ("graded", "bubblewrap")
+
+
+def test_nothing_that_a_student_writes_moves_the_terminal(run, course_root):
+    hostile = "def scale(x, factor): raise ValueError('\\x1b[2J\\x07 cleared\\nand a line')"
+    notebook = submit(course_root, "cy", mistaken(hostile))
+    _, out, err = run("check", str(notebook))
+    assert "cleared and a line" in out
+    assert not set("\x1b\x07") & set(out + err)
+
+
 def test_without_a_sandbox_nothing_is_graded(run, course_root, monkeypatch):
     submit(course_root, "ada", solved())
     monkeypatch.setattr("autograder.sandbox.jail.find_bubblewrap", lambda: None)

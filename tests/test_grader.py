@@ -110,14 +110,14 @@ def test_a_function_defined_in_another_cell_counts(grader, assignment, tmp_path)
 @pytest.mark.parametrize(
     ("source", "told"),
     [
-        ("def scale(x, factor): return None", "it is None: does the function return its result?"),
+        ("def scale(x, factor): return None", "it is None (does the function return its result?)."),
         ("def scale(x, factor): return list(x * factor)", "should be a NumPy array, but it is a list of length 5"),
         ("def scale(x, factor): return (x * factor)[:, None]", "should have the shape (5,), but its shape is (5, 1)"),
         ("def scale(x, factor): return x * factor + 0j", "should hold real numbers, but its dtype is complex128"),
         ("def scale(x): return x", "`scale` raised TypeError: scale() takes 1 positional argument but 2 were given"),
         ("scale = 3", "is not a function but a `int`"),
         ("def scale(x, factor): return x[99]", "It happened in `scale`: `def scale(x, factor): return x[99]`."),
-        ("def scale(x, factor):\n    while True: pass", "did not finish within 1 seconds"),
+        ("def scale(x, factor):\n    while True: pass", "did not finish within 1 second."),
         ("import os\ndef scale(x, factor): os._exit(1)", "Python itself ended while `scale` ran"),
         ("def scale(x, factor): return object()", "it is a `object`"),
         ("def scale(x, factor): return {1, 2}", "it is a `set`"),

@@ -247,7 +247,7 @@ def test_a_missing_function_is_told_from_one_that_raises(session):
 def test_a_call_that_hangs_is_stopped_and_the_next_one_is_answered(session):
     session.run(["def hang():\n    while True: pass\ndef f(): return 1"])
     with session.row() as row:
-        with pytest.raises(Stopped, match="did not finish within 1 seconds") as stopped:
+        with pytest.raises(Stopped, match="did not finish within 1 second") as stopped:
             call(row, "hang")
         assert stopped.value.kind == "timeout"
         assert call(row, "f")[2] == 1

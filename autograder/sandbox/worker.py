@@ -305,8 +305,9 @@ class RowCalls:
             self.close()
             self.session.hangs[function] = self.session.hangs.get(function, 0) + 1
             seconds = self.session.limits.call_seconds
+            limit = "1 second" if seconds == 1 else f"{seconds:g} seconds"
             raise Stopped(
-                f"`{function}` did not finish within {seconds:g} seconds. Is there a loop that never ends?",
+                f"`{function}` did not finish within {limit}. Is there a loop that never ends?",
                 "timeout",
             ) from None
         except wire.Closed:
