@@ -176,7 +176,7 @@ class Answer:
         """
         _by_reference(self, self.calls)
         match self.calls.exchange(("items", self.ref, limit), self.function):
-            case ("result", int(handle), list(values)):
+            case ("result", int(handle), list(values)) if _is_handle(handle):
                 if len(values) > limit:
                     raise Wrong(f"{self.label} yields more than {limit} items.")
                 return [
@@ -244,10 +244,15 @@ def stopped(reply: Any, function: str) -> Stopped:
 
 def _result(calls: Calls, message: tuple[Any, ...], function: str, sent: tuple[Any, ...]) -> Answer:
     match calls.exchange(message, function):
-        case ("result", int(handle), value):
+        case ("result", int(handle), value) if _is_handle(handle):
             return Answer(value, Ref(handle), f"`{function}(…)`", function, calls, calls.generation, sent)
         case reply:
             raise stopped(reply, function)
+
+
+def _is_handle(handle: int) -> bool:
+    """Whether a reply's handle can be sent back: the process that made it up may have been hostile."""
+    return type(handle) is int and 0 < handle < 2**63
 
 
 def _by_reference(tree: Any, calls: Calls) -> Any:

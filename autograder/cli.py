@@ -154,7 +154,7 @@ def grade(
             advance()
     results.sort(key=lambda result: result.student)
     if as_json:
-        print(json.dumps([_result_tree(result) for result in results], ensure_ascii=False, indent=1))
+        print(json.dumps([_result_tree(result) for result in results], indent=1))
     else:
         _print_results(results, chosen, opened)
     if any(result.status == "failed" for result in results):
@@ -187,7 +187,7 @@ def check(
     with _waiting(f"Grading {notebook.name}", quiet=as_json):
         report = grade_one(read_submission(notebook, chosen), chosen, sandbox=sandbox.value)
     if as_json:
-        print(json.dumps(report.as_dict(), ensure_ascii=False, indent=1))
+        print(json.dumps(report.as_dict(), indent=1))
     else:
         _print_report(report, chosen)
     if report.errored:

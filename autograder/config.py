@@ -52,7 +52,7 @@ class Limits:
     call_seconds: Positive = 5.0
     submission_seconds: Positive = 180.0
     memory_mb: PositiveWhole = 1024
-    processes: PositiveWhole = 64
+    processes: PositiveWhole = 16
     file_mb: PositiveWhole = 32
     output_kb: PositiveWhole = 64
     notebook_mb: PositiveWhole = 20

@@ -51,7 +51,7 @@ def annotated(submission: Submission, report: Report, assignment: Assignment) ->
     ours = _release_sources(assignment.release)
     runs = {run.index: run for run in report.cells}
     rows = {row.test_id: row for row in report.rows}
-    executed = 0
+    executed, prose = 0, 5 * _MARKDOWN_CHARACTERS
     for index, cell in enumerate(notebook["cells"]):
         metadata = cell.get("metadata", {})
         cell["metadata"] = {key: metadata[key] for key in _KEPT_METADATA if key in metadata}
@@ -64,7 +64,7 @@ def annotated(submission: Submission, report: Report, assignment: Assignment) ->
             if row is not None:
                 cell["outputs"].append(_result_output(row))
         elif (cell["cell_type"], joined(cell["source"])) not in ours:
-            _disarm(cell)
+            prose -= len(_disarm(cell, max(prose, 0)))
     notebook["cells"].insert(0, _summary_cell(submission, report, assignment))
     kernelspec = notebook.get("metadata", {}).get("kernelspec")
     notebook["metadata"] = {"language_info": {"name": "python", "pygments_lexer": "ipython3"}}
@@ -327,24 +327,36 @@ def _release_sources(path: Path) -> frozenset[tuple[str, str]]:
 
 _HARMLESS_TAG = r"(?!/?(?:b|i|em|strong|sub|sup|br|hr|code|kbd)\s*/?>)"
 _ATTACHED = r"attachment:(?P<name>[^()\s<>]+)\)"
-_OWN_PICTURE = r"(?!\.)[\w-]+(?:/?[\w-]+)*\.(?:png|jpe?g|gif|svg|webp)\)"
+_OWN_PICTURE = r"(?!\.)[\w-]+(?:/[\w-]+)*\.(?:png|jpe?g|gif|webp)\)"
+_MARKDOWN_CHARACTERS = 20_000
+"""What is kept of a student's own prose, in one cell and in all: turning Markdown into a page is not linear in it."""
 
 
-def _disarm(cell: dict[str, Any]) -> None:
-    """Make a student's Markdown or raw cell inert: nothing in it runs, and nothing is fetched from elsewhere."""
+def _disarm(cell: dict[str, Any], characters: int) -> str:
+    """Make a student's Markdown or raw cell inert: nothing in it runs, and nothing is fetched from elsewhere.
+
+    Args:
+        cell: The cell, which is changed.
+        characters: How much of its text is kept, at most.
+
+    Returns:
+        The text that was kept.
+    """
     attachments = _pictures(cell.pop("attachments", None))
     if cell["cell_type"] == "raw":
         cell["cell_type"] = "markdown"
     if attachments:
         cell["attachments"] = attachments
-    source = re.sub(rf"<(?=[A-Za-z/!?]){_HARMLESS_TAG}", "<" + _INERT, joined(cell["source"]))
+    whole = joined(cell["source"])
+    kept = whole[: min(characters, _MARKDOWN_CHARACTERS)]
+    source = re.sub(rf"<(?=[A-Za-z/!?]){_HARMLESS_TAG}", "<" + _INERT, kept)
 
     def target(match: re.Match[str]) -> str:
         rest = source[match.end() :]
         attached = re.match(_ATTACHED, rest)
         if attached is not None and attached["name"] in attachments:
             return match.group()
-        if re.match(rf"{_OWN_PICTURE}|#[\w-]*\)", rest):
+        if re.match(r"#[\w-]*\)", rest) or (match["picture"] and re.match(_OWN_PICTURE, rest)):
             return match.group()
         if re.match(r"https?://", rest) and not match["picture"]:
             return match.group()
@@ -353,7 +365,9 @@ def _disarm(cell: dict[str, Any]) -> None:
     # A picture's own brackets hold no bracket, so that no link hides a picture's mark from this.
     source = re.sub(r"!\[(?![^\[\]]*\]\()", "!" + _INERT + "[", source)
     source = re.sub(r"(?P<picture>!\[[^\[\]]*)?\]\(", target, source)
-    cell["source"] = re.sub(r"\]:(?!\s+https?://)", f"]{_INERT}:", source)
+    source = re.sub(r"\]:(?!\s+https?://)", f"]{_INERT}:", source)
+    cell["source"] = source if kept == whole else f"{source}\n\n[cut here: the text is too long to be shown]"
+    return kept
 
 
 def _pictures(attachments: Any) -> dict[str, dict[str, str]]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
 from autograder.course import Assignment
@@ -109,14 +110,22 @@ def grade_entry(entry: Entry, assignment: Assignment, sandbox: Kind) -> Graded:
 
 
 def _pool(jobs: int) -> Executor:
-    return ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_join_the_pool)
+    context = multiprocessing.get_context("spawn")
+    number = context.Value("i", 0)
+    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_join_the_pool, initargs=(number,))
 
 
-def _join_the_pool() -> None:
+def _join_the_pool(number: Synchronized[int]) -> None:
     # Ctrl-C is the main process's to answer, and none of the pool outlives it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         confine.die_with_parent()
+        # A submission that keeps every processor busy keeps this one busy, and takes no time from its neighbours.
+        with number.get_lock():
+            mine = number.value
+            number.value += 1
+        allowed = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {allowed[mine % len(allowed)]})
 
 
 def _finished(running: dict[Future[Graded], Entry]) -> Iterator[Graded]:

@@ -15,11 +15,12 @@ from types import TracebackType
 from typing import Self
 
 import autograder
-from autograder import course, reference
+from autograder import course
 from autograder.course import Assignment, Row
 from autograder.errors import SandboxError
 from autograder.report import CellRun, CheckResult, Report, RowResult
 from autograder.sandbox.worker import Kind, Session, Worker
+from autograder.standin import StandIn
 from autograder.submission import Submission, code_cells
 from autograder.suite import Suite, Verdict
 
@@ -191,7 +192,7 @@ def _carried(
     replaced = [name for each in earlier for name in each.functions if name not in own]
     if not replaced:
         return alone
-    with session.row(functools.partial(reference.answer, suite.reference), replaced) as calls:
+    with StandIn(suite.reference) as answers, session.row(answers, replaced) as calls:
         result = _result(row, suite.run(suite.rows()[row.name], calls))
     if result.errored or result.fraction <= alone.fraction:
         return alone

@@ -294,3 +294,17 @@ def test_figures_lie_inside_the_page(warmup: Assignment) -> None:
     run = CellRun(2, "ok", ({"output_type": "display_data", "data": {"image/png": PIXEL}, "metadata": {}},), 0.1)
     page = feedback_html(annotated(submission(warmup), report(cells=(run,)), warmup), "Warm-up")
     assert f"data:image/png;base64,{PIXEL}" in page
+
+
+@pytest.mark.parametrize(
+    "prose",
+    ["[x](" + "a" * 4000, "\\begin{a}" * 9000, "~~a" * 20000, "![" * 30000, "|a" * 30000],
+    ids=["link", "maths", "struck", "pictures", "table"],
+)
+def test_what_is_kept_of_a_students_prose_is_bounded(warmup: Assignment, prose: str) -> None:
+    """A page takes seconds at the most; without a bound some of these take hours."""
+    own = [cell(f"{number} {prose}", kind="markdown") for number in range(12)]
+    notebook = annotated(submission(warmup, *own), report(), warmup)
+    kept = sum(len(each["source"]) for each in notebook["cells"] if each["id"].startswith("own-"))
+    assert kept < 300_000
+    assert feedback_html(notebook, "Warm-up")

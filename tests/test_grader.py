@@ -1,6 +1,7 @@
 """One submission in, one Report out: what a row costs, what it does not, and what the student is told."""
 
 import json
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from autograder.errors import CheckError
 from autograder.report import report_from_dict
 from autograder.submission import read_submission
 from tests.courses import CHECKS, CONFIG, make_course, solved, untouched, write
+from tests.courses import cell as own_cell
 
 pytestmark = pytest.mark.sandbox
 
@@ -237,3 +239,52 @@ def test_grade_is_one_call(tmp_path):
     root = make_course(tmp_path / "course", config=CONFIG)
     assignment = load_course(root).assignment("warmup")
     assert grade(submitted(tmp_path, assignment), assignment).score == 10
+
+
+FORGED_HANDLE = """
+from inside.calls import Row
+keep = Row.keep
+Row.keep = lambda row, thing, taken=None: ("result", HANDLE, keep(row, thing, taken)[2])
+def scale(x, factor): return x * factor
+"""
+
+
+@pytest.mark.parametrize("handle", ["-1", "0", "2**63", "2**64", "True"])
+def test_a_forged_handle_is_the_students_and_not_an_error_of_ours(grader, assignment, tmp_path, handle):
+    report = grader.grade(submitted(tmp_path, assignment, scale=FORGED_HANDLE.replace("HANDLE", handle)), assignment)
+    assert not report.errored
+    assert rows(report)["scale"].score == 0
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "scale(np.zeros((30000, 1)), np.zeros((1, 30000)))",
+        "scale(3, 2) and scale(np.zeros((10**4, 1, 1)), np.ones((1, 10**4, 50)))",
+    ],
+)
+def test_what_a_submission_asks_of_the_reference_is_bounded_in_memory_and_time(grader, assignment, tmp_path, question):
+    greedy = f"import numpy as np\ndef centre(x):\n    {question}\n    return x - x.mean()"
+    wrong = "def scale(x, factor): return x"
+    report = grader.grade(submitted(tmp_path, assignment, scale=wrong, centre=greedy), assignment)
+    assert not report.errored
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 2 * 2**20
+
+
+PICTURES = """
+import base64, os
+from IPython.display import display
+class Picture:
+    def _repr_mimebundle_(self, **_):
+        return {"image/png": base64.b64encode(b"\\x89PNG\\r\\n\\x1a\\n" + os.urandom(700_000)).decode()}
+for _ in range(16): display(Picture())
+"""
+
+
+def test_pictures_are_bounded_for_the_whole_submission(grader, assignment, tmp_path):
+    tree = solved()
+    tree["cells"] += [own_cell(f"# {number}{PICTURES}") for number in range(6)]
+    report = grader.grade(read_submission(write(tmp_path / "warmup.ipynb", tree), assignment), assignment)
+    kept = sum(len(output.get("data", {}).get("image/png", "")) for cell in report.cells for output in cell.outputs)
+    assert 0 < kept <= 12 * 2**20
+    assert report.score == 10

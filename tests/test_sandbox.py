@@ -309,7 +309,7 @@ def test_an_endless_generator_is_read_no_further_than_asked(session):
 
 def test_a_replaced_function_is_answered_from_outside(session):
     session.run(["def softmax(x): return 'wrong'\ndef loss(x): return softmax(x) + 1"])
-    with session.row(lambda name, arguments, keywords: ("answer", arguments[0] * 10, []), ["softmax"]) as row:
+    with session.row(lambda name, arguments, keywords, deadline: ("answer", arguments[0] * 10, []), ["softmax"]) as row:
         assert call(row, "loss", 2)[2] == 21
         assert row.asked == {"softmax"}
 
@@ -318,7 +318,7 @@ def test_a_function_that_was_not_replaced_cannot_be_asked_for(session):
     session.run(["def f(): return 1"])
     with session.row(lambda *_: ("answer", "the reference", []), ["softmax"]) as row:
         call(row, "f")
-        assert row._answer("train", (), {})[0] == "failed"
+        assert row._answer("train", (), {}, 0.0)[0] == "failed"
 
 
 def test_a_submission_ends_at_its_time_limit_whatever_it_does(worker):

@@ -45,11 +45,28 @@ def write_atomically(path: Path, text: str | None) -> None:
         raise
 
 
+_READ_BY_PEOPLE = {
+    ".txt",
+    ".md",
+    ".py",
+    ".csv",
+    ".tsv",
+    ".json",
+    ".npy",
+    ".npz",
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".gif",
+    ".webp",
+}
+
+
 def copy_companions(course: Course, assignment: Assignment, student: str, folder: Path) -> None:
     """What else was handed in, and what the course gives along (which wins), for those who grade by hand.
 
-    Links, hidden files and the grader's own names stay behind; more than the assignment's limit of bytes does
-    too.
+    Links, hidden files and the grader's own names stay behind; so does more than the assignment's limit of bytes, and
+    what a browser would run, since the formgrader serves this folder to the instructor's.
     """
     room = assignment.limits.file_mb * 1024 * 1024
     kept_back = {"timestamp.txt", RESULT_FILE}
@@ -60,6 +77,8 @@ def copy_companions(course: Course, assignment: Assignment, student: str, folder
             if path.suffix == ".ipynb" or path.name in kept_back or path.stat().st_size > room:
                 continue
             if origin is given:
+                if path.suffix.lower() not in _READ_BY_PEOPLE:
+                    continue
                 room -= path.stat().st_size
             target = folder / relative
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import dataclass
 from typing import Any
 
 TEXT_TYPES = ("text/plain", "text/latex", "text/markdown")
@@ -13,31 +14,55 @@ MAX_IMAGES = 16
 IMAGE_BYTES = 2**20
 
 
-def passive(outputs: Any, output_kb: int) -> tuple[dict[str, Any], ...]:
-    """What of ``outputs`` may be kept.
+@dataclass
+class Room:
+    """What may still be kept of a submission's outputs: characters of text, and characters of encoded pictures."""
+
+    text: int = 2**21
+    images: int = 12 * 2**20
+
+
+def passive(outputs: Any, output_kb: int, room: Room) -> tuple[dict[str, Any], ...]:
+    """What of one cell's ``outputs`` may be kept.
 
     The process that sent them may have written anything: each output is built anew from the fields that nbformat 4
     knows, text beyond ``output_kb`` is cut, and only text and pictures stay (no HTML, SVG or JavaScript).
+
+    Args:
+        outputs: What came over the wall.
+        output_kb: What one cell may print, in KiB.
+        room: What the whole submission may still have; what is kept is taken off.
 
     Returns:
         Notebook outputs.
     """
     if not isinstance(outputs, list | tuple):
         return ()
-    budget = _Budget(output_kb * 1024 + 4096)
+    budget = _Budget(min(output_kb * 1024 + 4096, room.text), room)
     built = (_output(output, budget) for output in list(outputs)[:MAX_ITEMS])
     return tuple(output for output in built if output is not None)
 
 
 class _Budget:
-    def __init__(self, text: int) -> None:
+    """What one cell may still have."""
+
+    def __init__(self, text: int, room: Room) -> None:
         self.text = text
-        self.images = MAX_IMAGES
+        self.room = room
+        self.pictures = MAX_IMAGES
 
     def cut(self, value: Any) -> str:
         kept = value[: max(self.text, 0)] if isinstance(value, str) else ""
         self.text -= len(kept)
+        self.room.text -= len(kept)
         return kept
+
+    def has_room_for(self, image: str) -> bool:
+        if self.pictures <= 0 or len(image) > min(2 * IMAGE_BYTES, self.room.images):
+            return False
+        self.pictures -= 1
+        self.room.images -= len(image)
+        return True
 
 
 def _output(output: Any, budget: _Budget) -> dict[str, Any] | None:
@@ -74,8 +99,7 @@ def _bundle(data: Any, budget: _Budget) -> dict[str, str]:
     kept = {mime: text for mime in TEXT_TYPES if (text := budget.cut(data.get(mime)))}
     for mime, magic in IMAGE_TYPES.items():
         image = data.get(mime)
-        if isinstance(image, str) and budget.images > 0 and len(image) <= 2 * IMAGE_BYTES and _is_image(image, magic):
-            budget.images -= 1
+        if isinstance(image, str) and budget.has_room_for(image) and _is_image(image, magic):
             kept[mime] = image
     return kept
 

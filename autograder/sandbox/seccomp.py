@@ -62,6 +62,7 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "mknod": (133, None),
     "mknodat": (259, 33),
     # the machine
+    "sched_setaffinity": (203, 122),
     "init_module": (175, 105),
     "finit_module": (313, 273),
     "delete_module": (176, 106),

@@ -23,7 +23,7 @@ from autograder.errors import SandboxError, Stopped
 from autograder.report import CellRun
 from autograder.sandbox import jail, seccomp
 from autograder.sandbox.inside import wire
-from autograder.sandbox.outputs import passive
+from autograder.sandbox.outputs import Room, passive
 
 COMMAND = struct.Struct("<cii")
 START_SECONDS = 120.0
@@ -34,7 +34,8 @@ MAX_HANGS = 2
 MAX_ASKS = 100_000
 
 Kind = Literal["bubblewrap", "none"]
-Answerer = Callable[[str, tuple[Any, ...], dict[str, Any]], Any]
+Answerer = Callable[[str, tuple[Any, ...], dict[str, Any], float], Any]
+"""Answers a call, given the function's name, its arguments, and when an answer comes too late (``time.monotonic``)."""
 
 
 class Worker:
@@ -154,13 +155,14 @@ class Session:
         while True:
             self._start()
             runs: list[CellRun] = []
+            room = Room()
             for index, source in enumerate(sources):
                 if index in lost:
                     runs.append(lost[index])
                 elif time.monotonic() >= self.deadline or len(lost) > MAX_REPLAYS:
                     runs.append(CellRun(index, "skipped", (), 0.0))
                 else:
-                    run, alive = self._cell(index, source)
+                    run, alive = self._cell(index, source, room)
                     if not alive:
                         lost[index] = run
                         break
@@ -225,13 +227,13 @@ class Session:
         with contextlib.suppress(OSError):
             self.control.send(COMMAND.pack(b"K", pid, number))
 
-    def _cell(self, index: int, source: str) -> tuple[CellRun, bool]:
+    def _cell(self, index: int, source: str, room: Room) -> tuple[CellRun, bool]:
         """Run one cell: its result, and whether the student's process still answers."""
         assert self.student is not None
         channel, begun = self.student.channel, time.monotonic()
 
         def result(status: Literal["ok", "raised", "timeout", "died"], outputs: Any = ()) -> CellRun:
-            return CellRun(index, status, passive(outputs, self.limits.output_kb), time.monotonic() - begun)
+            return CellRun(index, status, passive(outputs, self.limits.output_kb, room), time.monotonic() - begun)
 
         deadline = min(begun + self.limits.cell_seconds, self.deadline)
         late = False
@@ -297,7 +299,7 @@ class RowCalls:
                 reply = wire.receive(self.channel, deadline)
                 match reply:
                     case ("ask", str(name), tuple(arguments), dict(keywords)):
-                        wire.send(self.channel, wire.encode(self._answer(name, arguments, keywords)))
+                        wire.send(self.channel, wire.encode(self._answer(name, arguments, keywords, deadline)))
                     case _:
                         return reply
             raise wire.Late
@@ -327,11 +329,11 @@ class RowCalls:
             self.session._kill(self.pid)
             self.channel = None
 
-    def _answer(self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    def _answer(self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], deadline: float) -> Any:
         if self.answers is None or name not in self.replaced:
             return ("failed", "this function is not answered from outside")
         self.asked.add(name)
-        return self.answers(name, arguments, keywords)
+        return self.answers(name, arguments, keywords, deadline)
 
     def _fork(self, function: str) -> None:
         student = self.session.student

@@ -30,7 +30,8 @@ def batches(answer: Answer, x: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]
             yb.ndim == 1 and xb.shape == (len(yb), *x.shape[1:]),
             f"xb should have the shape (n, {x.shape[1]}) and yb (n,); they have {xb.shape} and {yb.shape}.",
         )
-        seen.append((xb, yb))
+        fail_unless(bool(np.all((yb >= 0) & (yb < len(x)))), "There are labels that were never given.")
+        seen.append((xb, yb.astype(np.int64)))
     fail_unless(bool(seen), "There was no batch at all.")
     return seen
 
@@ -136,6 +137,7 @@ def results(answer: Answer, d: int, h: int, c: int) -> tuple[Params, Answer]:
     arrays = {key: entries[key].array(shapes[key]).astype(np.float64) for key in KEYS}
     for key, array in arrays.items():
         fail_unless(bool(np.all(np.isfinite(array))), f"params['{key}'] has NaN or infinite entries.")
+        fail_unless(bool(np.all(np.abs(array) <= 100)), f"params['{key}'] has entries beyond ±100.")
     return arrays, history
 
 

@@ -120,6 +120,8 @@ class _Encoder:
         elif kind is Opaque:
             self._bytes(b"o", tree.type_name[:200].encode("utf-8", "backslashreplace"))  # type: ignore[attr-defined]
         elif kind is Ref:
+            if not 0 <= tree.handle < 2**64:  # type: ignore[attr-defined]
+                raise WireError("a handle that is no 64-bit number")
             out += b"r" + _SIZE.pack(tree.handle)  # type: ignore[attr-defined]
             self.put(tree.path, depth + 1)  # type: ignore[attr-defined]
         else:
