@@ -183,22 +183,31 @@ def _carried(
     before: Sequence[RowResult],
     alone: RowResult,
 ) -> RowResult:
-    """The better of the row's result and the one with the functions of earlier rows answered by the reference.
+    """The best of the row's result and those with functions of earlier rows answered by the reference.
 
-    All of them are answered, not only the wrong ones: a function may be good enough for its own row and still make
-    this one miss. Functions that share objects with the row's own stay as they are: their cache is part of the row.
+    First the functions of rows that lost points, or that were right only with others' help, with those that share
+    objects with them; then all: a function may be good enough for its own row and still make this one miss.
+    Functions that share objects with the row's own stay as they are: their cache is part of the row.
     """
     own = set(row.functions).union(*(group for group in suite.together if group & set(row.functions)))
-    replaced = [name for each in earlier for name in each.functions if name not in own]
-    if not replaced:
-        return alone
-    with StandIn(suite.reference) as answers, session.row(answers, replaced) as calls:
-        result = _result(row, suite.run(suite.rows()[row.name], calls))
-    if result.errored or result.fraction <= alone.fraction:
-        return alone
-    wrong = {name for each, one in zip(earlier, before, strict=True) if one.fraction < 1 for name in each.functions}
-    asked = [name for name in replaced if name in calls.asked]
-    return replace(result, carried=tuple([name for name in asked if name in wrong] or asked))
+    known = [name for each in earlier for name in each.functions if name not in own]
+    wrong = {
+        name
+        for each, result in zip(earlier, before, strict=True)
+        if result.fraction < 1 or result.carried
+        for name in each.functions
+    }
+    wrong |= {name for group in suite.together if group & wrong for name in group}
+    best = alone
+    for replaced in ([name for name in known if name in wrong], known):
+        if replaced and best.fraction < 1:
+            with StandIn(suite.reference) as answers, session.row(answers, replaced) as calls:
+                result = _result(row, suite.run(suite.rows()[row.name], calls))
+            if not result.errored and result.fraction > best.fraction:
+                best = replace(result, carried=tuple(name for name in replaced if name in calls.asked))
+        if replaced == known:
+            break
+    return best
 
 
 def _result(row: Row, verdicts: Sequence[Verdict]) -> RowResult:

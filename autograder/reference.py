@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import inspect
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -91,7 +92,8 @@ def answer(reference: Reference, name: str, arguments: tuple[Any, ...], keywords
     back as a list.
 
     Returns:
-        ``("answer", result, states)``, or ``("failed", reason)`` where the arguments make no sense.
+        ``("answer", result, states, whether it is an iterator)``, or ``("failed", reason)`` where the arguments make no
+        sense.
     """
     try:
         if _work((arguments, keywords)) > MAX_ENTRIES:
@@ -99,12 +101,19 @@ def answer(reference: Reference, name: str, arguments: tuple[Any, ...], keywords
         generators: list[np.random.Generator] = []
         taken = _with_generators(arguments, generators), _with_generators(keywords, generators)
         with np.errstate(all="ignore"):
-            result = getattr(reference, name)(*taken[0], **taken[1])
-            if hasattr(result, "__next__"):
+            result = getattr(reference, name)(*taken[0], **_known(reference, name, taken[1]))
+            iterator = hasattr(result, "__next__")
+            if iterator:
                 result = list(result)
     except Exception as error:
         return ("failed", f"{name}: {type(error).__name__}: {str(error)[:200]}")
-    return ("answer", result, [dict(generator.bit_generator.state) for generator in generators])
+    return ("answer", result, [dict(generator.bit_generator.state) for generator in generators], iterator)
+
+
+def _known(reference: Reference, name: str, keywords: dict[str, Any]) -> dict[str, Any]:
+    """The keywords that the reference knows: a student's own function may take more, with defaults."""
+    parameters = inspect.signature(getattr(reference._module, name)).parameters
+    return {key: value for key, value in keywords.items() if key in parameters}
 
 
 def is_single(tree: Any) -> bool:

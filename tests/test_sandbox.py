@@ -84,6 +84,18 @@ def test_a_figure_that_nobody_shows_comes_back_too(session):
     assert "image/png" in run.outputs[0]["data"]
 
 
+def test_figures_with_formulas_leave_the_rows_alone(session):
+    draw = "import gc\nimport matplotlib.pyplot as plt\nplt.title('$x^2$ and words'); plt.plot([1, 2]); plt.show()\ngc.collect()"
+    runs = session.run([draw, "def f(): return 1", draw])
+    assert [(run.status, [output["output_type"] for output in run.outputs][:1]) for run in runs] == [
+        ("ok", ["display_data"]),
+        ("ok", []),
+        ("ok", ["display_data"]),
+    ]
+    with session.row() as row:
+        assert call(row, "f")[2] == 1
+
+
 def test_html_and_javascript_outputs_do_not_come_back(session):
     run = session.run(
         ["from IPython.display import HTML, Javascript, display\ndisplay(Javascript('alert(1)'))\nHTML('<b>x</b>')"]
@@ -309,14 +321,16 @@ def test_an_endless_generator_is_read_no_further_than_asked(session):
 
 def test_a_replaced_function_is_answered_from_outside(session):
     session.run(["def softmax(x): return 'wrong'\ndef loss(x): return softmax(x) + 1"])
-    with session.row(lambda name, arguments, keywords, deadline: ("answer", arguments[0] * 10, []), ["softmax"]) as row:
+    with session.row(
+        lambda name, arguments, keywords, deadline: ("answer", arguments[0] * 10, [], False), ["softmax"]
+    ) as row:
         assert call(row, "loss", 2)[2] == 21
         assert row.asked == {"softmax"}
 
 
 def test_a_function_that_was_not_replaced_cannot_be_asked_for(session):
     session.run(["def f(): return 1"])
-    with session.row(lambda *_: ("answer", "the reference", []), ["softmax"]) as row:
+    with session.row(lambda *_: ("answer", "the reference", [], False), ["softmax"]) as row:
         call(row, "f")
         assert row._answer("train", (), {}, 0.0)[0] == "failed"
 

@@ -94,10 +94,11 @@ class Row:
             self.send(("ask", name, _with_states(arguments), _with_states(keywords)))
             while True:
                 match self.receive():
-                    case ("answer", tree, list(states)):
+                    case ("answer", tree, list(states), bool(iterator)):
                         for generator, state in zip(generators, states, strict=False):
                             generator.bit_generator.state = state
-                        return self.resolve(tree)
+                        result = self.resolve(tree)
+                        return iter(result) if iterator else result
                     case ("failed", str(reason)):
                         raise ValueError(reason)
                     case message:

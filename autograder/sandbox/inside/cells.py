@@ -187,6 +187,7 @@ class Notebook:
         try:
             import matplotlib.figure
             import matplotlib.font_manager
+            import matplotlib.mathtext
             import matplotlib.pyplot as plt
         except ImportError:
             pass
@@ -198,6 +199,7 @@ class Notebook:
             plt.close("all")
             # An open font would be one file, with one position in it, for all submissions.
             matplotlib.font_manager._get_font.cache_clear()  # type: ignore[attr-defined]
+            matplotlib.mathtext.MathTextParser._parse_cached.cache_clear()  # type: ignore[attr-defined]
             gc.collect()
         self.run("import numpy as warm; warm.zeros(1); del warm", 1000)
         self.shell.reset(new_session=False)

@@ -68,9 +68,11 @@ def _bury(ended: dict[int, int]) -> None:
 
 def _become_student(channel: socket.socket, settings: dict[str, Any], notebook: Notebook) -> None:
     try:
-        channel_fd = channel.fileno()
-        os.closerange(3, channel_fd)
-        os.closerange(channel_fd + 1, 1024)
+        kept = {channel.fileno(), *settings["opened"]}
+        for descriptor in range(3, 1024):
+            if descriptor not in kept:
+                with contextlib.suppress(OSError):
+                    os.close(descriptor)
         os.setsid()
         confine.die_with_parent()
         confine.limit(settings)

@@ -28,7 +28,7 @@ def main(control_fd: int, isolate: bool) -> None:
         confine.become(1000, 1000)
     notebook = Notebook()
     notebook.warm()
-    mapped = confine.mapped_kb()
+    mapped, opened = confine.mapped_kb(), _open_files(control_fd)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     os.dup2(1, 2)
@@ -40,8 +40,21 @@ def main(control_fd: int, isolate: bool) -> None:
         settings = wire.decode(message)
         if os.fork() == 0:
             control.close()
-            _enter(socket.socket(fileno=fds[0]), settings | {"mapped_kb": mapped}, notebook)
+            _enter(socket.socket(fileno=fds[0]), settings | {"mapped_kb": mapped, "opened": opened}, notebook)
         os.close(fds[0])
+
+
+def _open_files(control_fd: int) -> list[int]:
+    """Descriptors that the warm libraries hold: closed under them, they would close somebody else's later."""
+    held = []
+    for descriptor in range(3, 1024):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            continue
+        if descriptor != control_fd:
+            held.append(descriptor)
+    return held
 
 
 def _enter(control: socket.socket, settings: dict[str, Any], notebook: Notebook) -> None:
