@@ -1,0 +1,346 @@
+"""The documents, tried out: commands are run, snippets are checks, and whatever they name is there."""
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+import autograder
+from autograder.course import CONFIG_NAME, Limits, load_course
+from autograder.errors import ConfigError
+from tests.courses import CONFIG, SCALE, make_course, solved, submit, write
+
+REPOSITORY = Path(autograder.__file__).parents[1]
+DOCS = REPOSITORY / "docs"
+PAGES = sorted([*DOCS.glob("*.md"), *REPOSITORY.glob("*.md")])
+PROGRAMS = Path(sys.executable).parent
+
+STARTS_IN_A_COURSE = ("operators.md", "writing-checks.md")
+"""Pages whose commands are typed in a course's folder; those of the others in a clone of this repository."""
+
+ENDS_WITH = {
+    # The page says that every check must fail there.
+    "pytest autograder/checks/week2 --submission release/week2/week2.ipynb": 1,
+}
+
+
+# Reading the pages
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    language: str
+    text: str
+
+
+@cache
+def blocks(page: Path, *languages: str) -> tuple[Block, ...]:
+    found = re.findall(r"^( *)```(\w+)\n(.*?)^\1```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return tuple(Block(name, textwrap.dedent(text)) for _, name, text in found if name in languages)
+
+
+def commands(page: Path) -> list[str]:
+    """What a reader of the page types, in order, without the comments behind."""
+    lines = [
+        line.removeprefix("$ ")
+        for block in blocks(page, "console", "bash")
+        for line in block.text.splitlines()
+        if block.language == "bash" or line.startswith("$ ")
+    ]
+    return [typed for line in lines if (typed := re.sub(r"(^|\s+)#.*", "", line).strip())]
+
+
+def those(pages: list[Path], *languages: str) -> list[Any]:
+    """Parameters: the pages that have such blocks."""
+    return [pytest.param(page, id=page.name) for page in pages if blocks(page, *languages)]
+
+
+def prose(page: Path) -> str:
+    """The page without its fenced blocks."""
+    return re.sub(r"^( *)```.*?^\1```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+# Commands
+
+
+def is_a_make_target(command: str) -> bool:
+    targets = re.search(r"^\.PHONY:(.*)$", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+    return targets is not None and set(command.split()[1:]) <= set(targets[1].split())
+
+
+def is_a_program_here(command: str) -> bool:
+    return (PROGRAMS / command.split()[0]).exists()
+
+
+def is_where_make_installs(command: str) -> bool:
+    makefile = (REPOSITORY / "Makefile").read_text()
+    return command.split()[1].removesuffix("/bin/activate") in re.findall(r"^VENV \?= (.+)$", makefile, re.MULTILINE)
+
+
+NOT_RUN: dict[str, tuple[str, Callable[[str], bool]]] = {
+    "make ": ("installs from the network, or runs these very tests", is_a_make_target),
+    "jupyter lab": ("serves until somebody stops it", is_a_program_here),
+    ". .venv": ("the tests have their environment already", is_where_make_installs),
+    "git clone ": ("needs the network", lambda command: command.split()[0] == "git"),
+    "pip install ": ("installs from the network", is_a_program_here),
+    "python -m pip install ": ("installs from the network", is_a_program_here),
+}
+"""Beginnings of commands that cannot run in a test: why, and what is looked at instead."""
+
+
+def not_run(command: str) -> Callable[[str], bool] | None:
+    return next((look for start, (_, look) in NOT_RUN.items() if f"{command} ".startswith(start)), None)
+
+
+def small_week2(root: Path) -> Path:
+    """The tiny course with its assignment called week2, and a class that has submitted."""
+    # Without the tight limits: a loaded machine is no reason to refuse a release.
+    make_course(root, config=re.sub(r"(?m)^    limits: .*\n", "", CONFIG.replace("warmup", "week2")))
+    for folder in ("source", "release", "solutions", "autograder/checks"):
+        (root / folder / "warmup").rename(root / folder / "week2")
+    for folder in ("source", "release"):
+        (root / folder / "week2/warmup.ipynb").rename(root / folder / "week2/week2.ipynb")
+    shutil.copy(REPOSITORY / "nbgrader_config.py", root)
+    mistaken = solved()
+    mistaken["cells"][2]["source"] = SCALE.replace("x * factor", "x + factor")
+    for student, tree in {"ada": solved(), "bob": mistaken}.items():
+        submit(root, student, tree, assignment="week2", timestamp="2026-11-28 12:00:00 UTC")
+    return root
+
+
+def clone(root: Path) -> Path:
+    """What a clone of this repository has of its course."""
+    root.mkdir(parents=True)
+    for name in ("gradebook_config.yaml", "nbgrader_config.py"):
+        shutil.copy(REPOSITORY / name, root)
+    ignored = shutil.ignore_patterns(".*", "__pycache__")
+    for name in ("source", "release", "solutions", "autograder/checks"):
+        shutil.copytree(REPOSITORY / name, root / name, ignore=ignored)
+    return root
+
+
+class Reader:
+    """Somebody who types what a page says, one command after the other."""
+
+    def __init__(self, folder: Path, demo: Path) -> None:
+        self.folder = folder
+        self.demo = demo
+
+    def types(self, command: str) -> None:
+        look = not_run(command)
+        if look is not None:
+            assert look(command), command
+        elif command.startswith("cd "):
+            self.folder = (self.folder / command.removeprefix("cd ")).resolve(strict=True)
+        elif command.startswith("autograder demo"):
+            # Made once for all pages, of fewer students.
+            options = command.split()[2:]
+            folder = options[0] if options and not options[0].startswith("-") else "demo"
+            shutil.copytree(self.demo, self.folder / folder)
+        else:
+            done = run(command, self.folder)
+            assert done.returncode == ENDS_WITH.get(command, 0), f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}", "HOME": str(folder)}
+    return subprocess.run(
+        ["bash", "-ec", command],
+        cwd=folder,
+        env=environment,
+        preexec_fn=on_one_processor,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def on_one_processor() -> None:
+    """Have `autograder grade` start one process, which is enough for two submissions."""
+    processors = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {processors[os.getpid() % len(processors)]})
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `autograder demo` makes, of one student."""
+    folder = clone(tmp_path_factory.mktemp("demo") / "autograder")
+    done = run("autograder demo --students 1", folder)
+    assert done.returncode == 0, done.stderr
+    return folder / "demo"
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("page", those(PAGES, "console", "bash"))
+def test_every_command_of_a_page_can_be_typed_in_order(page: Path, tmp_path: Path, request: Any) -> None:
+    small = small_week2(tmp_path / "course")
+    folder = small if page.name in STARTS_IN_A_COURSE else clone(tmp_path / "autograder")
+    wants_demo = any(command.startswith("autograder demo") for command in commands(page))
+    reader = Reader(folder, request.getfixturevalue("demo") if wants_demo else tmp_path)
+    for command in commands(page):
+        reader.types(command)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_blocks_are_of_a_kind_that_is_tried_here(page: Path) -> None:
+    languages = re.findall(r"^ *```(\w*)$", page.read_text(encoding="utf-8"), re.MULTILINE)[::2]
+    assert set(languages) <= {"console", "bash", "yaml", "python", "text", ""}
+
+
+def test_what_is_not_run_is_listed_because_somebody_types_it() -> None:
+    typed = [command for page in PAGES for command in commands(page)]
+    assert all(not_run(command) is None or is_bare(command) for command in typed)
+
+
+def is_bare(command: str) -> bool:
+    """Whether nothing that could run hides behind a command that is not run."""
+    return not re.search(r"[;&|]", command)
+
+
+# Snippets
+
+
+@pytest.fixture
+def checks_of_the_page(tmp_path: Path) -> Path:
+    """This repository's course with the checks of docs/writing-checks.md in the place of its own."""
+    root = clone(tmp_path / "autograder")
+    folder = root / "autograder/checks/week2"
+    shutil.rmtree(folder)
+    folder.mkdir()
+    snippets = [block.text for block in blocks(DOCS / "writing-checks.md", "python")]
+    (folder / "test_page.py").write_text("\n\n".join(snippets), encoding="utf-8")
+    return root
+
+
+def outcomes(root: Path, options: str = "") -> dict[str, int]:
+    """How many checks passed, failed, or could not be run."""
+    last = run(f"pytest -q autograder/checks/week2 {options} || true", root).stdout.splitlines()[-1]
+    return {word: int(count) for count, word in re.findall(r"(\d+) (passed|failed|error)", last)}
+
+
+def test_the_checks_of_the_page_pass_for_the_reference(checks_of_the_page: Path) -> None:
+    counted = outcomes(checks_of_the_page)
+    assert set(counted) == {"passed"}
+    assert counted["passed"] >= 5
+
+
+@pytest.mark.sandbox
+def test_the_checks_of_the_page_fail_for_a_stub(checks_of_the_page: Path) -> None:
+    assert set(outcomes(checks_of_the_page, "--submission release/week2/week2.ipynb")) == {"failed"}
+
+
+@pytest.mark.parametrize("page", those(PAGES, "yaml"))
+def test_configurations_are_loaded(page: Path, tmp_path: Path) -> None:
+    root = small_week2(tmp_path / "course")
+    config = root / "gradebook_config.yaml"
+    whole = config.read_text(encoding="utf-8")
+    for block in blocks(page, "yaml"):
+        keys = yaml.safe_load(block.text)
+        others = [part for part in re.split(r"(?m)^(?=\w)", whole) if part.partition(":")[0] not in keys]
+        config.write_text(("" if "name" in keys else "".join(others)) + block.text, encoding="utf-8")
+        assert load_course(root).assignments
+
+
+def test_the_example_cells_of_a_master_run() -> None:
+    names: dict[str, Any] = {"np": np}
+    for block in blocks(DOCS / "instructors.md", "python"):
+        exec(compile(block.text, "cell", "exec"), names)
+    assert names["softmax"](np.zeros(4)).tolist() == [0.25] * 4
+
+
+# What is named is there
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_inside_the_repository_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"", prose(page)):
+        link = "".join(target)
+        if re.match(r"\w+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        to = (page.parent / path).resolve() if path else page
+        assert to.exists(), link
+        assert not anchor or anchor in headings(to), link
+
+
+def test_the_tests_that_security_rests_on_exist() -> None:
+    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", (DOCS / "security.md").read_text(encoding="utf-8"))
+    assert len(named) > 30
+    missing = [
+        f"{file}::{test}"
+        for file, test in named
+        if not re.search(rf"^ *def {test}\(", (REPOSITORY / "tests" / file).read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert missing == []
+
+
+def said() -> Iterator[str]:
+    """The texts in the package's code; what varies in them is a null character."""
+    for path in (REPOSITORY / "autograder").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = [str(part.value) if isinstance(part, ast.Constant) else "\0" for part in node.values]
+                yield "".join(parts)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def test_every_sentence_explained_to_students_is_one_that_the_grader_says() -> None:
+    texts = list(said())
+    text = " ".join(prose(DOCS / "students.md").partition("## What the sentences mean")[2].split())
+    quoted = re.findall(r"\*\*\"(.+?)\"\*\*", text)
+    assert len(quoted) > 25
+    for sentence in quoted:
+        for piece in re.split(r"`f`|`…`|…| are ", sentence):
+            fixed = piece.strip(" `.,;:[]()")
+            assert not fixed or any(fixed in each for each in texts), fixed
+
+
+def test_students_are_told_the_limits_that_hold() -> None:
+    rows = dict(re.findall(r"^\| (.+?) \| (\d+)", prose(DOCS / "students.md"), re.MULTILINE))
+    told = sorted(float(number) for number in rows.values())
+    assert told == sorted(map(float, asdict(load_course(REPOSITORY).assignment("week2").limits).values()))
+
+
+def test_the_limits_said_to_hold_without_a_key_are_the_defaults() -> None:
+    (example,) = blocks(DOCS / "instructors.md", "yaml")
+    assert yaml.safe_load(example.text)["limits"] == asdict(Limits())
+
+
+@pytest.mark.parametrize("place", ["", "limits", "assignments.week2", "assignments.week2.late"])
+def test_every_key_of_the_configuration_is_explained(place: str, tmp_path: Path) -> None:
+    root = small_week2(tmp_path / "course")
+    tree = yaml.safe_load((root / "gradebook_config.yaml").read_text(encoding="utf-8")) | {"limits": {}}
+    inner = tree
+    for part in filter(None, place.split(".")):
+        inner = inner[part]
+    inner["nonsense"] = 1
+    write(root / CONFIG_NAME, json.loads(json.dumps(tree, default=str)))
+    with pytest.raises(ConfigError, match="expected one of: ") as refused:
+        load_course(root)
+    keys = re.findall(r"nonsense: .*expected one of: (.+)", str(refused.value))[0].split(", ")
+    page = (DOCS / "instructors.md").read_text(encoding="utf-8")
+    assert [
+        each for each in keys if not re.search(rf"`(\w+\.)?{each}[`.]|`{each}`|^  {each}: ", page, re.MULTILINE)
+    ] == []
