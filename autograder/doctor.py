@@ -16,6 +16,7 @@ from autograder.errors import AutograderError, ConfigError
 from autograder.gradebook import open_gradebook
 from autograder.sandbox import jail
 from autograder.sandbox.probe import probe
+from autograder.sandbox.visible import site_entries
 from autograder.suite import Suite
 
 
@@ -73,7 +74,7 @@ def _assignments(course: Course) -> Iterator[Finding]:
         try:
             with Suite(assignment) as suite:
                 about += f", {len(suite.checks)} hidden checks"
-            jail.site_entries(assignment.allowed_imports)
+            site_entries(assignment.allowed_imports)
         except AutograderError as error:
             yield Finding(f"{about}; {error}", well=False)
             continue

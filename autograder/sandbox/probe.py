@@ -5,10 +5,9 @@ from __future__ import annotations
 import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from autograder.config import Limits
-from autograder.sandbox import seccomp
+from autograder.sandbox import processes, seccomp
 from autograder.sandbox.worker import Kind, Worker
 
 LIMITS = Limits(cell_seconds=20, submission_seconds=60, memory_mb=256, processes=32, file_mb=8)
@@ -87,7 +86,7 @@ def probe(kind: Kind = "bubblewrap") -> list[Attempt]:
         values = {"planted": planted.name, **vars(LIMITS)}
         sources = [f"reached = False\n{source.format(**values)}\nassert reached" for _, source in _ATTEMPTS]
         with Worker(kind, ("numpy",)) as worker:
-            before = _processes_below(worker.process.pid)
+            before = processes.below(worker.process.pid)
             with worker.session(LIMITS) as session:
                 runs = session.run([prelude, *sources])[1:]
             left = _left_behind(worker.process.pid, before)
@@ -100,21 +99,7 @@ def probe(kind: Kind = "bubblewrap") -> list[Attempt]:
 def _left_behind(pid: int, before: set[int]) -> bool:
     """Whether processes below ``pid`` that were not there before are there still, some seconds on."""
     for _ in range(50):
-        if _processes_below(pid) <= before:
+        if processes.below(pid) <= before:
             return False
         time.sleep(0.1)
     return True
-
-
-def _processes_below(pid: int) -> set[int]:
-    """The process and all its descendants, as the kernel lists them."""
-    parents: dict[int, int] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-    below = {pid}
-    while more := {child for child, parent in parents.items() if parent in below} - below:
-        below |= more
-    return below

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import platform
 import struct
+from typing import Literal
 
 # Call numbers on x86-64 and on the generic table (aarch64); None where a table lacks the call.
 REFUSED: dict[str, tuple[int | None, int | None]] = {
@@ -113,6 +114,42 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "set_mempolicy_home_node": (450, 450),
 }
 
+# Where a submission has no namespaces of its own: what would reach the machine's files, users and priorities.
+REFUSED_UNDER_LANDLOCK: dict[str, tuple[int | None, int | None]] = {
+    # Landlock says who may open a file, not who may change its owner, mode, times or attributes
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "chown": (92, None),
+    "fchown": (93, 55),
+    "lchown": (94, None),
+    "fchownat": (260, 54),
+    "utime": (132, None),
+    "utimes": (235, None),
+    "futimesat": (261, None),
+    "utimensat": (280, 88),
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+    # nor who may wait for changes of it
+    "inotify_init": (253, None),
+    "inotify_init1": (294, 26),
+    # the sockets of the machine's services are files too
+    "socket": (41, 198),
+    "connect": (42, 203),
+    "bind": (49, 200),
+    # the grader may belong to the same user
+    "setpriority": (141, 140),
+    "ioprio_set": (251, 30),
+    "sched_setparam": (142, 118),
+    "sched_setscheduler": (144, 119),
+    "sched_setattr": (314, 274),
+}
+
 TEMPLATE_NEEDS = frozenset({"unshare", "mount"})
 """What the warm worker needs to give each submission namespaces of its own."""
 
@@ -130,9 +167,9 @@ _SOCKET, _SOCKETPAIR, _CLONE, _CLONE3, _IOCTL, _PRLIMIT = (
 )
 _NEW_NAMESPACE = 0x7E02_0080  # every CLONE_NEW… flag, CLONE_NEWTIME included
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
-_AF_UNIX = 1
+_AF_UNIX, _SOCK_DGRAM = 1, 2
 
-_LOAD, _JUMP_EQUAL, _JUMP_GREATER, _JUMP_SET, _RETURN = 0x20, 0x15, 0x25, 0x45, 0x06
+_LOAD, _AND, _JUMP_EQUAL, _JUMP_GREATER, _JUMP_SET, _RETURN = 0x20, 0x54, 0x15, 0x25, 0x45, 0x06
 _NUMBER, _ARCHITECTURE, _ARGUMENT = 0, 4, 16
 _ALLOW, _KILL, _ERRNO = 0x7FFF_0000, 0x8000_0000, 0x0005_0000
 
@@ -143,22 +180,24 @@ def supported() -> bool:
 
 
 def numbers() -> dict[str, int]:
-    """The numbers on this machine of the calls that are refused, by name."""
-    table, _ = _MACHINES[platform.machine()]
-    return {name: number for name, both in REFUSED.items() if (number := both[table]) is not None}
+    """The numbers on this machine of the calls that are always refused, by name."""
+    return _numbers(REFUSED)
 
 
-def program(*, template: bool) -> bytes:
+def program(whose: Literal["template", "bubblewrap", "landlock"]) -> bytes:
     """A filter as the kernel and bubblewrap take it: ``struct sock_filter`` after ``struct sock_filter``.
 
     Args:
-        template: For the warm worker, which may enter namespaces and mount; otherwise for a submission, which may not.
+        whose: The warm worker's in bubblewrap, which may enter namespaces and mount; or a submission's, by what
+            keeps it.
 
     Raises:
         KeyError: The machine is neither x86-64 nor aarch64.
     """
     table, architecture = _MACHINES[platform.machine()]
-    refused = sorted(number for name, number in numbers().items() if not (template and name in TEMPLATE_NEEDS))
+    template = whose == "template"
+    names = numbers() | (_numbers(REFUSED_UNDER_LANDLOCK) if whose == "landlock" else {})
+    refused = sorted(number for name, number in names.items() if not (template and name in TEMPLATE_NEEDS))
     # Each rule is (call number, instructions run with the number loaded); it ends in a return or goes on to the next.
     rules: list[tuple[int, list[tuple[int, int, int, int]]]] = [
         (number, [_return(_ERRNO | errno.EPERM)]) for number in refused
@@ -169,9 +208,18 @@ def program(*, template: bool) -> bytes:
         _return(_ERRNO | errno.EAFNOSUPPORT),
         _return(_ALLOW),
     ]
+    if whose == "landlock":
+        # Datagrams can be sent to a name without a connection.
+        no_datagrams = [
+            _argument(1),
+            (_AND, 0, 0, 0xF),
+            (_JUMP_EQUAL, 0, 1, _SOCK_DGRAM),
+            _return(_ERRNO | errno.EPERM),
+        ]
+        rules.append((_SOCKETPAIR[table], [*no_datagrams, *unix_only]))
+    else:
+        rules += [(_SOCKET[table], unix_only), (_SOCKETPAIR[table], unix_only)]
     rules += [
-        (_SOCKET[table], unix_only),
-        (_SOCKETPAIR[table], unix_only),
         (_CLONE3[table], [_return(_ERRNO | errno.ENOSYS)]),
     ]
     if not template:
@@ -216,6 +264,11 @@ def program(*, template: bool) -> bytes:
         code.extend(instructions)
     code.append(_return(_ALLOW))
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in code)
+
+
+def _numbers(calls: dict[str, tuple[int | None, int | None]]) -> dict[str, int]:
+    table, _ = _MACHINES[platform.machine()]
+    return {name: number for name, both in calls.items() if (number := both[table]) is not None}
 
 
 def _argument(index: int) -> tuple[int, int, int, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -21,21 +22,51 @@ from typing import Any, Literal, Self
 from autograder.config import Limits
 from autograder.errors import SandboxError, Stopped
 from autograder.report import CellRun
-from autograder.sandbox import jail, seccomp
+from autograder.sandbox import jail, processes, seccomp
 from autograder.sandbox.inside import wire
+from autograder.sandbox.jail import Kind
 from autograder.sandbox.outputs import Room, passive
 
+__all__ = ["Kind", "RowCalls", "Session", "Worker"]
+
 COMMAND = struct.Struct("<cii")
+CREDENTIALS = struct.Struct("=3i")
 START_SECONDS = 120.0
 REPLY_SECONDS = 20.0
 INTERRUPT_GRACE = 1.0
 MAX_REPLAYS = 8
 MAX_HANGS = 2
 MAX_ASKS = 100_000
+MAX_RESTARTS = 2
+END_SECONDS = 10.0
+PATIENCE = 4.0
+"""How far a time limit is stretched, at the most, for a process that has to wait for a processor."""
 
-Kind = Literal["bubblewrap", "none"]
 Answerer = Callable[[str, tuple[Any, ...], dict[str, Any], float], Any]
 """Answers a call, given the function's name, its arguments, and when an answer comes too late (``time.monotonic``)."""
+
+
+ENDINGS: dict[int, str] = {
+    signal.SIGKILL: "It was killed, as where it takes more memory than the whole submission may.",
+    signal.SIGSEGV: "It crashed: something wrote where no memory was.",
+    signal.SIGABRT: "It aborted, as where a library finds itself in a state that cannot be.",
+    signal.SIGBUS: "It crashed, as where its files or its memory had no room left.",
+    signal.SIGFPE: "It crashed in an arithmetic operation.",
+    signal.SIGXCPU: "It used more processor time than the whole submission may.",
+    signal.SIGXFSZ: "It wrote a larger file than it may.",
+    signal.SIGSYS: "It asked the system for what a submission may not have.",
+}
+"""How a student's process may end, by the signal that ended it, for the student."""
+
+
+def _processes(kind: Kind, allowed: int) -> int:
+    """What to set as the limit on the processes of a submission's user."""
+    if kind == "none":
+        return 10_000
+    if kind == "landlock":
+        # Others of that user count as well: the worker and the keeper, or whatever an ordinary user runs.
+        return allowed + (8 if os.geteuid() == 0 else processes.threads_of(os.geteuid()) + 8)
+    return allowed
 
 
 class Worker:
@@ -52,10 +83,11 @@ class Worker:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with tempfile.TemporaryFile() as errors, theirs:
             try:
-                self.process = jail.start(kind == "bubblewrap", allowed, theirs.fileno(), errors.fileno())
+                started = jail.start(kind, allowed, theirs.fileno(), errors.fileno())
             except BaseException:
                 ours.close()
                 raise
+            self.process, self.folder = started.process, started.folder
             theirs.close()
             self.control = ours
             ours.settimeout(START_SECONDS)
@@ -91,6 +123,8 @@ class Worker:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self
@@ -101,10 +135,11 @@ class Worker:
 
 @dataclass(frozen=True)
 class _Student:
-    """The student's process inside: its channel and its pid in the submission's own PID namespace."""
+    """The student's process: its channel, its pid in the submission's own PID namespace, and outside where known."""
 
     channel: socket.socket
     pid: int
+    outside: int | None
 
 
 class Session:
@@ -115,18 +150,21 @@ class Session:
         self.deadline = time.monotonic() + limits.submission_seconds
         self.hangs: dict[tuple[str, bool], int] = {}
         self.student: _Student | None = None
-        isolate = worker.kind == "bubblewrap"
+        self.sources: tuple[str, ...] = ()
+        self.restarts = 0
+        self.kind = worker.kind
         settings = {
-            "isolate": isolate,
-            "filter": seccomp.program(template=False) if isolate else b"",
+            "filter": b"" if worker.kind == "none" else seccomp.program(worker.kind),
             "memory_mb": limits.memory_mb,
-            "processes": limits.processes if isolate else 10_000,
+            "processes": _processes(worker.kind, limits.processes),
             "file_mb": limits.file_mb,
             "cpu_seconds": limits.submission_seconds,
             "output_bytes": limits.output_kb * 1024,
         }
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control.settimeout(REPLY_SECONDS)
+        # The kernel says who sends the first packet: that is the keeper, by its number outside.
+        self.control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         with theirs:
             try:
                 socket.send_fds(worker.control, [wire.encode(settings)], [theirs.fileno()])
@@ -134,7 +172,8 @@ class Session:
                 self.control.close()
                 raise SandboxError(f"the warm worker is gone: {error}") from error
         try:
-            started = wire.decode(self._packet())
+            packet, self.keeper = self._first_packet()
+            started = wire.decode(packet)
         except SandboxError:
             self.control.close()
             raise
@@ -151,6 +190,7 @@ class Session:
         Returns:
             One result for each cell, in order; the indices are those of ``sources``.
         """
+        self.sources = tuple(sources)
         lost: dict[int, CellRun] = {}
         while True:
             self._start()
@@ -184,6 +224,18 @@ class Session:
         finally:
             calls.close()
 
+    def restart(self) -> bool:
+        """Run the notebook again where a row has taken the student's process along, so that it takes no other row.
+
+        Returns:
+            Whether there is a process again.
+        """
+        if not self.sources or self.restarts >= MAX_RESTARTS or time.monotonic() >= self.deadline:
+            return False
+        self.restarts += 1
+        self.run(self.sources)
+        return self.student is not None
+
     def give_up(self) -> None:
         """End the student's process, which does not answer any more; nothing can be called from here on."""
         if self.student is not None:
@@ -194,6 +246,13 @@ class Session:
     def close(self) -> None:
         """End every process of the submission."""
         self.give_up()
+        if self.kind == "landlock":
+            # No kernel ends what is left: the keeper does, and closes its end when nothing is.
+            with contextlib.suppress(OSError):
+                self.control.shutdown(socket.SHUT_WR)
+                self.control.settimeout(END_SECONDS)
+                while self.control.recv(2**16):
+                    pass
         self.control.close()
 
     def __enter__(self) -> Self:
@@ -201,6 +260,17 @@ class Session:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+    def _first_packet(self) -> tuple[bytes, int]:
+        try:
+            packet, ancillary, _, _ = self.control.recvmsg(2**16, socket.CMSG_SPACE(CREDENTIALS.size))
+        except TimeoutError:
+            packet, ancillary = b"", []
+        if not packet:
+            raise SandboxError("the sandbox ended before a submission was in it")
+        self.control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
+        pids = [CREDENTIALS.unpack(data)[0] for _, kind, data in ancillary if kind == socket.SCM_CREDENTIALS]
+        return packet, pids[0] if pids else 0
 
     def _packet(self) -> bytes:
         try:
@@ -221,7 +291,30 @@ class Session:
             except (OSError, struct.error) as error:
                 ours.close()
                 raise SandboxError(f"the sandbox does not answer: {error}") from error
-        self.student = _Student(ours, pid)
+        self.student = _Student(ours, pid, processes.child(self.keeper, pid))
+
+    def _later(self, process: int | None, begun: float, seconds: float) -> Callable[[], float]:
+        """Gives the deadline of what a process began, without the time that it waited for a processor since then."""
+        before = processes.waited(process)
+
+        def later() -> float:
+            waited = processes.waited(process) - before
+            return min(begun + seconds + waited, begun + PATIENCE * seconds, self.deadline)
+
+        return later
+
+    def _how_it_ended(self, pid: int) -> str:
+        """How a process of the student's ended, for the student."""
+        with contextlib.suppress(OSError, struct.error, SandboxError):
+            for _ in range(20):
+                self.control.send(COMMAND.pack(b"W", pid, 0))
+                _, _, status = COMMAND.unpack(self._packet())
+                if status >= 0:
+                    number = os.waitstatus_to_exitcode(status)
+                    return "It left by itself, as with `os._exit`." if number >= 0 else ENDINGS.get(-number, "")
+                time.sleep(0.01)
+        self._kill(pid)
+        return ""
 
     def _kill(self, pid: int, number: signal.Signals = signal.SIGKILL) -> None:
         with contextlib.suppress(OSError):
@@ -235,27 +328,33 @@ class Session:
         def result(status: Literal["ok", "raised", "timeout", "died"], outputs: Any = ()) -> CellRun:
             return CellRun(index, status, passive(outputs, self.limits.output_kb, room), time.monotonic() - begun)
 
-        deadline = min(begun + self.limits.cell_seconds, self.deadline)
+        student = self.student
+        later = self._later(student.outside, begun, self.limits.cell_seconds)
         late = False
         try:
             channel.settimeout(REPLY_SECONDS)
             wire.send(channel, wire.encode(("cell", source)))
             try:
-                reply = wire.receive(channel, deadline)
+                reply = wire.receive(channel, later(), later)
             except wire.Late:
                 late = True
-                self._kill(self.student.pid, signal.SIGINT)
+                self._kill(student.pid, signal.SIGINT)
                 reply = wire.receive(channel, time.monotonic() + INTERRUPT_GRACE)
         except wire.Late:
-            self._kill(self.student.pid)
+            self._kill(student.pid)
             return result("timeout"), False
         except wire.WireError:
-            self._kill(self.student.pid)
-            return result("timeout" if late else "died"), False
+            if late:
+                self._kill(student.pid)
+                return result("timeout"), False
+            how = self._how_it_ended(student.pid)
+            return result(
+                "died", [{"output_type": "error", "ename": "Python ended", "evalue": how, "traceback": [how]}]
+            ), False
         match reply:
             case ("ok" | "raised" as status, list(outputs)):
                 return result("timeout" if late else status, outputs), True
-        self._kill(self.student.pid)
+        self._kill(student.pid)
         return result("died"), False
 
 
@@ -269,6 +368,7 @@ class RowCalls:
         self.asked: set[str] = set()
         self.channel: socket.socket | None = None
         self.pid = 0
+        self.outside: int | None = None
         self.generation = 0
 
     def exchange(self, message: tuple[Any, ...], function: str) -> Any:
@@ -292,18 +392,22 @@ class RowCalls:
         if self.channel is None:
             self._fork(function)
         assert self.channel is not None
-        deadline = min(time.monotonic() + self.session.limits.call_seconds, self.session.deadline)
+        begun, seconds = time.monotonic(), self.session.limits.call_seconds
+        later = self.session._later(self.outside, begun, seconds)
+        deadline = later()
         try:
             self.channel.settimeout(max(0.1, deadline - time.monotonic()))
             wire.send(self.channel, wire.encode(message))
             for _ in range(MAX_ASKS):
-                reply = wire.receive(self.channel, deadline)
+                reply = wire.receive(self.channel, deadline, later)
                 match reply:
                     case ("ask", str(name), tuple(arguments), dict(keywords)):
-                        begun = time.monotonic()
-                        answer = self._answer(name, arguments, keywords, begun + self.session.limits.call_seconds)
+                        asked = time.monotonic()
+                        answer = self._answer(name, arguments, keywords, asked + seconds)
                         # What we take to answer is none of the student's time.
-                        deadline = min(deadline + time.monotonic() - begun, self.session.deadline)
+                        begun += time.monotonic() - asked
+                        later = self.session._later(self.outside, begun, seconds)
+                        deadline = later()
                         wire.send(self.channel, wire.encode(answer))
                     case _:
                         return reply
@@ -311,7 +415,6 @@ class RowCalls:
         except wire.Late:
             self.close()
             self.session.hangs[run] = self.session.hangs.get(run, 0) + 1
-            seconds = self.session.limits.call_seconds
             limit = "1 second" if seconds == 1 else f"{seconds:g} seconds"
             raise Stopped(
                 f"`{function}` did not finish within {limit}. Is there a loop that never ends?",
@@ -341,9 +444,23 @@ class RowCalls:
         return self.answers(name, arguments, keywords, deadline)
 
     def _fork(self, function: str) -> None:
+        opened = self._opened()
+        while opened is None and self.session.restart():
+            opened = self._opened()
+        if opened is None:
+            raise Stopped(f"Python had ended before `{function}` could be called.", "died")
+        self.channel, self.pid = opened
+        student = self.session.student
+        self.outside = processes.child(student.outside, self.pid) if student and student.outside else None
+        self.generation += 1
+        if self.replaced:
+            self.exchange(("replace", list(self.replaced)), function)
+
+    def _opened(self) -> tuple[socket.socket, int] | None:
+        """The channel and the pid of a fresh fork of the student's process, or None where that has ended."""
         student = self.session.student
         if student is None:
-            raise Stopped(f"Python had ended before `{function}` could be called.", "died")
+            return None
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -356,8 +473,5 @@ class RowCalls:
         if type(pid) is not int or not 1 < pid < 2**31:
             ours.close()
             self.session.give_up()
-            raise Stopped(f"Python had ended before `{function}` could be called.", "died")
-        self.channel, self.pid = ours, pid
-        self.generation += 1
-        if self.replaced:
-            self.exchange(("replace", list(self.replaced)), function)
+            return None
+        return ours, pid

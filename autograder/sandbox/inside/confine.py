@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import resource
 import signal
+import stat
+import struct
+from collections.abc import Iterable
 from typing import Any
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -20,9 +24,36 @@ CLONE_NEWNET = 0x4000_0000
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 1, 2, 4, 8, 0x4000, 0x40000
 
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 22, 24, 38
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_SECCOMP, PR_CAPBSET_DROP = 1, 4, 8, 22, 24
+PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
+CAP_DAC_READ_SEARCH = 2
 SECCOMP_MODE_FILTER = 2
 LAST_CAPABILITY = 63
+
+LANDLOCK_CREATE_RULESET, LANDLOCK_ADD_RULE, LANDLOCK_RESTRICT_SELF = 444, 445, 446
+LANDLOCK_VERSION = 1
+# linux/landlock.h: the bits of version 6.
+EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
+REMOVE_DIR, REMOVE_FILE, MAKE_DIR, MAKE_REG, MAKE_FIFO, MAKE_SYM = 1 << 4, 1 << 5, 1 << 7, 1 << 8, 1 << 10, 1 << 12
+REFER, TRUNCATE = 1 << 13, 1 << 14
+ALL_ACCESS_FS, ALL_ACCESS_NET, ALL_SCOPES = (1 << 16) - 1, 3, 3
+FILE_ACCESS = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE
+ACCESS = {
+    "list": READ_DIR,
+    "read": READ_FILE | READ_DIR,
+    "use": READ_FILE | WRITE_FILE,
+    "write": READ_FILE
+    | READ_DIR
+    | WRITE_FILE
+    | TRUNCATE
+    | REFER
+    | REMOVE_DIR
+    | REMOVE_FILE
+    | MAKE_DIR
+    | MAKE_REG
+    | MAKE_FIFO
+    | MAKE_SYM,
+}
 
 
 class _Program(ctypes.Structure):
@@ -35,12 +66,21 @@ def _checked(result: int, what: str) -> None:
         raise OSError(number, f"{what}: {os.strerror(number)}")
 
 
-def become(uid: int, gid: int) -> None:
-    """Give up root for good, where the sandbox was entered with a second, unprivileged user."""
+def become(uid: int, gid: int, *, reading: bool = False) -> None:
+    """Give up root for good, where the sandbox was entered with a second, unprivileged user.
+
+    Args:
+        uid: The user.
+        gid: The group.
+        reading: Keep the capability to pass folders that only root may enter, such as the one that this Python is in.
+            What may be read is then for Landlock alone to say.
+    """
     if os.getuid() == 0:
+        _libc.prctl(PR_SET_KEEPCAPS, int(reading), 0, 0, 0)
         os.setgroups([])
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
+        _set_capabilities(1 << CAP_DAC_READ_SEARCH if reading else 0)
 
 
 def new_namespaces() -> None:
@@ -90,12 +130,17 @@ def unreadable() -> None:
     _libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def drop_capabilities() -> None:
-    """Give up every capability, and the way back to any."""
+def drop_capabilities(kept: int = 0) -> None:
+    """Give up every capability but those in the mask ``kept``, and the way back to any."""
     for capability in range(LAST_CAPABILITY + 1):
         _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+    _set_capabilities(kept)
+
+
+def _set_capabilities(mask: int) -> None:
     version_3 = (ctypes.c_uint32 * 2)(0x2008_0522, 0)
-    _checked(_libc.capset(version_3, (ctypes.c_uint32 * 6)()), "capset")
+    sets = (ctypes.c_uint32 * 6)(mask, mask, 0, 0, 0, 0)
+    _checked(_libc.capset(version_3, sets), "capset")
 
 
 def limit(limits: dict[str, Any]) -> None:
@@ -120,6 +165,63 @@ def limit(limits: dict[str, Any]) -> None:
         _, hard = resource.getrlimit(name)
         least = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
         resource.setrlimit(name, (least, least))
+
+
+def landlock_version() -> int:
+    """The version of Landlock that the kernel speaks, 0 where it has none."""
+    return max(0, int(_libc.syscall(LANDLOCK_CREATE_RULESET, None, 0, LANDLOCK_VERSION)))
+
+
+def landlock(rules: Iterable[tuple[str, str]] | None) -> None:
+    """Keep this process and all that it ever starts to some files, off the network, and from signalling others.
+
+    See Documentation/userspace-api/landlock.rst. No program can be started from here on.
+
+    Args:
+        rules: What each path and all below it is good for: to ``list`` folders, to ``read``, to ``use`` (read and
+            write) or to ``write`` (make and remove, too). None leaves files as they are, and only keeps signals and
+            abstract sockets from what is not in the same domain.
+
+    Raises:
+        OSError: The kernel refuses.
+    """
+    handled = (0, 0) if rules is None else (ALL_ACCESS_FS, ALL_ACCESS_NET)
+    attributes = struct.pack("=QQQ", *handled, ALL_SCOPES)
+    ruleset = _libc.syscall(LANDLOCK_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0)
+    if ruleset < 0:
+        raise OSError(ctypes.get_errno(), f"landlock: {os.strerror(ctypes.get_errno())}")
+    for access, path in rules or ():
+        try:
+            at = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        granted = ACCESS[access] if stat.S_ISDIR(os.fstat(at).st_mode) else ACCESS[access] & FILE_ACCESS
+        beneath = struct.pack("=Qi", granted, at)
+        _checked(_libc.syscall(LANDLOCK_ADD_RULE, ruleset, 1, beneath, 0), f"landlock: {path}")
+        os.close(at)
+    _checked(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+    _checked(_libc.syscall(LANDLOCK_RESTRICT_SELF, ruleset, 0), "landlock")
+    os.close(ruleset)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose own parent ends."""
+    _checked(_libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "subreaper")
+
+
+def end_descendants() -> None:
+    """Kill and bury every process below this one, which is the first of a PID namespace or has adopted the orphans.
+
+    -1 stands for the processes that this one may signal: in a PID namespace those of the namespace, under Landlock
+    those of its own domain. Anywhere else this would end everything that the user runs.
+    """
+    while True:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
 
 
 def load_filter(program: bytes) -> None:

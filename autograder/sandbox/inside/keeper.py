@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import shutil
 import socket
 import struct
+from collections.abc import Callable
 from typing import Any
 
 from . import confine, wire
@@ -26,6 +28,15 @@ def keep(control: socket.socket, settings: dict[str, Any], notebook: Notebook) -
     and answers with its pid; ``K`` sends a signal to a pid; ``W`` answers how a pid ended (its wait status, or -1).
     """
     confine.unreadable()
+    try:
+        _obey(control, settings, notebook)
+    finally:
+        if settings["kind"] == "landlock":
+            _clear("landlock")
+        os._exit(0)
+
+
+def _obey(control: socket.socket, settings: dict[str, Any], notebook: Notebook) -> None:
     control.send(wire.encode({"started": True}))
     ended: dict[int, int] = {}
     while True:
@@ -35,10 +46,11 @@ def keep(control: socket.socket, settings: dict[str, Any], notebook: Notebook) -
             continue
         packet, fds, _, _ = socket.recv_fds(control, COMMAND.size, 1)
         if len(packet) != COMMAND.size:
-            os._exit(0)
+            return
         what, pid, number = COMMAND.unpack(packet)
         match what:
             case b"S":
+                _clear(settings["kind"])
                 pid = os.fork()
                 if pid == 0:
                     control.close()
@@ -50,6 +62,7 @@ def keep(control: socket.socket, settings: dict[str, Any], notebook: Notebook) -
                     with contextlib.suppress(OSError):
                         os.kill(pid, number)
             case b"W":
+                _bury(ended)
                 control.send(COMMAND.pack(what, pid, ended.pop(pid, -1)))
 
 
@@ -66,6 +79,31 @@ def _bury(ended: dict[int, int]) -> None:
             ended.clear()
 
 
+def _clear(kind: str) -> None:
+    """End and remove what an earlier run of the notebook has left: each run starts from nothing."""
+    if kind == "landlock" or (kind == "bubblewrap" and os.getpid() == 1):
+        confine.end_descendants()
+        for name in os.listdir():  # noqa: PTH208
+            _remove(name)
+
+
+def _remove(folder: str) -> None:
+    """Remove a file or folder that a submission has left, locked ones included."""
+
+    def unlock(function: Callable[..., Any], path: str, _: object) -> None:
+        with contextlib.suppress(OSError):
+            os.chmod(os.path.dirname(path), 0o700)  # noqa: PTH101, PTH120 - pathlib is not loaded here
+            if not os.path.islink(path):  # noqa: PTH114
+                os.chmod(path, 0o700)  # noqa: PTH101
+            function(path)
+
+    if os.path.isdir(folder) and not os.path.islink(folder):  # noqa: PTH112, PTH114
+        shutil.rmtree(folder, onerror=unlock)
+        return
+    with contextlib.suppress(OSError):
+        os.unlink(folder)  # noqa: PTH108
+
+
 def _become_student(channel: socket.socket, settings: dict[str, Any], notebook: Notebook) -> None:
     try:
         kept = {channel.fileno(), *settings["opened"]}
@@ -76,8 +114,10 @@ def _become_student(channel: socket.socket, settings: dict[str, Any], notebook: 
         os.setsid()
         confine.die_with_parent()
         confine.limit(settings)
-        if settings["isolate"]:
-            confine.drop_capabilities()
+        if settings["kind"] == "landlock":
+            confine.landlock(None)
+        if settings["kind"] != "none":
+            confine.drop_capabilities(1 << confine.CAP_DAC_READ_SEARCH if settings.get("reading") else 0)
             confine.load_filter(settings["filter"])
         serve(channel, notebook, settings)
     except BaseException:

@@ -5,9 +5,11 @@ No code of a student ever runs in this process. Its forks enter namespaces of th
 
 from __future__ import annotations
 
+import ast
 import os
 import signal
 import socket
+import sys
 from typing import Any
 
 from . import confine, wire
@@ -17,22 +19,31 @@ from .keeper import keep
 MAX_SETTINGS = 2**17
 
 
-def main(control_fd: int, isolate: bool) -> None:
+def main(control_fd: int, kind: str) -> None:
     """Warm up, say so, and fork a keeper for each message until the other side closes the control socket.
 
     Each message is a frame's payload, a dict of settings, and carries one file descriptor, the keeper's own control
     socket.
+
+    Args:
+        control_fd: The descriptor of the control socket.
+        kind: ``bubblewrap``, ``landlock`` or ``none``: what this process is in, and what its forks will be in. With
+            ``landlock`` a literal on the command line holds the user to become, the folder to work in and the rules.
     """
     control = socket.socket(fileno=control_fd)
-    if isolate:
+    of_worker: dict[str, Any] = {"kind": kind}
+    if kind == "bubblewrap":
         confine.become(1000, 1000)
+    elif kind == "landlock":
+        of_worker |= ast.literal_eval(sys.argv[1])
+        confine.become(of_worker["uid"], of_worker["uid"], reading=of_worker["reading"])
     notebook = Notebook()
     notebook.warm()
-    mapped, opened = confine.mapped_kb(), _open_files(control_fd)
+    of_worker |= {"mapped_kb": confine.mapped_kb(), "opened": _open_files(control_fd)}
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     os.dup2(1, 2)
-    control.send(wire.encode({"ready": True, "mapped_kb": mapped}))
+    control.send(wire.encode({"ready": True}))
     while True:
         message, fds, _, _ = socket.recv_fds(control, MAX_SETTINGS, 1)
         if not message:
@@ -40,7 +51,7 @@ def main(control_fd: int, isolate: bool) -> None:
         settings = wire.decode(message)
         if os.fork() == 0:
             control.close()
-            _enter(socket.socket(fileno=fds[0]), settings | {"mapped_kb": mapped, "opened": opened}, notebook)
+            _enter(socket.socket(fileno=fds[0]), settings | of_worker, notebook)
         os.close(fds[0])
 
 
@@ -60,18 +71,41 @@ def _open_files(control_fd: int) -> list[int]:
 def _enter(control: socket.socket, settings: dict[str, Any], notebook: Notebook) -> None:
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        confine.die_with_parent()
-        if settings["isolate"]:
-            confine.new_namespaces()
-            pid = os.fork()
-            if pid:
-                control.close()
-                os.waitpid(pid, 0)
-                os._exit(0)
-            confine.die_with_parent()
-            confine.private_mounts(settings["file_mb"])
+        match settings["kind"]:
+            case "bubblewrap":
+                confine.die_with_parent()
+                confine.new_namespaces()
+                pid = os.fork()
+                if pid:
+                    control.close()
+                    os.waitpid(pid, 0)
+                    os._exit(0)
+                confine.die_with_parent()
+                confine.private_mounts(settings["file_mb"])
+            case "landlock":
+                # It outlives the worker that is killed: what a submission has started is for it to end.
+                os.setsid()
+                confine.adopt_orphans()
+                folder = f"{settings['scratch']}/{os.getpid()}"
+                _work_in(folder)
+                confine.landlock([*settings["rules"], ("write", folder)])
+            case _:
+                confine.die_with_parent()
         keep(control, settings, notebook)
     except BaseException as error:
         control.send(wire.encode({"failed": f"{type(error).__name__}: {error}"[:2000]}))
     finally:
         os._exit(1)
+
+
+def _work_in(folder: str) -> None:
+    """Make a folder, and make it the one that everything temporary goes to."""
+    os.mkdir(folder, 0o700)  # noqa: PTH102 - pathlib is not loaded here
+    os.chdir(folder)
+    places = {
+        "HOME": folder,
+        "TMPDIR": folder,
+        "IPYTHONDIR": f"{folder}/ipython",
+        "MPLCONFIGDIR": f"{folder}/matplotlib",
+    }
+    os.environ.update(places)

@@ -1,0 +1,56 @@
+"""The processes of a sandbox as the kernel shows them from outside: which there are, and how long they had to wait."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def below(pid: int) -> set[int]:
+    """The process and all its descendants."""
+    parents: dict[int, int] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
+def child(parent: int, inside: int) -> int | None:
+    """The child of ``parent`` that is called ``inside`` in its own PID namespace, or None."""
+    try:
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        for each in children:
+            for line in Path(f"/proc/{each}/status").read_text().splitlines():
+                if line.startswith("NSpid:") and int(line.split()[-1]) == inside:
+                    return int(each)
+    except OSError:
+        pass
+    return None
+
+
+def waited(pid: int | None) -> float:
+    """Seconds that a process could have run but had no processor; 0 where the kernel does not say.
+
+    From ``/proc/<pid>/schedstat`` (Documentation/scheduler/sched-stats.rst): time on the processor, time waiting for
+    one, both in nanoseconds, and turns taken.
+    """
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
+
+
+def threads_of(uid: int) -> int:
+    """How many threads the processes of a user have."""
+    count = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if folder.stat().st_uid == uid:
+                count += len(list((folder / "task").iterdir()))
+        except OSError:
+            continue
+    return count
