@@ -41,6 +41,7 @@ class Sandbox(StrEnum):
     """Where a student's code runs."""
 
     bubblewrap = "bubblewrap"
+    landlock = "landlock"
     none = "none"
 
 
@@ -60,8 +61,11 @@ CourseFolder = Annotated[
     ),
 ]
 SandboxChoice = Annotated[
-    Sandbox,
-    typer.Option(help="`none` runs the students' code unprotected, as you; the result says so."),
+    Sandbox | None,
+    typer.Option(
+        help="What keeps the students' code, whatever gradebook_config.yaml says: `landlock` is for machines that "
+        "forbid user namespaces and gives less (docs/operators.md); `none` runs it unprotected, as you."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
 
@@ -124,7 +128,7 @@ def grade(
         typer.Option(min=1, metavar="N", help="Processes that grade at once; one for each core by default."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Grade again what has its grade already.")] = False,
-    sandbox: SandboxChoice = Sandbox.bubblewrap,
+    sandbox: SandboxChoice = None,
     as_json: AsJson = False,
     course: CourseFolder = None,
 ) -> None:
@@ -146,7 +150,7 @@ def grade(
             students=student,
             jobs=jobs or cores(),
             force=force,
-            sandbox=sandbox.value,
+            sandbox=sandbox.value if sandbox else opened.sandbox,
             started=started,
         )
         for result in running:
@@ -173,7 +177,7 @@ def check(
             help="The assignment; by default the one whose notebook has this name, or the only one.",
         ),
     ] = None,
-    sandbox: SandboxChoice = Sandbox.bubblewrap,
+    sandbox: SandboxChoice = None,
     as_json: AsJson = False,
     course: CourseFolder = None,
 ) -> None:
@@ -185,7 +189,9 @@ def check(
     opened = load_course(course or find_course(notebook.parent if _in_course(notebook) else Path.cwd()))
     chosen = opened.assignment(assignment or _assignment_of(notebook, opened))
     with _waiting(f"Grading {notebook.name}", quiet=as_json):
-        report = grade_one(read_submission(notebook, chosen), chosen, sandbox=sandbox.value)
+        report = grade_one(
+            read_submission(notebook, chosen), chosen, sandbox=sandbox.value if sandbox else opened.sandbox
+        )
     if as_json:
         print(json.dumps(report.as_dict(), indent=1))
     else:
@@ -280,7 +286,7 @@ def demo(
     release("week2", folder)
     status = 0
     try:
-        grade("week2", None, jobs, False, Sandbox.bubblewrap, False, folder)
+        grade("week2", None, jobs, False, None, False, folder)
     except typer.Exit as error:
         status = error.exit_code
     feedback("week2", folder)
@@ -422,8 +428,9 @@ def _print_report(report: Report, assignment: Assignment) -> None:
 
     console = _console()
     console.print(Text(f"{assignment.title}: {_points(report.score)} of {report.max_score:g} points", style="bold"))
-    if report.sandbox == "none":
-        console.print("Run without a sandbox.", style="yellow")
+    if report.sandbox != "bubblewrap":
+        kept = "without a sandbox" if report.sandbox == "none" else f"in the sandbox {report.sandbox!r}"
+        console.print(f"Run {kept}.", style="yellow")
     for note in report.notes:
         console.print(Text(f"Note: {note}"), soft_wrap=True)
     for row in report.rows:

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -102,6 +102,7 @@ class CourseEntry:
     timezone: str
     assignments: dict[str, AssignmentEntry]
     database: str = "sqlite:///gradebook.db"
+    sandbox: Literal["bubblewrap", "landlock"] = "bubblewrap"
     limits: Limits = field(default_factory=Limits)
 
 
@@ -281,6 +282,8 @@ def _explain(error: ErrorDetails) -> str:
             return f"expected a number of at least {limits['ge']:g}, found {found}"
         case "less_than_equal":
             return f"expected a number of at most {limits['le']:g}, found {found}"
+        case "literal_error":
+            return f"expected {limits['expected']}, found {found}"
         case "tuple_type" | "list_type":
             return f"expected a list such as [numpy, matplotlib], found {found}"
         case "dataclass_type" | "dict_type" | "dataclass_exact_type":

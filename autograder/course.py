@@ -8,6 +8,7 @@ import re
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from autograder.config import (
@@ -93,6 +94,7 @@ class Course:
         timezone: The zone in which the configuration's times are local.
         database: The gradebook's URL, as SQLAlchemy takes it; a SQLite file's path in it is absolute.
         assignments: By name, in the configuration's order.
+        sandbox: What keeps submissions, where a command does not say otherwise.
     """
 
     root: Path
@@ -100,6 +102,7 @@ class Course:
     timezone: ZoneInfo
     database: str
     assignments: dict[str, Assignment]
+    sandbox: Literal["bubblewrap", "landlock"] = "bubblewrap"
 
     def assignment(self, name: str) -> Assignment:
         """The assignment of that name.
@@ -170,6 +173,7 @@ def load_course(root: Path) -> Course:
         timezone=zone,
         database=database,
         assignments={name: each for name, each in assignments.items() if each is not None},
+        sandbox=entry.sandbox,
     )
 
 

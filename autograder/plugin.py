@@ -18,7 +18,7 @@ import pytest
 if TYPE_CHECKING:
     from autograder.answers import Calls, Student
     from autograder.checking import Declared, Draw
-    from autograder.course import Assignment
+    from autograder.course import Assignment, Course
     from autograder.reference import Reference
 
 
@@ -102,7 +102,7 @@ def _authors_bench(request: pytest.FixtureRequest) -> Bench:
     reference = load_reference(assignment)
     notebook = request.config.getoption("--submission")
     if notebook:
-        calls = _submission_calls(Path(notebook), assignment, request.config)
+        calls = _submission_calls(Path(notebook), course, assignment, request.config)
     else:
 
         def calls(row: str) -> AbstractContextManager[Calls]:  # noqa: ARG001 - the same for every row
@@ -112,7 +112,7 @@ def _authors_bench(request: pytest.FixtureRequest) -> Bench:
 
 
 def _submission_calls(
-    notebook: Path, assignment: Assignment, config: pytest.Config
+    notebook: Path, course: Course, assignment: Assignment, config: pytest.Config
 ) -> Callable[[str], AbstractContextManager[Calls]]:
     """Runs the notebook once; each check then gets a fork of the state after it."""
     from autograder.sandbox.worker import Worker
@@ -121,7 +121,7 @@ def _submission_calls(
     submission = read_submission(notebook, assignment)
     if submission.unreadable:
         raise pytest.UsageError(submission.unreadable)
-    worker = Worker("bubblewrap", assignment.allowed_imports)
+    worker = Worker(course.sandbox, assignment.allowed_imports)
     session = worker.session(assignment.limits)
     config.add_cleanup(worker.close)
     config.add_cleanup(session.close)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import json
 import logging
@@ -93,7 +94,7 @@ def release(
     if grade is None:
         from autograder.grader import grade as grade_in_sandbox
 
-        grade = grade_in_sandbox
+        grade = functools.partial(grade_in_sandbox, sandbox=course.sandbox)
     assignment = course.assignment(assignment_name)
     with tempfile.TemporaryDirectory(prefix="autograder-release-") as temporary:
         made = _generate(course, assignment, Path(temporary))

@@ -353,3 +353,14 @@ def test_doctor_finds_a_broken_course(run, course_root):
     status, out, _ = run("doctor")
     assert status == 1
     assert "center" in out
+
+
+def test_the_second_sandbox_is_chosen_by_name_and_said(run, course_root):
+    notebook = submit(course_root, "ada")
+    assert "Run in the sandbox 'landlock'" in run("check", str(notebook), "--sandbox", "landlock")[1]
+    config = course_root / "gradebook_config.yaml"
+    config.write_text(config.read_text().replace("name: tiny", "name: tiny\nsandbox: landlock"))
+    (result,) = json.loads(run("grade", "warmup", "--jobs", "1", "--json")[1])
+    assert (result["report"]["sandbox"], result["report"]["score"]) == ("landlock", 10)
+    config.write_text(config.read_text().replace("sandbox: landlock", "sandbox: none"))
+    assert "expected 'bubblewrap' or 'landlock'" in run("grade", "warmup")[2]

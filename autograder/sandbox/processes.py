@@ -19,6 +19,18 @@ def below(pid: int) -> set[int]:
     return found
 
 
+def named(name: str) -> list[int]:
+    """The processes of this machine that call themselves so."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if (folder / "comm").read_text() == f"{name}\n":
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
 def child(parent: int, inside: int) -> int | None:
     """The child of ``parent`` that is called ``inside`` in its own PID namespace, or None."""
     try:

@@ -101,7 +101,7 @@ class Worker:
                 said = errors.read()[-4000:].decode("utf-8", "replace").strip()
                 raise SandboxError(
                     f"the sandbox did not start: {said or 'it ended without a word'}\n"
-                    "`autograder doctor` shows what this machine allows."
+                    "`autograder doctor` shows what this machine allows, and whether `--sandbox landlock` would do."
                 )
 
     def session(self, limits: Limits) -> Session:
