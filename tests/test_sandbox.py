@@ -160,6 +160,39 @@ def test_only_what_is_allowed_can_be_imported(session):
     assert printed(session, textwrap.dedent(source)) == "['numpy', 'matplotlib']\n"
 
 
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "import scipy",
+        "import importlib; importlib.import_module('scipy.special')",
+        "__import__('scipy')",
+        "exec('from scipy import stats')",
+        "import runpy; runpy.run_module('scipy')",
+        "import sys; sys.path += ['/usr/lib/python3/dist-packages', sys.prefix]; import scipy",
+    ],
+)
+def test_what_is_not_allowed_cannot_be_imported_however_it_is_spelled(session, spelling):
+    (run,) = session.run([spelling])
+    assert run.status == "raised"
+    if run.outputs[0]["ename"] == "ModuleNotFoundError":
+        assert "allows Python's standard library and numpy, matplotlib; nothing else" in run.outputs[-1]["text"]
+
+
+def test_an_import_that_is_not_allowed_is_explained_where_a_function_makes_it(session):
+    session.run(["def f():\n    import torch"])
+    with session.row() as row:
+        assert call(row, "f")[2] == (
+            "No module named 'torch'. This assignment allows Python's standard library and numpy, matplotlib; "
+            "nothing else can be imported."
+        )
+
+
+@pytest.mark.parametrize("name", ["scipy", "torch", "sklearn", "pandas", "pytest", "nbgrader", "autograder", "pip"])
+def test_no_distribution_that_is_not_allowed_is_to_be_found(session, name):
+    find = f"import os, sys\nprint([folder for folder in sys.path if os.path.exists(os.path.join(folder, {name!r}))])"
+    assert printed(session, find) == "[]\n"
+
+
 def test_nothing_of_the_graders_environment_is_inside(session, monkeypatch):
     monkeypatch.setenv("SECRET_OF_THE_HOST", "42")
     with Worker("bubblewrap", ("numpy",)) as fresh, fresh.session(LIMITS) as inside:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -185,9 +187,12 @@ def _planted() -> Iterator[dict[str, Any]]:
 
 
 def _is_left(name: str) -> bool:
-    """Whether a process of this name is still there, some seconds on."""
+    """Whether a process of this name is still there, some seconds on; it is then ended."""
     for _ in range(50):
         if not processes.named(name):
             return False
         time.sleep(0.1)
+    for pid in processes.named(name):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     return True

@@ -153,6 +153,8 @@ class Session:
         self.sources: tuple[str, ...] = ()
         self.restarts = 0
         self.kind = worker.kind
+        allowed = " and ".join(filter(None, ["Python's standard library", ", ".join(worker.allowed)]))
+        self.importable = f"This assignment allows {allowed}; nothing else can be imported."
         settings = {
             "filter": b"" if worker.kind == "none" else seccomp.program(worker.kind),
             "memory_mb": limits.memory_mb,
@@ -326,7 +328,10 @@ class Session:
         channel, begun = self.student.channel, time.monotonic()
 
         def result(status: Literal["ok", "raised", "timeout", "died"], outputs: Any = ()) -> CellRun:
-            return CellRun(index, status, passive(outputs, self.limits.output_kb, room), time.monotonic() - begun)
+            kept = passive(outputs, self.limits.output_kb, room)
+            if any(output.get("ename") == "ModuleNotFoundError" for output in kept):
+                kept = (*kept, {"output_type": "stream", "name": "stderr", "text": f"{self.importable}\n"})
+            return CellRun(index, status, kept, time.monotonic() - begun)
 
         student = self.student
         later = self._later(student.outside, begun, self.limits.cell_seconds)
@@ -409,6 +414,8 @@ class RowCalls:
                         later = self.session._later(self.outside, begun, seconds)
                         deadline = later()
                         wire.send(self.channel, wire.encode(answer))
+                    case ("raised", "ModuleNotFoundError", str(text), *rest):
+                        return ("raised", "ModuleNotFoundError", f"{text[:200]}. {self.session.importable}", *rest)
                     case _:
                         return reply
             raise wire.Late
