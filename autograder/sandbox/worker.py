@@ -16,13 +16,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from autograder.config import Limits
 from autograder.errors import SandboxError, Stopped
 from autograder.report import CellRun
-from autograder.sandbox import jail, processes, seccomp
+from autograder.sandbox import cgroup, jail, processes, seccomp
 from autograder.sandbox.inside import wire
 from autograder.sandbox.jail import Kind
 from autograder.sandbox.outputs import Room, passive
@@ -80,6 +81,7 @@ class Worker:
         """
         self.kind = kind
         self.allowed = allowed
+        self.groups = None if kind == "none" else cgroup.delegated()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with tempfile.TemporaryFile() as errors, theirs:
             try:
@@ -182,6 +184,9 @@ class Session:
         if started != {"started": True}:
             self.control.close()
             raise SandboxError(f"a submission could not be isolated: {started.get('failed', started)}")
+        self.group: Path | None = None
+        if worker.groups is not None:
+            self.group = cgroup.make(worker.groups, memory_mb=limits.memory_mb, processes=limits.processes)
 
     def run(self, sources: Sequence[str]) -> list[CellRun]:
         """Run the cells in order; one that fails or hangs does not stop the next.
@@ -256,6 +261,8 @@ class Session:
                 while self.control.recv(2**16):
                     pass
         self.control.close()
+        if self.group is not None:
+            cgroup.remove(self.group)
 
     def __enter__(self) -> Self:
         return self
@@ -294,6 +301,8 @@ class Session:
                 ours.close()
                 raise SandboxError(f"the sandbox does not answer: {error}") from error
         self.student = _Student(ours, pid, processes.child(self.keeper, pid))
+        if self.group is not None:
+            cgroup.enter(self.group, self.student.outside)
 
     def _later(self, process: int | None, begun: float, seconds: float) -> Callable[[], float]:
         """Gives the deadline of what a process began, without the time that it waited for a processor since then."""
