@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import keyword
 import re
 import sys
 from dataclasses import dataclass, field, fields, replace
@@ -29,6 +30,9 @@ PositiveWhole = Annotated[int, Gt(0)]
 Percent = Annotated[float, Ge(0), Le(100)]
 NotNegative = Annotated[float, Ge(0)]
 Seed = Annotated[int, Ge(0), Le(2**63 - 1)]
+
+MAX_FILES = 100
+"""Files of one assignment; each is mounted for each submission."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ class AssignmentEntry:
     seed: Seed = 0
     limits: Limits = field(default_factory=Limits)
     allowed_imports: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     notebook: str = ""
     checks: str = ""
     solutions: str = ""
@@ -227,6 +232,67 @@ def check_imports(document: Document) -> None:
                 metadata.distribution(each)
             except (metadata.PackageNotFoundError, ValueError):
                 document.blame(where, _unknown_distribution(each))
+
+
+def check_files(document: Document) -> None:
+    """Note each file's name that a submission cannot be given, and each that stands there twice."""
+    for name, entry in entries_of(document).items():
+        files = entry.get("files")
+        if isinstance(files, list) and len(files) > MAX_FILES:
+            most = f"expected at most {MAX_FILES} files, found {len(files)}; put them into one, such as an .npz"
+            document.blame(("assignments", name, "files"), most)
+        seen: dict[str, str] = {}
+        for index, each in enumerate(files if isinstance(files, list) else ()):
+            where = ("assignments", name, "files", index)
+            if not isinstance(each, str):
+                continue
+            if each.casefold() in seen:
+                document.blame(where, f"{each!r} stands here twice (as {seen[each.casefold()]!r}); leave one out")
+            elif mistake := _file_mistake(each):
+                document.blame(where, mistake)
+            seen.setdefault(each.casefold(), each)
+
+
+def _file_mistake(name: str) -> str:
+    """What is wrong with a file's name, and the way out; empty where nothing is."""
+    if "/" in name or "\\" in name:
+        return f"expected a file's name without a folder, found {shown(name)}; put the file beside the notebook"
+    if name.startswith("."):
+        return f"expected a file that is not hidden, found {shown(name)}; leave out the dot at its beginning"
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
+        return f"expected a name of letters, digits, '_', '-' and '.' (at most 100), found {shown(name)}; rename it"
+    if re.search(r"\.ipynb(\.|$)", name, re.IGNORECASE):
+        return f"{name!r} is a notebook's name; only the assignment's own notebook is run, and needs no entry here"
+    if name.lower() in _TAKEN or name.lower().endswith((".pyc", ".pth")):
+        return f"{name!r} is taken by nbgrader, Python or autograder; give the file another name"
+    stem, dot, suffix = name.rpartition(".")
+    if f"{dot}{suffix}".lower() == ".py":
+        if not stem.isidentifier() or keyword.iskeyword(stem) or suffix != "py":
+            return f"{name!r} cannot be imported; expected a name such as helpers.py"
+        if stem in _importable():
+            return f"{name!r} would hide behind the module {stem!r}, which is there already; give it another name"
+    return ""
+
+
+_TAKEN = frozenset(
+    {
+        "timestamp.txt",
+        "submission_secret.txt",
+        "autograder-result.json",
+        "feedback",
+        "__pycache__",
+        "ipython",
+        "matplotlib",
+    }
+)
+
+
+@functools.cache
+def _importable() -> frozenset[str]:
+    """The top-level modules that are there without any file of a submission's."""
+    from importlib import metadata
+
+    return frozenset({*sys.stdlib_module_names, *metadata.packages_distributions(), "inside", "autograder"})
 
 
 @functools.cache

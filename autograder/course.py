@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ from autograder.config import (
     AssignmentEntry,
     LatePolicy,
     Limits,
+    check_files,
     check_imports,
     database_of,
     due_dates,
@@ -61,6 +63,7 @@ class Assignment:
         allowed_imports: Distributions that a submission may import, beside the standard library.
         rows: The autograded rows in the notebook's order.
         manual: Points of the cells graded by hand, by ``grade_id``, in the notebook's order.
+        files: Names of the files that a submission may read beside its notebook.
     """
 
     name: str
@@ -77,6 +80,13 @@ class Assignment:
     allowed_imports: tuple[str, ...]
     rows: tuple[Row, ...]
     manual: dict[str, float]
+    files: tuple[str, ...] = ()
+
+    @property
+    def given(self) -> dict[str, Path]:
+        """Those of ``files`` that lie beside the master: the course's copy counts, whatever is handed in."""
+        beside = self.master.parent
+        return {name: beside / name for name in self.files if os.path.lexists(beside / name)}
 
     @property
     def max_score(self) -> float:
@@ -150,6 +160,7 @@ def load_course(root: Path) -> Course:
     database = database_of(document, root)
     due = due_dates(document, zone)
     check_imports(document)
+    check_files(document)
     if entry is None or zone is None or database is None:
         # Only for the mistakes that it finds, so that they are reported together with the others.
         for name, tree in entries_of(document).items():
@@ -180,9 +191,9 @@ def load_course(root: Path) -> Course:
 def assignment_digest(assignment: Assignment) -> str:
     """SHA-256, in hex, over what decides a grade besides the submission and the environment.
 
-    The name (inputs are drawn from it), seed, limits and allowed imports; the bytes of the master and the
-    release; the relative names and bytes of all files of the checks and the solutions. Caches and hidden
-    files count for nothing.
+    The name (inputs are drawn from it), seed, limits, allowed imports and names of files; the bytes of the master,
+    the release and the files that the course gives; the relative names and bytes of all files of the checks and the
+    solutions. Caches and hidden files count for nothing.
     """
     digest = hashlib.sha256()
 
@@ -196,16 +207,20 @@ def assignment_digest(assignment: Assignment) -> str:
         assignment.seed,
         asdict(assignment.limits),
         sorted(assignment.allowed_imports),
+        assignment.files,
     ]
     add("settings", json.dumps(decisive, sort_keys=True).encode())
     for label, notebook in (("master", assignment.master), ("release", assignment.release)):
         if notebook.is_file():
             add(label, notebook.read_bytes())
+    for name, path in assignment.given.items():
+        if path.is_file():
+            add(f"files/{name}", path.read_bytes())
     for label, folder in (("checks", assignment.checks), ("solutions", assignment.solutions)):
-        for name, path in sorted((path.relative_to(folder), path) for path in folder.rglob("*")):
-            cached = any(part.startswith(".") or part == "__pycache__" for part in name.parts)
+        for place, path in sorted((path.relative_to(folder), path) for path in folder.rglob("*")):
+            cached = any(part.startswith(".") or part == "__pycache__" for part in place.parts)
             if not cached and path.is_file():
-                add(f"{label}/{name.as_posix()}", path.read_bytes())
+                add(f"{label}/{place.as_posix()}", path.read_bytes())
     return digest.hexdigest()
 
 
@@ -226,6 +241,8 @@ def _assignment(
             document.blame((*where, key), f"expected a folder inside the course, found {given!r}")
     master = find_master(root, name, entry.notebook, document)
     rows, manual = read_master(root, master, document) if master else ((), {})
+    if master:
+        _check_given(master.parent, entry, where, document)
     if master is None or len(document.mistakes) > before:
         return None
     return Assignment(
@@ -243,4 +260,19 @@ def _assignment(
         allowed_imports=entry.allowed_imports,
         rows=rows,
         manual=manual,
+        files=entry.files,
     )
+
+
+def _check_given(beside: Path, entry: AssignmentEntry, where: tuple[str, str], document: Document) -> None:
+    """Note what lies under one of the files' names beside the master and cannot be given to a submission."""
+    total = 0
+    for index, name in enumerate(entry.files):
+        path = beside / name
+        if path.is_file():
+            total += path.stat().st_size
+        elif os.path.lexists(path):
+            document.blame((*where, "files", index), f"expected a file, found something else at {path}")
+    if total > entry.limits.file_mb * 2**20:
+        most = f"the most is limits.file_mb, {entry.limits.file_mb} MB"
+        document.blame((*where, "files"), f"the files in {beside} have {total / 2**20:.1f} MB; {most}; raise it")

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
@@ -105,7 +105,9 @@ def grade_entry(entry: Entry, assignment: Assignment, sandbox: Kind) -> Graded:
             submission = unread_submission(assignment, entry.unread, **known)
         else:
             submission = read_submission(entry.notebook, assignment, **known)
-        return Graded(entry, submission, standing(sandbox, probed=True).grade(submission, assignment))
+        report = standing(sandbox, probed=True).grade(submission, assignment)
+        # The files have done their part; back through the pool's pipe they would cost more than all the rest.
+        return Graded(entry, replace(submission, files={}), report)
     except RefusedError as error:
         return Graded(entry, None, None, refused=str(error))
     except (AutograderError, OSError) as error:

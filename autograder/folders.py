@@ -164,8 +164,13 @@ def _matching_cells(path: Path, assignment: Assignment) -> int:
         return 0
 
 
-def read_regular(path: Path, limit: int) -> tuple[bytes, int]:
+def read_regular(path: Path, limit: int, *, one_name: bool = False) -> tuple[bytes, int]:
     """At most ``limit`` bytes of a regular file, and its size, which is above ``limit`` where that cut it.
+
+    Args:
+        path: The file.
+        limit: The most that is read, in bytes.
+        one_name: Refuse a hard link: an archive can make one to a file of the course's or of another student's.
 
     Raises:
         RefusedError: It is anything but a regular file, or cannot be opened.
@@ -184,6 +189,12 @@ def read_regular(path: Path, limit: int) -> tuple[bytes, int]:
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise RefusedError(f"{name} is {_kind(status.st_mode)}, not a file; it is not graded")
+    if one_name and status.st_nlink > 1:
+        os.close(descriptor)
+        raise RefusedError(
+            f"{name} is a hard link: the same file has {status.st_nlink} names, and may be somebody else's; it is not "
+            "graded. If it is the student's own, put a copy in its place"
+        )
     with os.fdopen(descriptor, "rb") as file:
         try:
             content = file.read(min(limit, status.st_size) + 1)

@@ -101,7 +101,7 @@ def release(
         for path in made.rglob("*.ipynb"):
             _settle(path, assignment.master.parent / path.relative_to(made))
         candidate = replace(assignment, release=made / f"{assignment.notebook}.ipynb")
-        problems = list(_leaks(assignment, made))
+        problems = [*_leaks(assignment, made), *_not_released(assignment, made)]
         solved = grade(read_submission(assignment.master, candidate), candidate)
         problems += _short_of_full_marks(solved)
         untouched = grade(read_submission(candidate.release, candidate), candidate)
@@ -329,6 +329,16 @@ def _copies(assignment: Assignment, made: Path) -> Iterator[str]:
         twin = hidden.get(hashlib.sha256(path.read_bytes()).digest())
         if twin is not None:
             yield f"{path.relative_to(made).as_posix()}: is a copy of {twin.name} of {twin.parent}"
+
+
+def _not_released(assignment: Assignment, made: Path) -> Iterator[str]:
+    for name, path in assignment.given.items():
+        released = made / name
+        if not released.is_file() or released.read_bytes() != path.read_bytes():
+            yield (
+                f"{name}: is one of the assignment's `files`, and nbgrader did not put it into the release as it is; "
+                "look at what nbgrader_config.py has it ignore"
+            )
 
 
 def _short_of_full_marks(report: Report) -> Iterator[str]:

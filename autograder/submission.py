@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from autograder.course import Assignment
 from autograder.errors import SubmissionError
+from autograder.extras import files_beside
 from autograder.folders import SubmittedFolder, find_notebook, printable, read_regular, submissions
 from autograder.notebook import cells_in, notebook_in
 from autograder.repair import notebook_of, release_of, repaired
@@ -36,8 +37,9 @@ class Submission:
         notes: Sentences for the student on what was repaired.
         unreadable: Why the notebook could not be read, for the student; then ``notebook`` is the release,
             nothing is run, and every row has 0. Empty for a notebook that could be read.
-        digest: SHA-256 of the submitted bytes, in hex.
+        digest: SHA-256 of the submitted bytes, in hex, with those of the student's own files that count.
         timestamp: When it was submitted, ISO 8601 in UTC, or None where unknown.
+        files: What the notebook finds in its working folder, by name.
     """
 
     assignment: str
@@ -47,12 +49,13 @@ class Submission:
     unreadable: str
     digest: str
     timestamp: str | None = None
+    files: dict[str, bytes] = field(default_factory=dict, repr=False)
 
 
 def read_submission(
     path: Path, assignment: Assignment, *, student: str | None = None, timestamp: str | None = None
 ) -> Submission:
-    """The submission in the notebook at ``path``, repaired against the release.
+    """The submission in the notebook at ``path``, repaired against the release, with the files that lie beside it.
 
     Whatever is in the file, the result holds a valid notebook with each graded cell of the release once.
 
@@ -68,7 +71,8 @@ def read_submission(
     """
     release = release_of(assignment)
     limit = assignment.limits.notebook_mb * 2**20
-    content, size = read_regular(path, limit)
+    content, size = read_regular(path, limit, one_name=student is not None)
+    beside = files_beside(path.parent, assignment)
     notes: list[str] = []
     expected = f"{assignment.notebook}.ipynb"
     if student is not None and path.name != expected:
@@ -82,6 +86,7 @@ def read_submission(
                 "Jupyter (Edit, Clear Outputs of All Cells), save it and submit it again."
             )
         cells = repaired(cells_in(notebook_in(content, notes), notes), release, notes)
+        notes += beside.notes
     except SubmissionError as problem:
         unreadable, cells = str(problem), repaired(release.untouched(), release, [])
     return Submission(
@@ -90,19 +95,21 @@ def read_submission(
         notebook=notebook_of(cells, release),
         notes=tuple(dict.fromkeys(notes)),
         unreadable=unreadable,
-        digest=_digest(content, size, limit),
+        digest=_digest(content, size, limit, beside.decisive),
         timestamp=timestamp,
+        files=beside.contents,
     )
 
 
 def submitted_digest(path: Path, assignment: Assignment) -> str:
-    """The digest that ``read_submission`` would give, of a notebook that is only looked at.
+    """The digest that ``read_submission`` would give, of a submitted notebook that is only looked at.
 
     Raises:
         RefusedError: The file is a link, a pipe, a device or a folder, or cannot be opened.
     """
     limit = assignment.limits.notebook_mb * 2**20
-    return _digest(*read_regular(path, limit), limit)
+    content, size = read_regular(path, limit, one_name=True)
+    return _digest(content, size, limit, files_beside(path.parent, assignment).decisive)
 
 
 def unread_submission(
@@ -131,9 +138,10 @@ def code_cells(submission: Submission) -> list[tuple[int, str]]:
     return [(index, cell["source"]) for index, cell in enumerate(cells) if cell["cell_type"] == "code"]
 
 
-def _digest(content: bytes, size: int, limit: int) -> str:
+def _digest(content: bytes, size: int, limit: int, files: bytes) -> str:
     digest = hashlib.sha256(content)
     if size > limit:
         # The rest of a file that is too large is not read; that it is too large decides the grade.
         digest.update(str(size).encode())
+    digest.update(files)
     return digest.hexdigest()

@@ -14,7 +14,7 @@ import socket
 import struct
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -106,13 +106,17 @@ class Worker:
                     "`autograder doctor` shows what this machine allows, and whether `--sandbox landlock` would do."
                 )
 
-    def session(self, limits: Limits) -> Session:
+    def session(self, limits: Limits, files: Mapping[str, bytes] | None = None) -> Session:
         """A fresh fork for one submission.
+
+        Args:
+            limits: What it may use.
+            files: What it finds in its working folder, by name, to be read and, where Python, imported.
 
         Raises:
             SandboxError: The worker is gone.
         """
-        return Session(self, limits)
+        return Session(self, limits, files or {})
 
     @property
     def alive(self) -> bool:
@@ -147,10 +151,13 @@ class _Student:
 class Session:
     """One submission inside the sandbox, from its first cell to its last row."""
 
-    def __init__(self, worker: Worker, limits: Limits) -> None:
+    def __init__(self, worker: Worker, limits: Limits, files: Mapping[str, bytes]) -> None:
         self.limits = limits
+        # Where nothing can be mounted, the files lie in a folder of the host's.
+        self.folder = tempfile.mkdtemp(prefix="autograder-") if files and worker.kind == "none" else ""
         self.deadline = time.monotonic() + limits.submission_seconds
         self.hangs: dict[tuple[str, bool], int] = {}
+        self.group: Path | None = None
         self.student: _Student | None = None
         self.sources: tuple[str, ...] = ()
         self.restarts = 0
@@ -164,27 +171,30 @@ class Session:
             "file_mb": limits.file_mb,
             "cpu_seconds": limits.submission_seconds,
             "output_bytes": limits.output_kb * 1024,
+            "files": [(name, len(content)) for name, content in files.items()],
+            "folder": self.folder,
         }
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control.settimeout(REPLY_SECONDS)
         # The kernel says who sends the first packet: that is the keeper, by its number outside.
         self.control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        with theirs:
+        with theirs, tempfile.TemporaryFile() as bundle:
             try:
-                socket.send_fds(worker.control, [wire.encode(settings)], [theirs.fileno()])
+                bundle.write(b"".join(files.values()))
+                bundle.flush()
+                socket.send_fds(worker.control, [wire.encode(settings)], [theirs.fileno(), bundle.fileno()])
             except OSError as error:
-                self.control.close()
+                self.close()
                 raise SandboxError(f"the warm worker is gone: {error}") from error
         try:
             packet, self.keeper = self._first_packet()
             started = wire.decode(packet)
         except SandboxError:
-            self.control.close()
+            self.close()
             raise
         if started != {"started": True}:
-            self.control.close()
+            self.close()
             raise SandboxError(f"a submission could not be isolated: {started.get('failed', started)}")
-        self.group: Path | None = None
         if worker.groups is not None:
             self.group = cgroup.make(worker.groups, memory_mb=limits.memory_mb, processes=limits.processes)
 
@@ -261,6 +271,8 @@ class Session:
                 while self.control.recv(2**16):
                     pass
         self.control.close()
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
         if self.group is not None:
             cgroup.remove(self.group)
 

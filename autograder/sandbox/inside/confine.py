@@ -120,6 +120,16 @@ def private_mounts(file_mb: int) -> None:
     os.chdir("/tmp")
 
 
+def mount(source: str | None, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
+    """Mount something.
+
+    Raises:
+        OSError: The kernel refuses.
+    """
+    texts = [None if text is None else os.fsencode(text) for text in (source, target, kind, data)]
+    _checked(_libc.mount(*texts[:3], ctypes.c_ulong(flags), texts[3]), f"mount {target}")
+
+
 def die_with_parent() -> None:
     """Ask the kernel to kill this process when the one that forked it ends."""
     _libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)

@@ -14,7 +14,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from . import confine, wire
+from . import confine, files, wire
 from .cells import Notebook
 from .student import serve
 
@@ -51,6 +51,7 @@ def _obey(control: socket.socket, settings: dict[str, Any], notebook: Notebook) 
         match what:
             case b"S":
                 _clear(settings["kind"])
+                files.link(settings["files"], settings.get("kept"))
                 pid = os.fork()
                 if pid == 0:
                     control.close()

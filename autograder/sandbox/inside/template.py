@@ -12,7 +12,7 @@ import socket
 import sys
 from typing import Any
 
-from . import confine, wire
+from . import confine, files, wire
 from .cells import Notebook
 from .keeper import keep
 
@@ -22,8 +22,8 @@ MAX_SETTINGS = 2**17
 def main(control_fd: int, kind: str) -> None:
     """Warm up, say so, and fork a keeper for each message until the other side closes the control socket.
 
-    Each message is a frame's payload, a dict of settings, and carries one file descriptor, the keeper's own control
-    socket.
+    Each message is a frame's payload, a dict of settings, and carries two file descriptors: the keeper's own control
+    socket, and the bytes of the files that the submission may read.
 
     Args:
         control_fd: The descriptor of the control socket.
@@ -45,14 +45,15 @@ def main(control_fd: int, kind: str) -> None:
     os.dup2(1, 2)
     control.send(wire.encode({"ready": True}))
     while True:
-        message, fds, _, _ = socket.recv_fds(control, MAX_SETTINGS, 1)
+        message, fds, _, _ = socket.recv_fds(control, MAX_SETTINGS, 2)
         if not message:
             os._exit(0)
         settings = wire.decode(message)
         if os.fork() == 0:
             control.close()
-            _enter(socket.socket(fileno=fds[0]), settings | of_worker, notebook)
-        os.close(fds[0])
+            _enter(socket.socket(fileno=fds[0]), fds[1], settings | of_worker, notebook)
+        for each in fds:
+            os.close(each)
 
 
 def _open_files(control_fd: int) -> list[int]:
@@ -68,7 +69,7 @@ def _open_files(control_fd: int) -> list[int]:
     return held
 
 
-def _enter(control: socket.socket, settings: dict[str, Any], notebook: Notebook) -> None:
+def _enter(control: socket.socket, bundle: int, settings: dict[str, Any], notebook: Notebook) -> None:
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         match settings["kind"]:
@@ -81,16 +82,26 @@ def _enter(control: socket.socket, settings: dict[str, Any], notebook: Notebook)
                     os.waitpid(pid, 0)
                     os._exit(0)
                 confine.die_with_parent()
+                staged = files.stage(bundle, settings["files"])
                 confine.private_mounts(settings["file_mb"])
+                files.show(staged, settings["files"])
             case "landlock":
                 # It outlives the worker that is killed: what a submission has started is for it to end.
                 os.setsid()
                 confine.adopt_orphans()
                 folder = f"{settings['scratch']}/{os.getpid()}"
+                settings["kept"] = f"{folder}-files"
+                os.mkdir(settings["kept"], 0o755)  # noqa: PTH102 - pathlib is not loaded here
+                files.write(bundle, settings["files"], settings["kept"])
                 _work_in(folder)
-                confine.landlock([*settings["rules"], ("write", folder)])
+                confine.landlock([*settings["rules"], ("write", folder), ("read", settings["kept"])])
             case _:
                 confine.die_with_parent()
+                if settings["folder"]:
+                    files.write(bundle, settings["files"], settings["folder"])
+                    os.chdir(settings["folder"])
+        os.close(bundle)
+        files.importable(settings["files"])
         keep(control, settings, notebook)
     except BaseException as error:
         control.send(wire.encode({"failed": f"{type(error).__name__}: {error}"[:2000]}))
