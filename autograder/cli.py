@@ -153,14 +153,23 @@ def grade(
             sandbox=sandbox.value if sandbox else opened.sandbox,
             started=started,
         )
-        for result in running:
-            results.append(result)
-            advance()
+        stopped = None
+        try:
+            for result in running:
+                results.append(result)
+                advance()
+        except AutograderError as error:
+            # What has its grade by now is still to be told.
+            stopped = error
+            if not results:
+                raise
     results.sort(key=lambda result: result.student)
     if as_json:
         print(json.dumps([_result_tree(result) for result in results], indent=1))
     else:
         _print_results(results, chosen, opened)
+    if stopped is not None:
+        raise stopped
     if any(result.status == "failed" for result in results):
         raise typer.Exit(OURS)
 
@@ -203,19 +212,27 @@ def check(
 @app.command()
 def feedback(assignment: AssignmentName, course: CourseFolder = None) -> None:
     """Write feedback/STUDENT/ASSIGNMENT/NOTEBOOK.html for everybody with a grade."""
-    from autograder.gradebook import apply_late_penalties, open_gradebook, standings, write_feedback
+    from autograder.gradebook import apply_late_penalties, only_run, open_gradebook, standings, write_feedback
 
     opened, chosen = _open(course, assignment)
-    with open_gradebook(opened, create=False) as gradebook:
-        apply_late_penalties(gradebook, chosen)
+    troubles: list[str] = []
+    with only_run(opened), open_gradebook(opened, create=False) as gradebook:
+        apply_late_penalties(gradebook, chosen, opened)
         students = [standing.student for standing in standings(gradebook, chosen)]
         with _progress() as (started, advance):
             started(len(students))
             for each in students:
-                write_feedback(gradebook, opened, chosen, each)
+                try:
+                    write_feedback(gradebook, opened, chosen, each)
+                except AutograderError as error:
+                    troubles.append(str(error))
                 advance()
-    where = opened.root / "feedback"
-    _print(f"{len(students)} feedback pages in {_near(where)}{os.sep}" if students else "Nobody has a grade yet.")
+    where, written = opened.root / "feedback", len(students) - len(troubles)
+    _print(f"{written} feedback pages in {_near(where)}{os.sep}" if students else "Nobody has a grade yet.")
+    for trouble in troubles:
+        _say_error(trouble)
+    if troubles:
+        raise typer.Exit(OURS)
 
 
 @app.command()
@@ -234,7 +251,7 @@ def export(
     opened, chosen = _open(course, assignment)
     write = WRITERS[file_format.value]
     with open_gradebook(opened, create=False) as gradebook:
-        apply_late_penalties(gradebook, chosen)
+        apply_late_penalties(gradebook, chosen, opened)
         found = standings(gradebook, chosen)
     if output is None:
         write(found, chosen, opened, sys.stdout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import re
 import stat
@@ -21,6 +22,10 @@ _NBGRADER_TIME = re.compile(
     r" ?([A-Za-z][A-Za-z0-9_+/-]*|[+-]\d\d:?\d\d)?",
     re.ASCII,
 )
+
+
+MAX_ENTRIES = 10_000
+"""More than anybody hands in: where the notebook goes by another name, no more are looked through for it."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +89,15 @@ def find_notebook(folder: Path, assignment: Assignment) -> Path:
     name = f"{assignment.notebook}.ipynb"
     if folder.is_symlink() or not folder.is_dir():
         raise RefusedError(f"{folder} is {_kind_at(folder)}, not a folder; it is not graded")
-    entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    if any(path.name == name for path in entries):
+    if os.path.lexists(folder / name):
         return folder / name
+    with os.scandir(folder) as found:
+        entries = sorted(Path(entry.path) for entry in itertools.islice(found, MAX_ENTRIES + 1))
+    if len(entries) > MAX_ENTRIES:
+        raise SubmissionError(
+            f"There is no {name} in your submission, but more than {MAX_ENTRIES:,} other files. Hand in the notebook."
+        )
+    entries = [path for path in entries if not path.name.startswith(".")]
     # Browsers like to add a .txt or a .json to what they download.
     notebooks = [path for path in entries if re.search(r"\.ipynb(\.txt|\.json)?$", path.name, re.IGNORECASE)]
     if not notebooks:
@@ -94,7 +105,12 @@ def find_notebook(folder: Path, assignment: Assignment) -> Path:
         raise SubmissionError(f"There is no notebook in your submission: expected {name}, found {others}.")
     if len(notebooks) == 1:
         return notebooks[0]
-    counted = {path: _matching_cells(path, assignment) for path in notebooks[:50]}
+    counted: dict[Path, int] = {}
+    room = 5 * assignment.limits.notebook_mb * 2**20
+    for path in notebooks[:50]:
+        size = path.lstat().st_size
+        counted[path] = _matching_cells(path, assignment) if size <= room else 0
+        room -= min(size, room)
     return max(counted, key=lambda path: (counted[path], path.name.lower() == name.lower()))
 
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import atexit
 import functools
-import hashlib
-import importlib.metadata
-import platform
 import time
 import traceback
 from collections.abc import Sequence
@@ -14,10 +11,10 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-import autograder
 from autograder import course
 from autograder.course import Assignment, Row
 from autograder.errors import SandboxError
+from autograder.provenance import digest_of, provenance
 from autograder.report import CellRun, CheckResult, Report, RowResult
 from autograder.sandbox.probe import require
 from autograder.sandbox.worker import Kind, Session, Worker
@@ -74,9 +71,18 @@ class Grader:
     def grade(self, submission: Submission, assignment: Assignment) -> Report:
         """As the function ``grade``."""
         begun = time.monotonic()
-        suite = self._suite(assignment)
-        digest = decisive_digest(submission.digest, assignment, self.sandbox)
-        report = Report(submission.assignment, submission.student, digest, self.sandbox, (), (), submission.notes)
+        digest = course.assignment_digest(assignment)
+        suite = self._suite(assignment, digest)
+        origin = provenance(submission.digest, digest, assignment.allowed_imports, self.sandbox)
+        report = Report(
+            assignment=submission.assignment,
+            student=submission.student,
+            digest=digest_of(origin),
+            sandbox=self.sandbox,
+            rows=(),
+            notes=submission.notes,
+            provenance=origin,
+        )
         if submission.unreadable:
             return replace(report, rows=_unreadable(submission, suite), seconds=time.monotonic() - begun)
         try:
@@ -93,7 +99,7 @@ class Grader:
             SandboxError: There is no sandbox on this machine.
             CheckError: The assignment's checks cannot be used.
         """
-        self._suite(assignment)
+        self._suite(assignment, course.assignment_digest(assignment))
         self._ready(assignment)
 
     def close(self) -> None:
@@ -111,11 +117,10 @@ class Grader:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _suite(self, assignment: Assignment) -> Suite:
-        key = course.assignment_digest(assignment)
-        if key not in self._suites:
-            self._suites[key] = Suite(assignment)
-        return self._suites[key]
+    def _suite(self, assignment: Assignment, digest: str) -> Suite:
+        if digest not in self._suites:
+            self._suites[digest] = Suite(assignment)
+        return self._suites[digest]
 
     def _ready(self, assignment: Assignment) -> Worker:
         worker = self._worker
@@ -140,25 +145,6 @@ class Grader:
                 self._worker.close()
                 self._worker = None
             return _grade(self._ready(assignment), assignment, submission, suite)
-
-
-def decisive_digest(submission_digest: str, assignment: Assignment, sandbox: Kind) -> str:
-    """SHA-256, in hex, of all that decides a grade: the submission's bytes, assignment, seed, sandbox, environment."""
-    decides = [
-        submission_digest,
-        course.assignment_digest(assignment),
-        sandbox,
-        environment(assignment.allowed_imports),
-    ]
-    return hashlib.sha256("\n".join(decides).encode()).hexdigest()
-
-
-@functools.cache
-def environment(allowed: tuple[str, ...]) -> str:
-    """The versions that a grade depends on: of this package, Python, NumPy, and what submissions may import."""
-    names = sorted({"numpy", "scipy", "ipython", *allowed})
-    versions = [f"{name} {importlib.metadata.version(name)}" for name in names]
-    return ", ".join([f"autograder {autograder.__version__}", f"python {platform.python_version()}", *versions])
 
 
 def _grade(

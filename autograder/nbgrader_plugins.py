@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,23 @@ from autograder.course import Assignment, Course, load_course
 from autograder.errors import AutograderError, ConfigError, RefusedError, SubmissionError
 from autograder.feedback import annotated
 from autograder.folders import find_notebook, submissions
-from autograder.gradebook import RESULT_FILE, enter, late_penalty, open_gradebook, register, store
+from autograder.gradebook import (
+    RESULT_FILE,
+    backup,
+    enter,
+    late_penalty,
+    only_run,
+    open_gradebook,
+    register,
+    store,
+)
 from autograder.grader import grade
 from autograder.submission import Submission, read_submission, unread_submission
 
 _LOG = logging.getLogger("autograder")
+
+_BACKED_UP: weakref.WeakSet[Any] = weakref.WeakSet()
+"""nbgrader's converters, one for each run, before whose first grade the gradebook was copied aside."""
 
 
 class SubmissionExporter(NotebookExporter):  # type: ignore[misc]
@@ -41,9 +54,14 @@ class SubmissionExporter(NotebookExporter):  # type: ignore[misc]
 
         Raises:
             RefusedError: The submission is a link, a pipe, a device or a folder.
+            GradebookError: Another run is at work on the course, or the gradebook could not be copied aside.
         """
         names = resources["nbgrader"]
         course, assignment = _course_of(self.parent.coursedir, names["assignment"])
+        if self.parent not in _BACKED_UP:
+            with only_run(course):
+                backup(course)
+            _BACKED_UP.add(self.parent)
         path = Path(filename)
         if path.parent == course.root / "submitted" / names["student"] / names["assignment"]:
             submission = _submission(course, assignment, names["student"])
@@ -75,7 +93,7 @@ class GradeSubmission(NbGraderPreprocessor):  # type: ignore[misc]
                 f"{names['student']}: {assignment.name} could not be graded, and keeps the grade that it had. "
                 + "\n".join(filter(None, troubles))
             )
-        with open_gradebook(course) as gradebook:
+        with only_run(course), open_gradebook(course) as gradebook:
             store(gradebook, course, assignment, submission, report)
         return nbformat.from_dict(annotated(submission, report, assignment)), resources
 

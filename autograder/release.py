@@ -18,7 +18,7 @@ from typing import Any
 
 from autograder.course import Assignment, Course
 from autograder.errors import ConfigError, ReleaseError
-from autograder.gradebook import open_gradebook, register
+from autograder.gradebook import backup, only_run, open_gradebook, register
 from autograder.notebook import notebook_text
 from autograder.report import Report
 from autograder.submission import Submission, read_submission
@@ -89,14 +89,14 @@ def release(
         ConfigError: There is no such assignment, or nbgrader_config.py has a mistake.
         ReleaseError: The release would give something away, the solved master does not get full marks, the
             untouched release scores, or nbgrader refused the master. All that was found is in the message.
-        GradebookError: The assignment cannot be registered.
+        GradebookError: The assignment cannot be registered, or another run is at work on the course.
     """
     if grade is None:
         from autograder.grader import grade as grade_in_sandbox
 
         grade = functools.partial(grade_in_sandbox, sandbox=course.sandbox)
     assignment = course.assignment(assignment_name)
-    with tempfile.TemporaryDirectory(prefix="autograder-release-") as temporary:
+    with only_run(course), tempfile.TemporaryDirectory(prefix="autograder-release-") as temporary:
         made = _generate(course, assignment, Path(temporary))
         for path in made.rglob("*.ipynb"):
             _settle(path, assignment.master.parent / path.relative_to(made))
@@ -109,9 +109,10 @@ def release(
         if problems:
             listed = "\n".join(f"  - {problem}" for problem in problems)
             raise ReleaseError(f"{assignment.name} was not released, and what was released before stays:\n{listed}")
+        folder = course.root / "release" / assignment.name
+        backup(course)
         with open_gradebook(course) as gradebook:
             register(gradebook, course, candidate)
-        folder = course.root / "release" / assignment.name
         changed = _put_in_place(made, folder)
     files = tuple(sorted(path.relative_to(folder).as_posix() for path in _files(folder)))
     return ReleaseResult(assignment.name, folder, files, changed, solved, untouched)

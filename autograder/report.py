@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -100,6 +100,7 @@ class Report:
         notes: Sentences for the student on what was repaired or could not be read.
         trouble: Why there is no grade, where something of ours failed outside any check; empty otherwise.
         seconds: Wall-clock time of the grading.
+        provenance: What was graded, and by what: digests and versions by name. ``digest`` is the digest of these.
     """
 
     assignment: str
@@ -111,6 +112,7 @@ class Report:
     notes: tuple[str, ...] = ()
     trouble: str = ""
     seconds: float = 0.0
+    provenance: dict[str, str] = field(default_factory=dict)
 
     @property
     def errored(self) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from autograder.course import Assignment, Course
+from autograder.course import Assignment, Course, assignment_digest
 from autograder.errors import AutograderError, RefusedError, SubmissionError
 from autograder.fleet import Entry, Graded, grade_all
 from autograder.folders import SubmittedFolder, find_notebook, submissions
@@ -18,14 +18,18 @@ from autograder.gradebook import (
     Gradebook,
     apply_late_penalties,
     backup,
+    damaged_result,
     graded_digests,
+    left_out,
+    only_run,
     open_gradebook,
     read_report,
     register,
     store,
     store_timestamp,
 )
-from autograder.grader import Grader, decisive_digest
+from autograder.grader import Grader
+from autograder.provenance import digest_of, provenance
 from autograder.report import Report
 from autograder.sandbox.worker import Kind
 from autograder.submission import submitted_digest, unread_submission
@@ -79,45 +83,64 @@ def grade_assignment(
     """
     folders = submissions(course.root, assignment.name, students, timezone=course.timezone)
     started(len(folders))
-    with Grader(sandbox) as grader:
-        grader.prepare(assignment)
-    with open_gradebook(course) as gradebook:
-        register(gradebook, course, assignment, [folder.student for folder in folders if not folder.problem])
-        held = {} if force else graded_digests(gradebook, course, assignment)
-        entries: list[Entry] = []
-        for folder in folders:
-            found = _find(folder, course, assignment, held, sandbox)
-            if isinstance(found, Result):
-                if found.status == "kept":
-                    store_timestamp(gradebook, assignment, folder.student, folder.timestamp)
-                yield found
-            else:
-                entries.append(found)
-        if entries:
-            backup(course)
-        odd = {folder.student: folder.note for folder in folders}
-        for graded in grade_all(entries, assignment, sandbox=sandbox, jobs=jobs):
-            yield _store(gradebook, course, assignment, graded, odd[graded.entry.student])
-        apply_late_penalties(gradebook, assignment)
+    with only_run(course):
+        with Grader(sandbox) as grader:
+            grader.prepare(assignment)
+        backup(course)
+        with open_gradebook(course) as gradebook:
+            yield from _grade_all(gradebook, course, assignment, folders, jobs=jobs, force=force, sandbox=sandbox)
 
 
-def _find(
-    folder: SubmittedFolder, course: Course, assignment: Assignment, held: dict[str, str], sandbox: Kind
-) -> Entry | Result:
-    """What to grade for a student, or the result where there is nothing to grade."""
+def _grade_all(
+    gradebook: Gradebook,
+    course: Course,
+    assignment: Assignment,
+    folders: list[SubmittedFolder],
+    *,
+    jobs: int,
+    force: bool,
+    sandbox: Kind,
+) -> Iterator[Result]:
+    register(gradebook, course, assignment, [folder.student for folder in folders if not folder.problem])
+    held = {} if force else graded_digests(gradebook, course, assignment)
+    decides = assignment_digest(assignment)
+    entries: list[Entry] = []
+    for folder in folders:
+        found, digest = _find(folder, assignment)
+        if isinstance(found, Result):
+            yield found
+        elif held.get(folder.student) == digest_of(provenance(digest, decides, assignment.allowed_imports, sandbox)):
+            yield _kept(gradebook, course, assignment, folder)
+        else:
+            entries.append(found)
+    odd = {folder.student: _with_damage(folder, course, assignment) for folder in folders}
+    for graded in grade_all(entries, assignment, sandbox=sandbox, jobs=jobs):
+        yield _store(gradebook, course, assignment, graded, odd[graded.entry.student])
+    apply_late_penalties(gradebook, assignment)
+
+
+def _find(folder: SubmittedFolder, assignment: Assignment) -> tuple[Entry | Result, str]:
+    """What to grade for a student, and its digest; or the result where there is nothing to grade."""
     if folder.problem:
-        return Result(folder.student, "refused", None, folder.problem)
+        return Result(folder.student, "refused", None, folder.problem), ""
     try:
         notebook = find_notebook(folder.folder, assignment)
-        entry, digest = Entry(folder.student, notebook, folder.timestamp), submitted_digest(notebook, assignment)
+        return Entry(folder.student, notebook, folder.timestamp), submitted_digest(notebook, assignment)
     except SubmissionError as error:
         entry = Entry(folder.student, None, folder.timestamp, str(error))
-        digest = unread_submission(assignment, str(error)).digest
+        return entry, unread_submission(assignment, str(error)).digest
     except (RefusedError, OSError) as error:
-        return Result(folder.student, "refused", None, str(error))
-    if held.get(folder.student) == decisive_digest(digest, assignment, sandbox):
-        return Result(folder.student, "kept", read_report(course, folder.student, assignment), folder.note)
-    return entry
+        return Result(folder.student, "refused", None, str(error)), ""
+
+
+def _kept(gradebook: Gradebook, course: Course, assignment: Assignment, folder: SubmittedFolder) -> Result:
+    """The result of a student whose grade stays as it is; only when it was handed in may have changed."""
+    try:
+        store_timestamp(gradebook, assignment, folder.student, folder.timestamp)
+    except AutograderError as error:
+        return Result(folder.student, "failed", None, str(error))
+    report = read_report(course, folder.student, assignment)
+    return Result(folder.student, "kept", report, _odd(folder.note, course, assignment, folder.student))
 
 
 def _store(gradebook: Gradebook, course: Course, assignment: Assignment, graded: Graded, note: str) -> Result:
@@ -132,7 +155,22 @@ def _store(gradebook: Gradebook, course: Course, assignment: Assignment, graded:
         store(gradebook, course, assignment, graded.submission, graded.report)
     except AutograderError as error:
         return Result(student, "failed", graded.report, str(error))
-    return Result(student, "graded", graded.report, note)
+    return Result(student, "graded", graded.report, _odd(note, course, assignment, student))
+
+
+def _with_damage(folder: SubmittedFolder, course: Course, assignment: Assignment) -> str:
+    """The note on a submission, and that its last result was damaged."""
+    path = None if folder.problem else damaged_result(course, folder.student, assignment)
+    said = f"{path} was damaged; the submission was graded anew, and answers graded by hand are listed again"
+    return "; ".join(filter(None, (folder.note, said if path else "")))
+
+
+def _odd(note: str, course: Course, assignment: Assignment, student: str) -> str:
+    """The note on a submission, and what of it was not copied to ``autograded/``."""
+    left = left_out(course, student, assignment)
+    said = f"left in submitted/ and not copied: {', '.join(left[:5])}" if left else ""
+    more = f", and {len(left) - 5} more" if len(left) > 5 else ""
+    return "; ".join(filter(None, (note, said + more)))
 
 
 def trouble(report: Report) -> str:

@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -29,6 +31,7 @@ from autograder.gradebook import (
     graded_digest,
     graded_digests,
     late_penalty,
+    left_out,
     open_gradebook,
     read_report,
     register,
@@ -404,6 +407,152 @@ def test_what_was_handed_in_beside_the_notebook_is_there_for_those_who_grade(
     assert json.loads((folder / RESULT_FILE).read_text())["report"]["digest"] == "d1"
 
 
+def beside(course: Course) -> Path:
+    """A submission's folder, to put things into."""
+    return handed_in(course) and course.root / "submitted/ada/warmup"
+
+
+def copied(course: Course, gradebook: Gradebook) -> tuple[set[str], str]:
+    """What lies in ``autograded/`` beside our own files once a submission was stored, and what is said of the rest."""
+    warmup = course.assignment("warmup")
+    path = course.root / "submitted/ada/warmup/warmup.ipynb"
+    store(gradebook, course, warmup, read_submission(path, warmup, student="ada"), graded())
+    folder = course.root / "autograded/ada/warmup"
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or path.is_file()}
+    return found - {"warmup.ipynb", "timestamp.txt", RESULT_FILE}, "; ".join(left_out(course, "ada", warmup))
+
+
+def test_what_is_copied_is_bounded_in_number_and_it_is_said(course: Course, gradebook: Gradebook) -> None:
+    for number in range(203):
+        (beside(course) / f"{number:03}.txt").write_text("x")
+    names, said = copied(course, gradebook)
+    assert len(names) == 200
+    assert said == "200.txt (more than 200 files); 201.txt (more than 200 files); 202.txt (more than 200 files)"
+
+
+def test_of_a_folder_with_thousands_of_files_nothing_is_copied_and_it_is_said(
+    course: Course, gradebook: Gradebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autograder.gradebook.files.MAX_SEEN", 50)
+    for number in range(10):
+        (beside(course) / f"empty{number}/.hidden").mkdir(parents=True)
+        for inner in range(4):
+            (beside(course) / f"empty{number}/.{inner}.txt").touch()
+    names, said = copied(course, gradebook)
+    assert (names, said) == (set(), "everything beside the notebook (more than 50 files and folders)")
+
+
+def test_deep_folders_are_left_out_and_it_is_said(course: Course, gradebook: Gradebook) -> None:
+    here = beside(course)
+    for _ in range(400):
+        here /= "d"
+        here.mkdir()
+        if len(str(here)) < 3000:
+            (here / "a.txt").write_text("x")
+    names, said = copied(course, gradebook)
+    assert names == {f"{'d/' * depth}a.txt" for depth in range(1, 7)}
+    assert said == "d/d/d/d/d/d/d (more than 6 folders deep)"
+
+
+def test_more_bytes_than_the_limit_are_left_out_and_it_is_said(course: Course, gradebook: Gradebook) -> None:
+    for name in ("a.npy", "b.npy", "c.txt"):
+        with (beside(course) / name).open("wb") as file:
+            file.truncate(100 if name == "c.txt" else 20 * 2**20)
+    assert copied(course, gradebook) == ({"a.npy", "c.txt"}, "b.npy (more than 32 MB in all)")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a\nb.txt", r"a\nb.txt"),
+        ("\x1b[31m.txt", r"\x1b[31m.txt"),
+        ("a\u202etxt.py", r"a\u202etxt.py"),
+        ("\udcff.txt", r"\udcff.txt"),
+    ],
+)
+def test_a_name_that_cannot_be_printed_is_left_out_and_shown_with_escapes(
+    course: Course, gradebook: Gradebook, name: str, shown: str
+) -> None:
+    (beside(course) / name).write_text("x")
+    assert copied(course, gradebook) == (set(), f"{shown} (a name that cannot be printed)")
+
+
+def test_odd_names_that_can_be_printed_are_copied(course: Course, gradebook: Gradebook) -> None:
+    odd = {"..txt.txt", "...txt", " spaces .txt", "n" * 250 + ".txt", "…é.txt", "a b/ c.txt", "-rf.txt", "a\\b.txt"}
+    for name in odd:
+        (beside(course) / name).parent.mkdir(exist_ok=True)
+        (beside(course) / name).write_text("x")
+    names, said = copied(course, gradebook)
+    assert names == {name for name in odd if not name.startswith(".")}
+    assert said == ""
+
+
+def test_links_pipes_and_sockets_are_left_out_and_it_is_said(course: Course, gradebook: Gradebook) -> None:
+    folder = beside(course)
+    (folder / "a.txt").symlink_to(course.root / "gradebook_config.yaml")
+    (folder / "b.txt").hardlink_to(course.root / "solutions/warmup/__init__.py")
+    os.mkfifo(folder / "c.txt")
+    (folder / "d").symlink_to(course.root / "solutions")
+    with closing(socket.socket(socket.AF_UNIX)) as listening:
+        listening.bind(str(folder / "e.txt"))
+        names, said = copied(course, gradebook)
+    assert names == set()
+    reason = "(a link, or no ordinary file)"
+    assert said == f"a.txt {reason}; b.txt {reason}; c.txt {reason}; d (of a kind that is not shown); e.txt {reason}"
+
+
+def test_what_a_browser_would_run_is_left_out_and_it_is_said(course: Course, gradebook: Gradebook) -> None:
+    for name in ("a.html", "b.svg", "c.js", "d.PNG"):
+        (beside(course) / name).write_text("x")
+    names, said = copied(course, gradebook)
+    assert names == {"d.PNG"}
+    assert said.count("of a kind that is not shown") == 3
+
+
+@pytest.mark.parametrize("name", ["warmup.ipynb", "timestamp.txt", RESULT_FILE])
+def test_a_folder_named_like_a_file_of_ours_is_in_nobodys_way(course: Course, gradebook: Gradebook, name: str) -> None:
+    if name == "warmup.ipynb":
+        (beside(course) / name).rename(beside(course) / "mine.ipynb")
+        (course.root / "submitted/ada/warmup" / name).mkdir()
+        path = course.root / "submitted/ada/warmup/mine.ipynb"
+    else:
+        (beside(course) / name).mkdir()
+        path = course.root / "submitted/ada/warmup/warmup.ipynb"
+    (course.root / "submitted/ada/warmup" / name / "a.txt").write_text("x")
+    warmup = course.assignment("warmup")
+    for digest in ("d1", "d2"):
+        store(gradebook, course, warmup, read_submission(path, warmup, student="ada"), graded(digest=digest))
+        assert graded_digest(gradebook, course, "ada", warmup) == digest
+
+
+@pytest.mark.parametrize(("given", "own"), [("data.txt", "data.txt/a.txt"), ("data.txt/a.txt", "data.txt")])
+def test_a_folder_for_a_file_of_the_courses_is_in_nobodys_way(
+    course: Course, gradebook: Gradebook, given: str, own: str
+) -> None:
+    for folder, name in ((course.root / "source/warmup", given), (beside(course), own)):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("x")
+    names, said = copied(course, gradebook)
+    assert names == {given}
+    assert said == f"{own} (the course has a folder or a file of that name)"
+
+
+@pytest.mark.parametrize(("first", "second"), [("x.txt/a.txt", "x.txt"), ("x.txt", "x.txt/a.txt"), ("a.txt", "b.txt")])
+def test_what_an_earlier_submission_left_is_gone(course: Course, gradebook: Gradebook, first: str, second: str) -> None:
+    for name in (first, second):
+        shutil.rmtree(beside(course))
+        (beside(course) / name).parent.mkdir(exist_ok=True)
+        (beside(course) / name).write_text("x")
+        assert copied(course, gradebook) == ({name}, "")
+
+
+def test_a_hard_link_is_not_copied_to_a_students_feedback(course: Course, gradebook: Gradebook) -> None:
+    (beside(course) / "submission_secret.txt").hardlink_to(course.root / "gradebook_config.yaml")
+    copied(course, gradebook)
+    folder = write_feedback(gradebook, course, course.assignment("warmup"), "ada").parent
+    assert [path.name for path in folder.iterdir()] == ["warmup.html"]
+
+
 def test_the_stored_report_is_the_report_without_the_cells_outputs(
     course: Course, warmup: Assignment, gradebook: Gradebook
 ) -> None:
@@ -630,7 +779,10 @@ def test_the_gradebook_is_copied_and_few_copies_are_kept(
     course: Course, warmup: Assignment, gradebook: Gradebook
 ) -> None:
     assert backup(replace(course, database="postgresql+psycopg://u@h/d")) is None
-    copies = [backup(course) for _ in range(7)]
+    copies = []
+    for number in range(7):
+        enter(gradebook, warmup, f"student{number}")
+        copies.append(backup(course))
     kept = sorted((course.root / ".gradebook-backups").iterdir())
     assert kept == copies[2:]
     with closing(sqlite3.connect(kept[-1])) as connection:

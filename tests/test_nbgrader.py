@@ -14,7 +14,16 @@ import pytest
 
 import autograder
 from autograder.course import load_course
-from autograder.gradebook import RESULT_FILE, graded_digests, open_gradebook, register, standings, store, write_feedback
+from autograder.gradebook import (
+    RESULT_FILE,
+    graded_digests,
+    only_run,
+    open_gradebook,
+    register,
+    standings,
+    store,
+    write_feedback,
+)
 from autograder.grader import grade
 from autograder.submission import find_notebook, read_submission, submissions
 from tests.courses import make_course, solved, submit, untouched
@@ -49,7 +58,10 @@ def hand_in(root: Path) -> Path:
     """A class: what students hand in, and the ways in which they get it wrong."""
     make_course(root)
     shutil.copy(REPOSITORY / "nbgrader_config.py", root)
-    submit(root, "perfect")
+    beside = submit(root, "perfect").parent
+    (beside / "notes.txt").write_text("mine")
+    (beside / "page.html").write_text("<script>")
+    (beside / "link.txt").symlink_to(root / "solutions/warmup/__init__.py")
     submit(root, "untouched", untouched())
     submit(root, "late", timestamp=LATE)
     wrong = solved()
@@ -132,6 +144,8 @@ def test_nbgrader_autograde_leaves_the_same_files(theirs: Any, ours: Path) -> No
         for folder in (root, ours)
     ]
     assert contents[0] == contents[1]
+    beside = {path.name for path in (root / "autograded/perfect/warmup").iterdir()}
+    assert beside == {"warmup.ipynb", RESULT_FILE, "notes.txt"}
 
 
 def test_what_nbgrader_graded_counts_as_graded(theirs: Any) -> None:
@@ -140,6 +154,21 @@ def test_what_nbgrader_graded_counts_as_graded(theirs: Any) -> None:
     with open_gradebook(course) as gradebook:
         held = graded_digests(gradebook, course, course.assignment("warmup"))
     assert set(held) == {"perfect", "untouched", "late", "wrong", "twice", "truncated", "renamed", "planter"}
+
+
+def test_one_run_of_nbgraders_keeps_one_copy_of_the_gradebook(theirs: Any) -> None:
+    root, _ = theirs
+    assert len(list((root / ".gradebook-backups").glob("gradebook-*.db"))) == 1
+
+
+def test_nbgrader_does_not_grade_while_another_run_is_at_work(ours: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(ours, tmp_path / "course")
+    before = table(root, GRADES)
+    with only_run(load_course(root)):
+        said = nbgrader(root, "autograde", "warmup", "--student", "wrong", "--force")
+    assert said.returncode == 1
+    assert "another run is at work on this course" in said.stderr
+    assert table(root, GRADES) == before
 
 
 def test_a_link_is_refused_and_the_others_are_graded(theirs: Any) -> None:
@@ -209,4 +238,4 @@ def test_with_a_broken_configuration_nothing_is_run(tmp_path: Path) -> None:
     assert said.returncode == 1
     assert "assignmets" in said.stderr
     assert not (tmp_path / "ran").exists()
-    assert not (root / "autograded/perfect").exists()
+    assert not (root / "autograded/perfect/warmup").exists()

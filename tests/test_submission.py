@@ -6,6 +6,7 @@ import json
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,7 +18,14 @@ from hypothesis import strategies as st
 
 from autograder.course import Assignment, load_course
 from autograder.errors import AutograderError, RefusedError, SubmissionError
-from autograder.submission import Submission, find_notebook, read_submission, submissions, unread_submission
+from autograder.submission import (
+    Submission,
+    find_notebook,
+    read_submission,
+    submissions,
+    submitted_digest,
+    unread_submission,
+)
 from tests.courses import Notebook, cell, notebook, solved, submit, untouched, write
 
 GRADED = ("about", "setup", "scale", "test_scale", "centre", "test_centre", "why")
@@ -387,7 +395,15 @@ class TestRefused:
             read_submission(tmp_path / name, warmup)
         assert str(caught.value).isprintable()
 
-    def test_a_hard_link_is_a_file(self, tmp_path: Path, warmup: Assignment):
+    def test_a_hard_link_is_refused_among_what_was_submitted(self, course_root: Path, warmup: Assignment):
+        path = submit(course_root, "eve")
+        path.unlink()
+        path.hardlink_to(warmup.master)
+        for read_it in (lambda: read_submission(path, warmup, student="eve"), lambda: submitted_digest(path, warmup)):
+            with pytest.raises(RefusedError, match=r"warmup.ipynb is a hard link.*put a copy in its place"):
+                read_it()
+
+    def test_a_hard_link_is_a_file_where_the_instructor_names_it(self, tmp_path: Path, warmup: Assignment):
         write(tmp_path / "one.ipynb", solved())
         (tmp_path / "two.ipynb").hardlink_to(tmp_path / "one.ipynb")
         assert checked(read_submission(tmp_path / "two.ipynb", warmup)).unreadable == ""
@@ -453,6 +469,28 @@ class TestFolder:
         (folder / "answer\n.pdf").write_text("x")
         with pytest.raises(SubmissionError, match=r"expected warmup.ipynb, found answer\\n.pdf\."):
             find_notebook(folder, warmup)
+
+    def test_a_folder_with_more_files_than_anybody_looks_at_is_told_to_the_student(
+        self, course_root: Path, warmup: Assignment, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("autograder.folders.MAX_ENTRIES", 20)
+        path = submit(course_root, "ada")
+        for number in range(30):
+            (path.parent / f"{number}.txt").touch()
+        assert find_notebook(path.parent, warmup) == path
+        path.rename(path.with_name("final.ipynb"))
+        with pytest.raises(SubmissionError, match="more than 20 other files"):
+            find_notebook(path.parent, warmup)
+
+    def test_of_many_huge_notebooks_not_all_are_read(self, course_root: Path, warmup: Assignment):
+        small = replace(warmup, limits=replace(warmup.limits, notebook_mb=1))
+        folder = course_root / "submitted/ada/warmup"
+        wanted = write(folder / "a.ipynb", solved())
+        for number in range(9):
+            with (folder / f"b{number}.ipynb").open("wb") as file:
+                file.truncate(2**20)
+        write(folder / "z.ipynb", without(solved(), "centre"))
+        assert find_notebook(folder, small) == wanted
 
     def test_a_folder_that_is_a_link_is_refused(self, tmp_path: Path, warmup: Assignment):
         (tmp_path / "link").symlink_to(tmp_path)

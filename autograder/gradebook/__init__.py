@@ -11,9 +11,18 @@ grades stored (``storing``, with ``lateness`` and ``files``), read again (``read
 
 from autograder.gradebook.files import RESULT_FILE
 from autograder.gradebook.lateness import apply_late_penalties, late_penalty
+from autograder.gradebook.locking import only_run
 from autograder.gradebook.opening import Gradebook, backup, database_file, open_gradebook
 from autograder.gradebook.pages import write_feedback
-from autograder.gradebook.reading import Standing, graded_digest, graded_digests, read_report, standings
+from autograder.gradebook.reading import (
+    Standing,
+    damaged_result,
+    graded_digest,
+    graded_digests,
+    left_out,
+    read_report,
+    standings,
+)
 from autograder.gradebook.registering import register
 from autograder.gradebook.storing import enter, store, store_timestamp
 from autograder.notebook import notebook_text
@@ -24,12 +33,15 @@ __all__ = [
     "Standing",
     "apply_late_penalties",
     "backup",
+    "damaged_result",
     "database_file",
     "enter",
     "graded_digest",
     "graded_digests",
     "late_penalty",
+    "left_out",
     "notebook_text",
+    "only_run",
     "open_gradebook",
     "read_report",
     "register",

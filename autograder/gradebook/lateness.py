@@ -6,8 +6,8 @@ import math
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from autograder.course import Assignment, LatePolicy
-from autograder.gradebook.opening import Gradebook, transaction
+from autograder.course import Assignment, Course, LatePolicy
+from autograder.gradebook.opening import Gradebook, backup, transaction
 from autograder.gradebook.registering import cells_of
 
 if TYPE_CHECKING:
@@ -33,25 +33,56 @@ def late_penalty(policy: LatePolicy, max_score: float, score: float, seconds_lat
     return min(max_score * percent / 100, max(score, 0.0)) or None
 
 
-def apply_late_penalties(gradebook: Gradebook, assignment: Assignment) -> None:
-    """Work out every late penalty of the assignment anew, as after grading by hand or a change of the policy."""
+def apply_late_penalties(gradebook: Gradebook, assignment: Assignment, course: Course | None = None) -> None:
+    """Work out every late penalty of the assignment anew, as after grading by hand or a change of the policy.
+
+    Args:
+        gradebook: From ``open_gradebook``.
+        assignment: The assignment.
+        course: The course, where its gradebook is to be copied aside before the first penalty changes.
+
+    Raises:
+        GradebookError: The assignment is not registered, or the gradebook could not be copied or written.
+    """
     from sqlalchemy import select
 
     submissions, notebooks = gradebook.tables["submitted_assignment"], gradebook.tables["submitted_notebook"]
     with transaction(gradebook.engine) as connection:
         cells = cells_of(gradebook, connection, assignment)
-        for submitted, notebook in connection.execute(
+        everybody = connection.execute(
             select(submissions.c.id, notebooks.c.id)
             .join(notebooks, notebooks.c.assignment_id == submissions.c.id)
             .where(submissions.c.assignment_id == cells.assignment, notebooks.c.notebook_id == cells.notebook)
-        ).all():
-            write_penalty(gradebook, connection, assignment, submitted, notebook)
+        ).all()
+        penalties = {
+            notebook: _penalty(gradebook, connection, assignment, submitted, notebook)
+            for submitted, notebook in everybody
+        }
+        changed = {notebook: new for notebook, (old, new) in penalties.items() if old != new}
+        if changed and course is not None:
+            backup(course)
+        for notebook, new in changed.items():
+            _write(gradebook, connection, notebook, new)
 
 
 def write_penalty(
     gradebook: Gradebook, connection: Connection, assignment: Assignment, submitted: str, notebook: str
 ) -> None:
     """Work out one submission's penalty from its timestamp and its points in the gradebook as they are now."""
+    old, new = _penalty(gradebook, connection, assignment, submitted, notebook)
+    if new != old:
+        _write(gradebook, connection, notebook, new)
+
+
+def _write(gradebook: Gradebook, connection: Connection, notebook: str, penalty: float | None) -> None:
+    notebooks = gradebook.tables["submitted_notebook"]
+    connection.execute(notebooks.update().where(notebooks.c.id == notebook).values(late_submission_penalty=penalty))
+
+
+def _penalty(
+    gradebook: Gradebook, connection: Connection, assignment: Assignment, submitted: str, notebook: str
+) -> tuple[float | None, float | None]:
+    """One submission's penalty as the gradebook has it, and as it should be."""
     from sqlalchemy import select
 
     submissions, notebooks = gradebook.tables["submitted_assignment"], gradebook.tables["submitted_notebook"]
@@ -77,8 +108,7 @@ def write_penalty(
         ).all()
         score = math.fsum(counted(*row) or 0.0 for row in points)
         penalty = late_penalty(assignment.late, assignment.max_score, score, late)
-    if penalty != old:
-        connection.execute(notebooks.update().where(notebooks.c.id == notebook).values(late_submission_penalty=penalty))
+    return old, penalty
 
 
 def counted(auto: float | None, manual: float | None, extra: float | None) -> float | None:

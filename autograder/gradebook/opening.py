@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import re
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _BUSY_SECONDS = 30.0
 _BACKUPS = 5
+_LEFT_BEHIND_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -112,14 +114,16 @@ def database_file(course: Course) -> Path | None:
 
 
 def backup(course: Course) -> Path | None:
-    """Copy an SQLite gradebook aside, into ``.gradebook-backups/`` beside it; the last five are kept.
+    """Copy an SQLite gradebook aside, into ``.gradebook-backups/`` beside it; the last five states are kept.
+
+    The copy is of one moment, is looked through for damage, and is there as a whole or not at all.
 
     Returns:
-        The copy, or None where there is nothing to copy: no gradebook yet, or one on a server, whose own
-        tools (``pg_dump``) do this.
+        The copy, which may be an earlier one where nothing has changed since; or None where there is nothing to copy:
+        no gradebook yet, or one on a server, whose own tools (``pg_dump``) do this.
 
     Raises:
-        GradebookError: The gradebook could not be copied.
+        GradebookError: The gradebook is damaged, or could not be copied.
     """
     file = database_file(course)
     if file is None or not file.exists() or file.stat().st_size == 0:
@@ -127,24 +131,62 @@ def backup(course: Course) -> Path | None:
     folder = file.parent / ".gradebook-backups"
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     target = folder / f"{file.stem}-{stamp}{file.suffix}"
+    part = folder / f".{target.name}.part"
     try:
         folder.mkdir(exist_ok=True)
-        with (
-            contextlib.closing(
-                sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
-            ) as old,
-            contextlib.closing(sqlite3.connect(target)) as new,
-        ):
-            old.backup(new)
+        _copy_database(file, part)
+        earlier = sorted(folder.glob(f"{file.stem}-*{file.suffix}"))
+        if earlier and _contents(part) == _contents(earlier[-1]):
+            part.unlink()
+            target = earlier.pop()
+        else:
+            part.replace(target)
     except (sqlite3.Error, OSError) as error:
-        target.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        said = one_line(getattr(error, "strerror", None) or error)
         raise GradebookError(
-            f"{file}: the gradebook could not be copied to {folder} before this run changes it: {one_line(error)}. "
-            "Make room or mend the permissions there, then run again."
+            f"{file}: the gradebook could not be copied to {folder} before this run changes it: {said}. "
+            f"{_way_out(said) or 'Make room or mend the permissions there, then run again.'}"
         ) from error
-    for older in sorted(folder.glob(f"{file.stem}-*{file.suffix}"))[:-_BACKUPS]:
+    for older in earlier[: 1 - _BACKUPS]:
         older.unlink(missing_ok=True)
+    for left in folder.glob(".*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _LEFT_BEHIND_SECONDS:
+                left.unlink()
     return target
+
+
+def _copy_database(file: Path, target: Path) -> None:
+    """Copy an SQLite database as it is at one moment.
+
+    Raises:
+        sqlite3.Error: It is locked for too long, or damaged.
+    """
+    last = time.monotonic() + _BUSY_SECONDS
+
+    def in_time(status: int, remaining: int, total: int) -> None:  # noqa: ARG001 - sqlite3's signature
+        # By itself it would wait for a lock for ever.
+        if time.monotonic() > last and remaining:
+            raise sqlite3.OperationalError("database is locked")
+
+    address = f"{file.resolve().as_uri()}?mode=ro"
+    with (
+        contextlib.closing(sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS)) as old,
+        contextlib.closing(sqlite3.connect(target)) as new,
+    ):
+        old.execute("SELECT 1 FROM sqlite_master").fetchall()
+        old.backup(new, progress=in_time)
+        damage = new.execute("PRAGMA quick_check(1)").fetchall()
+    if damage != [("ok",)]:
+        raise sqlite3.DatabaseError(f"database disk image is malformed ({one_line(damage[0][0])})")
+
+
+def _contents(database: Path) -> bytes:
+    """A database's bytes without the counters in its header, which change where nothing else does."""
+    content = database.read_bytes()
+    return content[:24] + content[28:92] + content[100:]
 
 
 def _prepare(engine: Engine, shown: str, course: Course, create: bool) -> None:
@@ -232,19 +274,23 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 def _explained(error: Exception, url: str) -> GradebookError:
     said = one_line(getattr(error, "orig", None) or error)
+    otherwise = "Run `autograder doctor`; nothing of the grade that was being written has been kept."
+    return GradebookError(f"{url}: the gradebook says: {said}. {_way_out(said) or otherwise}")
+
+
+def _way_out(said: str) -> str:
+    """What to do where a database says this; empty where nobody knows."""
     if "locked" in said:
-        way_out = "Another program has it open for writing. Close it (or wait), then run again."
-    elif "readonly" in said or "read-only" in said or "permission denied" in said.lower():
-        way_out = "It can be read but not written. Mend the permissions of the file and its folder."
-    elif "unable to open" in said:
-        way_out = "Its folder is missing, or closed to you. Look at `database` in gradebook_config.yaml."
-    elif "not a database" in said or "malformed" in said:
-        way_out = "The file is damaged or no database. Put back a copy from .gradebook-backups/, or move it away."
-    elif "disk" in said and "full" in said:
-        way_out = "Make room on the disk, then run again."
-    else:
-        way_out = "Run `autograder doctor`; nothing of the grade that was being written has been kept."
-    return GradebookError(f"{url}: the gradebook says: {said}. {way_out}")
+        return "Another program has it open for writing. Close it (or wait), then run again."
+    if re.search("read-?only|permission denied", said, re.IGNORECASE):
+        return "It can be read but not written. Mend the permissions of the file and its folder, or the disk's."
+    if "unable to open" in said:
+        return "Its folder is missing, or closed to you. Look at `database` in gradebook_config.yaml."
+    if "not a database" in said or "malformed" in said:
+        return "The file is damaged or no database. Put back a copy from .gradebook-backups/, or move it away."
+    if "full" in said or "No space left" in said:
+        return "Make room on the disk, then run again."
+    return ""
 
 
 def one_line(error: object) -> str:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from autograder.course import Assignment, Course
-from autograder.errors import GradebookError
+from autograder.errors import GradebookError, RefusedError
 from autograder.feedback import feedback_html
+from autograder.folders import read_regular
 from autograder.gradebook.files import write_atomically
 from autograder.gradebook.opening import Gradebook, one_line
-from autograder.gradebook.reading import Standing, standings
+from autograder.gradebook.reading import Standing, graded_digest, standings
 from autograder.gradebook.registering import cells_of
 from autograder.notebook import joined
 
@@ -35,6 +36,11 @@ def write_feedback(gradebook: Gradebook, course: Course, assignment: Assignment,
             f"{source}: {student} has no graded submission of {assignment.name}. "
             f"Run autograder grade {assignment.name} --student {student}."
         )
+    if graded_digest(gradebook, course, student, assignment) is None:
+        raise GradebookError(
+            f"{source.parent}: the result there is damaged, or of another run than the scores in the gradebook, as "
+            f"after a run that was stopped. Run autograder grade {assignment.name} --student {student}."
+        )
     comments = _comments(gradebook, assignment, student)
     try:
         notebook = _with_scores(json.loads(source.read_text(encoding="utf-8")), assignment, standing, comments)
@@ -56,8 +62,12 @@ def write_feedback(gradebook: Gradebook, course: Course, assignment: Assignment,
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("timestamp.txt", "submission_secret.txt"):
             given = course.root / "submitted" / student / assignment.name / name
-            if given.is_file() and not given.is_symlink() and given.stat().st_size < 4096:
-                write_atomically(folder / name, given.read_text(encoding="utf-8", errors="replace"))
+            try:
+                content, size = read_regular(given, 4096, one_name=True)
+            except RefusedError:
+                continue
+            if size <= 4096:
+                write_atomically(folder / name, content.decode("utf-8", "replace"))
         write_atomically(folder / f"{assignment.notebook}.html", page)
     except OSError as error:
         raise GradebookError(

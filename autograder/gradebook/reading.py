@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autograder.course import Assignment, Course
 from autograder.errors import GradebookError
-from autograder.gradebook.files import read_result
+from autograder.gradebook.files import RESULT_FILE, read_result
 from autograder.gradebook.lateness import counted
 from autograder.gradebook.opening import Gradebook
 from autograder.gradebook.registering import cells_of
@@ -44,8 +46,10 @@ class Standing:
     needs_manual_grade: bool
 
 
-def graded_digests(gradebook: Gradebook, course: Course, assignment: Assignment) -> dict[str, str]:
-    """By student: the digest of the grade that the gradebook holds, for those that have a whole one.
+def graded_digests(
+    gradebook: Gradebook, course: Course, assignment: Assignment, *, student: str | None = None
+) -> dict[str, str]:
+    """By student, or for one alone: the digest of the grade that the gradebook holds, where there is a whole one.
 
     Whole means: the result and the executed notebook are there, and each row's score in the gradebook is the
     one in the result. So a submission is graded again where a run was killed in the middle, where
@@ -53,32 +57,47 @@ def graded_digests(gradebook: Gradebook, course: Course, assignment: Assignment)
     """
     with gradebook.engine.connect() as connection:
         try:
-            held = _grades_by_student(gradebook, connection, assignment)
+            held = _grades_by_student(gradebook, connection, assignment, student)
         except GradebookError:
             return {}
     digests = {}
-    for student, grades in held.items():
-        folder = course.root / "autograded" / student / assignment.name
-        report = read_report(course, student, assignment)
+    for each, grades in held.items():
+        folder = course.root / "autograded" / each / assignment.name
+        report = read_report(course, each, assignment)
         if report is None or not (folder / f"{assignment.notebook}.ipynb").is_file():
             continue
         expected = {row.test_id: row.score for row in report.rows}
         if {grade.name: grade.auto_score for grade in grades if grade.name not in assignment.manual} == expected:
-            digests[student] = report.digest
+            digests[each] = report.digest
     return digests
 
 
 def graded_digest(gradebook: Gradebook, course: Course, student: str, assignment: Assignment) -> str | None:
     """The digest of one student's grade, or None where there is no whole one; for many, ``graded_digests``."""
-    return graded_digests(gradebook, course, assignment).get(student)
+    return graded_digests(gradebook, course, assignment, student=student).get(student)
 
 
 def read_report(course: Course, student: str, assignment: Assignment) -> Report | None:
     """The report of the last grading, without the cells' outputs, or None where there is none."""
     try:
-        return report_from_dict(read_result(course.root / "autograded" / student / assignment.name)["report"])
-    except (KeyError, TypeError, ValueError, AttributeError):
+        report = report_from_dict(read_result(course.root / "autograded" / student / assignment.name)["report"])
+        # What is damaged may read as a report, and not be one that has a score.
+        whole = isinstance(report.digest, str) and report.score is not None
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
         return None
+    return report if whole else None
+
+
+def damaged_result(course: Course, student: str, assignment: Assignment) -> Path | None:
+    """The file with the result of the last grading where it is there and cannot be read, else None."""
+    path = course.root / "autograded" / student / assignment.name / RESULT_FILE
+    return path if os.path.lexists(path) and read_report(course, student, assignment) is None else None
+
+
+def left_out(course: Course, student: str, assignment: Assignment) -> tuple[str, ...]:
+    """What was handed in beside the notebook and not copied to ``autograded/``, each with the reason, for people."""
+    found = read_result(course.root / "autograded" / student / assignment.name).get("left_out")
+    return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
 
 
 def standings(gradebook: Gradebook, assignment: Assignment, *, student: str | None = None) -> tuple[Standing, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from autograder.course import Assignment, Course
 from autograder.errors import GradebookError
 from autograder.feedback import annotated, row_comment
-from autograder.gradebook.files import RESULT_FILE, copy_companions, read_result, write_atomically
+from autograder.gradebook.files import RESULT_FILE, copy_companions, read_result, settle, write_atomically
 from autograder.gradebook.lateness import write_penalty
 from autograder.gradebook.opening import Cells, Gradebook, transaction
 from autograder.gradebook.registering import cells_of, new_id
@@ -52,22 +52,25 @@ def store(gradebook: Gradebook, course: Course, assignment: Assignment, submissi
         return False
     student = _known_student(submission.student)
     folder = course.root / "autograded" / student / assignment.name
-    before = read_result(folder)
+    before = read_result(folder).get("answers")
+    earlier = before if isinstance(before, dict) else {}
     answers = _answers(submission, assignment)
     with transaction(gradebook.engine) as connection:
         cells = cells_of(gradebook, connection, assignment)
         submitted, notebook = _entry(gradebook, connection, cells, student, submission.timestamp)
-        _write_scores(gradebook, connection, cells, notebook, assignment, report, answers, before.get("answers", {}))
+        _write_scores(gradebook, connection, cells, notebook, assignment, report, answers, earlier)
         write_penalty(gradebook, connection, assignment, submitted, notebook)
     notebook_tree = annotated(submission, report, assignment)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        copy_companions(course, assignment, student, folder)
+        left_out = copy_companions(course, assignment, student, folder)
         write_atomically(folder / f"{assignment.notebook}.ipynb", notebook_text(notebook_tree))
         write_atomically(folder / "timestamp.txt", f"{submission.timestamp}\n" if submission.timestamp else None)
+        settle(folder)
         result = {
             "report": replace(report, cells=()).as_dict(),
             "answers": {n: a for n, (a, _) in answers.items()},
+            "left_out": list(left_out),
         }
         write_atomically(folder / RESULT_FILE, json.dumps(result, ensure_ascii=False, indent=1) + "\n")
     except OSError as error:
