@@ -1,11 +1,13 @@
 """Scores in nbgrader's gradebook: whole or not at all, and never over what a person gave."""
 
+import contextlib
 import json
 import os
 import shutil
 import signal
 import socket
 import sqlite3
+import stat
 import subprocess
 import sys
 import textwrap
@@ -16,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autograder import gradebook as module
 from autograder.course import Assignment, Course, LatePolicy, Row, load_course
-from autograder.errors import GradebookError
+from autograder.errors import GradebookError, RefusedError, SubmissionError
 from autograder.gradebook import (
     RESULT_FILE,
     Gradebook,
@@ -41,7 +43,7 @@ from autograder.gradebook import (
     write_feedback,
 )
 from autograder.report import CellRun, CheckResult, Report, RowResult
-from autograder.submission import Submission, read_submission
+from autograder.submission import Submission, find_notebook, read_submission, unread_submission
 from tests.courses import cell, make_course, solved, submit, untouched, write
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")  # nbgrader's own, where tests use its API
@@ -544,6 +546,68 @@ def test_what_an_earlier_submission_left_is_gone(course: Course, gradebook: Grad
         (beside(course) / name).parent.mkdir(exist_ok=True)
         (beside(course) / name).write_text("x")
         assert copied(course, gradebook) == ({name}, "")
+
+
+NAMES = st.binary(min_size=1, max_size=12).filter(lambda name: name != b".." and not set(b"/\0") & set(name))
+OURS = st.sampled_from([b"warmup.ipynb", b"data.csv", b"timestamp.txt", b"a"])
+TREE = st.lists(
+    st.tuples(
+        st.lists(NAMES | OURS, min_size=1, max_size=9),
+        st.sampled_from(["", ".txt", ".ipynb", ".html"]),
+        st.sampled_from(["file", "folder", "link", "hard link", "pipe"]),
+    ),
+    max_size=8,
+)
+
+
+def plant(folder: Path, parts: list[bytes], suffix: str, kind: str, secret: Path) -> None:
+    """Put something into a folder, as far as nothing else is in the way."""
+    path = folder.joinpath(*map(os.fsdecode, parts[:-1])) / f"{os.fsdecode(parts[-1])}{suffix}"
+    with contextlib.suppress(FileExistsError, NotADirectoryError, IsADirectoryError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        match kind:
+            case "file":
+                path.write_text("x")
+            case "folder":
+                path.mkdir()
+            case "link":
+                path.symlink_to(secret)
+            case "hard link":
+                path.hardlink_to(secret)
+            case "pipe":
+                os.mkfifo(path)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(tree=TREE)
+def test_whatever_lies_beside_a_notebook_it_is_refused_or_graded_and_nothing_but_plain_files_is_copied(
+    course: Course, warmup: Assignment, gradebook: Gradebook, tree: list[tuple[list[bytes], str, str]]
+) -> None:
+    folder = course.root / "submitted/ada/warmup"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    secret = course.root / "solutions/warmup/__init__.py"
+    for parts, suffix, kind in tree:
+        plant(folder, parts, suffix, kind, secret)
+    said = ""
+    try:
+        submission = read_submission(find_notebook(folder, warmup), warmup, student="ada")
+    except RefusedError as refused:
+        submission, said = None, str(refused)
+    except SubmissionError as unread:
+        said = str(unread)
+        submission = unread_submission(warmup, said, student="ada")
+    assert said.isprintable()
+    if submission is None:
+        return
+    assert store(gradebook, course, warmup, submission, graded(digest=submission.digest))
+    assert graded_digest(gradebook, course, "ada", warmup) == submission.digest
+    copies = course.root / "autograded/ada/warmup"
+    for path in copies.rglob("*"):
+        assert str(path.relative_to(copies)).isprintable()
+        assert path.is_dir() or stat.S_ISREG(path.lstat().st_mode)
+        assert not path.is_file() or secret.read_bytes() != path.read_bytes()
+    assert "".join(left_out(course, "ada", warmup)).isprintable()
 
 
 def test_a_hard_link_is_not_copied_to_a_students_feedback(course: Course, gradebook: Gradebook) -> None:

@@ -33,7 +33,7 @@ from autograder.gradebook import (
     read_report,
 )
 from autograder.provenance import digest_of, provenance, source_digest
-from tests.courses import CONFIG, make_course, solved, submit, untouched
+from tests.courses import CHECKS, CONFIG, make_course, solved, submit, untouched
 
 pytestmark = pytest.mark.sandbox
 
@@ -289,6 +289,30 @@ def test_a_gradebook_that_stays_locked_is_named(root: Path, kind: str) -> None:
     assert f"{root / 'gradebook.db'}: the gradebook" in said
     assert "database is locked. Another program has it open for writing." in said
     assert scores(root, "ada") == OLD
+
+
+def test_a_gradebook_that_is_locked_in_the_middle_of_a_run_costs_what_cannot_be_stored(root: Path) -> None:
+    checks = root / "autograder/checks/warmup/test_warmup.py"
+    holder = f"""
+import sqlite3
+
+BOOK = sqlite3.connect({str(root / "gradebook.db")!r}, isolation_level=None)
+
+
+@check("scale")
+def test_that_locks(student: Student) -> None:
+    \"\"\"Somebody else begins to write.\"\"\"
+    if not BOOK.in_transaction:
+        BOOK.execute("BEGIN IMMEDIATE")
+"""
+    checks.write_text(CHECKS + textwrap.dedent(holder))
+    said = refusal(grade(root))
+    for student in ("ada", "bob"):
+        assert f"{student}: failed: sqlite:///{root / 'gradebook.db'}: the gradebook says: database is locked" in said
+    assert (scores(root, "ada"), scores(root, "bob")) == (OLD, NEW)
+    checks.write_text(CHECKS)
+    assert grade(root).returncode == 0
+    assert (scores(root, "ada"), scores(root, "bob")) == (NEW, NEW)
 
 
 @pytest.mark.parametrize("start", [0, 8192])

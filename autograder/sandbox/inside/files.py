@@ -5,7 +5,6 @@ They come as one descriptor that holds their bytes, one file after the other, an
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 
@@ -87,5 +86,6 @@ def write(bundle: int, sizes: Sizes, folder: str) -> None:
 def importable(sizes: Sizes) -> None:
     """Let Python files be imported: the working folder comes last, so that nothing in it shadows a library."""
     if any(name.endswith(".py") for name, _ in sizes):
-        sys.path.append(os.getcwd())  # noqa: PTH109 - pathlib is not loaded here
-        importlib.invalidate_caches()
+        working = os.getcwd()  # noqa: PTH109 - pathlib is not loaded here
+        sys.path_importer_cache.pop(working, None)
+        sys.path.append(working)

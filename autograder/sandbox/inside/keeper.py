@@ -120,6 +120,8 @@ def _become_student(channel: socket.socket, settings: dict[str, Any], notebook: 
         if settings["kind"] != "none":
             confine.drop_capabilities(1 << confine.CAP_DAC_READ_SEARCH if settings.get("reading") else 0)
             confine.load_filter(settings["filter"])
+        # Not before: nothing but the student's own process looks for modules where the student can write.
+        files.importable(settings["files"])
         serve(channel, notebook, settings)
     except BaseException:
         os._exit(70)

@@ -101,7 +101,6 @@ def _enter(control: socket.socket, bundle: int, settings: dict[str, Any], notebo
                     files.write(bundle, settings["files"], settings["folder"])
                     os.chdir(settings["folder"])
         os.close(bundle)
-        files.importable(settings["files"])
         keep(control, settings, notebook)
     except BaseException as error:
         control.send(wire.encode({"failed": f"{type(error).__name__}: {error}"[:2000]}))
