@@ -109,6 +109,14 @@ def test_the_number_of_files_is_bounded():
         assert error_of(session, source).startswith("OSError: [Errno 28] No space left on device")
 
 
+@pytest.mark.parametrize("fill", ["open(str(i), 'wb').write(bytes(2**20))", "open(str(i), 'w').close()"])
+def test_without_a_file_system_of_its_own_a_submission_that_writes_too_much_is_ended(fill):
+    with Worker("landlock", ("numpy",)) as worker, worker.session(LIMITS) as session:
+        (run, after) = session.run([f"for i in range(10**6): {fill}", "import os; print(os.listdir('.'))"])
+    assert run.status == "died"
+    assert after.outputs[0]["text"] == "[]\n"
+
+
 @pytest.mark.parametrize(
     "result",
     ["np.zeros(2**24)", "[np.zeros(2**20)] * 20", "list(range(300_000))", "'x' * 2**27"],

@@ -26,7 +26,7 @@ GIVES_NOT: dict[Kind, tuple[str, ...]] = {
     "bubblewrap": (),
     "landlock": (
         "a submission can tell which files and processes there are on the machine, though not look into them",
-        "the disk is bounded for each file, not for all files of a submission together",
+        "the disk that all files of a submission take together is looked at twice a second, and not bounded in between",
         "where an ordinary user grades, processes are counted with all others of that user",
         "there is no /tmp and no /dev/shm: a notebook that writes there fails",
     ),

@@ -11,6 +11,7 @@ import select
 import shutil
 import socket
 import struct
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,8 @@ from .cells import Notebook
 from .student import serve
 
 COMMAND = struct.Struct("<cii")
+LOOK_SECONDS = 0.5
+MAX_FILES = 4096
 
 
 def keep(control: socket.socket, settings: dict[str, Any], notebook: Notebook) -> None:
@@ -39,9 +42,14 @@ def keep(control: socket.socket, settings: dict[str, Any], notebook: Notebook) -
 def _obey(control: socket.socket, settings: dict[str, Any], notebook: Notebook) -> None:
     control.send(wire.encode({"started": True}))
     ended: dict[int, int] = {}
+    looked = 0.0
     while True:
-        readable, _, _ = select.select([control], [], [], 0.5)
+        readable, _, _ = select.select([control], [], [], LOOK_SECONDS)
         _bury(ended)
+        if settings["kind"] == "landlock" and time.monotonic() - looked > LOOK_SECONDS:
+            if _is_too_full(2 * settings["file_mb"] * 2**20):
+                _clear("landlock")
+            looked = time.monotonic()
         if not readable:
             continue
         packet, fds, _, _ = socket.recv_fds(control, COMMAND.size, 1)
@@ -78,6 +86,21 @@ def _bury(ended: dict[int, int]) -> None:
         ended[pid] = status
         if len(ended) > 1000:
             ended.clear()
+
+
+def _is_too_full(most: int) -> bool:
+    """Whether the working folder, which no file system of its own bounds, holds too many bytes or files."""
+    left, files, folders = most, MAX_FILES, ["."]
+    while folders:
+        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                files -= 1
+                left -= entry.stat(follow_symlinks=False).st_blocks * 512
+                if files < 0 or left < 0:
+                    return True
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+    return False
 
 
 def _clear(kind: str) -> None:
