@@ -254,7 +254,16 @@ def export(
         apply_late_penalties(gradebook, chosen, opened)
         found = standings(gradebook, chosen)
     if output is None:
-        write(found, chosen, opened, sys.stdout)
+        try:
+            write(found, chosen, opened, sys.stdout)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise AutograderError(
+                f"the table could not be written: {error.strerror}. Make room, then try again."
+            ) from error
         return
     try:
         with output.open("w", encoding="utf-8", newline="") as file:

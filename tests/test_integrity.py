@@ -338,6 +338,20 @@ def test_a_damaged_result_is_named_and_graded_anew(root: Path, content: bytes) -
     assert result(root, "ada")["report"]["score"] == 10.0
 
 
+def test_a_table_that_there_is_no_room_for_is_no_whole_table_and_it_is_said(root: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [Path(sys.executable).with_name("autograder"), "export", "warmup"],
+            cwd=root,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert "the table could not be written: No space left on device. Make room" in done.stderr
+
+
 # Two at once
 
 
