@@ -213,14 +213,14 @@ def assignment_digest(assignment: Assignment) -> str:
     for label, notebook in (("master", assignment.master), ("release", assignment.release)):
         if notebook.is_file():
             add(label, notebook.read_bytes())
-    for name, path in assignment.given.items():
+    for given, path in assignment.given.items():
         if path.is_file():
-            add(f"files/{name}", path.read_bytes())
+            add(f"files/{given}", path.read_bytes())
     for label, folder in (("checks", assignment.checks), ("solutions", assignment.solutions)):
-        for place, path in sorted((path.relative_to(folder), path) for path in folder.rglob("*")):
-            cached = any(part.startswith(".") or part == "__pycache__" for part in place.parts)
+        for name, path in sorted((path.relative_to(folder), path) for path in folder.rglob("*")):
+            cached = any(part.startswith(".") or part == "__pycache__" for part in name.parts)
             if not cached and path.is_file():
-                add(f"{label}/{place.as_posix()}", path.read_bytes())
+                add(f"{label}/{name.as_posix()}", path.read_bytes())
     return digest.hexdigest()
 
 

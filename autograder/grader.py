@@ -151,7 +151,7 @@ def _grade(
     worker: Worker, assignment: Assignment, submission: Submission, suite: Suite
 ) -> tuple[tuple[RowResult, ...], tuple[CellRun, ...]]:
     cells = code_cells(submission)
-    with worker.session(assignment.limits, submission.files) as session:
+    with worker.session(assignment.limits, files=submission.files) as session:
         runs = session.run([source for _, source in cells])
         placed = tuple(replace(run, index=cells[run.index][0]) for run in runs)
         return tuple(_rows(session, assignment, suite)), placed

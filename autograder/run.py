@@ -161,7 +161,7 @@ def _store(gradebook: Gradebook, course: Course, assignment: Assignment, graded:
 def _with_damage(folder: SubmittedFolder, course: Course, assignment: Assignment) -> str:
     """The note on a submission, and that its last result was damaged."""
     path = None if folder.problem else damaged_result(course, folder.student, assignment)
-    said = f"{path} was damaged; the submission was graded anew, and answers graded by hand are listed again"
+    said = f"{path} was damaged; the submission was graded anew"
     return "; ".join(filter(None, (folder.note, said if path else "")))
 
 

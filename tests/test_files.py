@@ -236,26 +236,26 @@ def printed(session, *sources: str) -> str:
 @pytest.mark.parametrize("kind", ["bubblewrap", "none"])
 def test_the_notebook_reads_the_files_in_its_working_folder(kind):
     source = "import helpers, os, sys\nprint(sorted(os.listdir()), open('data.csv').read(), helpers.answer)"
-    with Worker(kind, ("numpy",)) as worker, worker.session(LIMITS, GIVEN) as session:
+    with Worker(kind, ("numpy",)) as worker, worker.session(LIMITS, files=GIVEN) as session:
         assert printed(session, source) == "['data.csv', 'empty.bin', 'helpers.py'] 1,2\n3,4\n 42\n"
 
 
 @pytest.mark.sandbox
 def test_no_submission_can_change_the_files(worker):
-    with worker.session(LIMITS, GIVEN) as session:
+    with worker.session(LIMITS, files=GIVEN) as session:
         assert printed(session, CHANGES) == "[] True\n"
 
 
 @pytest.mark.sandbox
 def test_files_are_what_they_were_after_a_cell_that_ends_python(worker):
-    with worker.session(LIMITS, GIVEN) as session:
+    with worker.session(LIMITS, files=GIVEN) as session:
         end = "import os\ntry: os.remove('data.csv')\nexcept OSError: pass\nos._exit(0)"
         assert printed(session, end, "print(open('data.csv').read())") == "1,2\n3,4\n\n"
 
 
 @pytest.mark.sandbox
 def test_a_row_reads_the_files_too(worker):
-    with worker.session(LIMITS, GIVEN) as session:
+    with worker.session(LIMITS, files=GIVEN) as session:
         session.run(["def f():\n    import helpers\n    return open('data.csv').read() + str(helpers.answer)"])
         with session.row() as row:
             assert row.exchange(("call", "f", (), {}), "f")[2] == "1,2\n3,4\n42"
@@ -265,20 +265,20 @@ def test_a_row_reads_the_files_too(worker):
 def test_nothing_in_the_working_folder_shadows_a_library(worker):
     plant = "for name in ('numpy', 'statistics', 'json'): open(f'{name}.py', 'w').write('planted = True')"
     look = "import statistics, json, numpy\nprint([hasattr(m, 'planted') for m in (statistics, json, numpy)])"
-    with worker.session(LIMITS, GIVEN) as session:
+    with worker.session(LIMITS, files=GIVEN) as session:
         assert printed(session, plant, look) == "[False, False, False]\n"
 
 
 @pytest.mark.sandbox
 def test_without_a_python_file_nothing_in_the_working_folder_is_imported(worker):
-    with worker.session(LIMITS, {"data.csv": b""}) as session:
+    with worker.session(LIMITS, files={"data.csv": b""}) as session:
         source = "import sys\nopen('mine.py', 'w').close()\nprint('/tmp' in sys.path)\nimport mine"
         assert "ModuleNotFoundError" in printed(session, source)
 
 
 @pytest.mark.sandbox
 def test_one_submissions_files_are_not_there_for_the_next(worker):
-    with worker.session(LIMITS, GIVEN):
+    with worker.session(LIMITS, files=GIVEN):
         pass
     with worker.session(LIMITS) as session:
         assert printed(session, "import os\nprint(os.listdir('/tmp'), os.listdir('/dev/shm'))") == "[] []\n"
@@ -287,7 +287,7 @@ def test_one_submissions_files_are_not_there_for_the_next(worker):
 @pytest.mark.sandbox
 def test_large_files_and_many_cross_whole(worker):
     files = {f"f{number}.bin": bytes([number]) * 70_000 for number in range(100)} | {"large.bin": os.urandom(2**22)}
-    with worker.session(LIMITS, files) as session:
+    with worker.session(LIMITS, files=files) as session:
         source = "import os\nprint(sum(os.path.getsize(f) for f in os.listdir()), open('f99.bin', 'rb').read()[-1])"
         assert printed(session, source) == f"{sum(map(len, files.values()))} 99\n"
 
@@ -295,7 +295,7 @@ def test_large_files_and_many_cross_whole(worker):
 @pytest.mark.sandbox
 def test_without_a_sandbox_the_folder_goes_with_the_submission():
     with Worker("none", ("numpy",)) as worker:
-        with worker.session(LIMITS, GIVEN) as session:
+        with worker.session(LIMITS, files=GIVEN) as session:
             folder = Path(printed(session, "import os\nprint(os.getcwd())").strip())
             assert folder.is_dir()
         assert not folder.exists()
