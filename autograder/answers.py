@@ -20,7 +20,9 @@ from autograder.sandbox.inside.wire import Opaque, Ref
 class Calls(Protocol):
     """The way to a student's functions: one message there, one reply back."""
 
-    generation: int
+    @property
+    def generation(self) -> int:
+        """Counts the processes behind it: what one gave cannot be passed to the next."""
 
     def exchange(self, message: tuple[Any, ...], function: str) -> Any:
         """Send a message about ``function`` and give the reply; raises ``Stopped``."""
@@ -113,7 +115,7 @@ class Answer:
         if shape == () and isinstance(self.value, bool | int | float | np.generic) and self._real_kind():
             return np.asarray(self.value)
         if not isinstance(self.value, np.ndarray):
-            raise Wrong(f"{self.label} should be a NumPy array, but it is {_kind(self.value)}.")
+            raise self._unlike("a NumPy array")
         if not self._real_kind():
             raise Wrong(f"{self.label} should hold real numbers, but its dtype is {self.value.dtype}.")
         if shape is not None and self.value.shape != shape:
@@ -129,7 +131,7 @@ class Answer:
         if isinstance(self.value, np.ndarray) and self.value.shape != ():
             raise Wrong(f"{self.label} should be one number, but it is an array of shape {self.value.shape}.")
         if not isinstance(self.value, int | float | np.generic | np.ndarray) or not self._real_kind():
-            raise Wrong(f"{self.label} should be one real number, but it is {_kind(self.value)}.")
+            raise self._unlike("one real number")
         return float(np.float64(self.value)) if isinstance(self.value, np.ndarray | np.generic) else _float(self.value)
 
     def unpack(self, *names: str) -> tuple[Answer, ...]:
@@ -140,7 +142,7 @@ class Answer:
         """
         expected = f"{len(names)} values ({', '.join(names)})"
         if not isinstance(self.value, tuple | list):
-            raise Wrong(f"{self.label} should be {expected}, but it is {_kind(self.value)}.")
+            raise self._unlike(expected)
         if len(self.value) != len(names):
             raise Wrong(f"{self.label} should be {expected}, but it holds {len(self.value)}.")
         return tuple(self._part(part, index, f"`{names[index]}`") for index, part in enumerate(self.value))
@@ -152,11 +154,9 @@ class Answer:
             Wrong: It is none, or keys are missing or too many.
         """
         if not isinstance(self.value, dict):
-            raise Wrong(
-                f"{self.label} should be a dict with the keys {', '.join(keys)}, but it is {_kind(self.value)}."
-            )
+            raise self._unlike(f"a dict with the keys {', '.join(keys)}")
         missing = [key for key in keys if key not in self.value]
-        extra = [_short(repr(key)) for key in self.value if key not in keys]
+        extra = [short(repr(key)) for key in self.value if key not in keys]
         if missing:
             raise Wrong(f"{self.label} lacks the {_plural(missing, 'key')} {', '.join(missing)}.")
         if extra:
@@ -186,7 +186,7 @@ class Answer:
                     for index, value in enumerate(values)
                 ]
             case ("raised", "TypeError", str(text), *_) if "not iterable" in text:
-                raise Wrong(f"{self.label} should be something to iterate over, but it is {_kind(self.value)}.")
+                raise self._unlike("something to iterate over")
             case reply:
                 raise stopped(reply, self.function)
 
@@ -207,6 +207,11 @@ class Answer:
             case reply:
                 raise stopped(reply, self.function)
 
+    def _unlike(self, wanted: str) -> Wrong:
+        """The verdict on an answer of another kind than was asked for."""
+        said = f"{self.label} should be {wanted}, but it is {_kind(self.value)}."
+        return Stopped(said, "nothing", self.function) if self.value is None and not self.ref.path else Wrong(said)
+
     def _part(self, value: Any, key: int | str, label: str) -> Answer:
         return dataclasses.replace(self, value=value, ref=Ref(self.ref.handle, (*self.ref.path, key)), label=label)
 
@@ -218,28 +223,34 @@ def stopped(reply: Any, function: str) -> Stopped:
     """What to tell the student of a reply that is no result."""
     match reply:
         case ("missing", ""):
-            return Stopped(f"`{function}` is not defined once your notebook has run from top to bottom.", "missing")
+            return Stopped(
+                f"`{function}` is not defined once your notebook has run from top to bottom.", "missing", function
+            )
         case ("missing", str(kind)):
             return Stopped(
-                f"`{function}` is not a function but a `{_short(kind)}` once your notebook has run.",
+                f"`{function}` is not a function but a `{short(kind)}` once your notebook has run.",
                 "missing",
+                function,
             )
         case ("raised", "NotImplementedError", _, str(where), int(), str()):
             if where in (function, ""):
-                return Stopped(f"`{function}` is not written yet: it raises NotImplementedError.", "unwritten")
-            return Stopped(f"`{function}` calls `{_short(where)}`, which is not written yet.", "raised")
+                return Stopped(
+                    f"`{function}` is not written yet: it raises NotImplementedError.", "unwritten", function
+                )
+            return Stopped(f"`{function}` calls `{short(where)}`, which is not written yet.", "raised", function)
         case ("raised", str(kind), str(text), str(where), int(line), str(source)):
-            said = f"{_short(kind)}: {_short(text, 300)}" if text else _short(kind)
-            place = f" It happened in `{_short(where)}`: `{_short(source, 160)}`." if source else ""
+            said = f"{short(kind)}: {short(text, 300)}" if text else short(kind)
+            place = f" It happened in `{short(where)}`: `{short(source, 160)}`." if source else ""
             if line and not source:
                 place = f" It happened in line {line} of a cell."
-            return Stopped(f"`{function}` raised {said.rstrip('.')}.{place}", "raised")
+            return Stopped(f"`{function}` raised {said.rstrip('.')}.{place}", "raised", function)
         case ("toolarge", str(why)):
             return Stopped(
-                f"What `{function}` gave is too large or too deep to be looked at ({_short(why, 120)}).",
+                f"What `{function}` gave is too large or too deep to be looked at ({short(why, 120)}).",
                 "uncrossable",
+                function,
             )
-    return Stopped(f"`{function}` gave something that cannot be read.", "protocol")
+    return Stopped(f"`{function}` gave something that cannot be read.", "protocol", function)
 
 
 def _result(calls: Calls, message: tuple[Any, ...], function: str, sent: tuple[Any, ...]) -> Answer:
@@ -297,7 +308,7 @@ def _kind(value: Any) -> str:
         case None:
             return "None (does the function return its result?)"
         case Opaque(type_name):
-            return f"a `{_short(type_name)}`"
+            return f"a `{short(type_name)}`"
         case np.ndarray():
             return f"an array of shape {value.shape}"
         case tuple() | list():
@@ -309,7 +320,7 @@ def _plural(things: list[str], word: str) -> str:
     return word if len(things) == 1 else word + "s"
 
 
-def _short(text: str, most: int = 80) -> str:
+def short(text: str, most: int = 80) -> str:
     """A text of the student's as one line that is safe to print, cut to ``most`` characters."""
     line = " ".join(text[: 4 * most].split())[:most]
     return "".join(character if character.isprintable() else "�" for character in line)

@@ -46,9 +46,11 @@ class Wrong(AssertionError):  # noqa: N818 - a verdict, not an error
 class Stopped(Wrong):
     """The student's code raised, hung, died or returned something that is no data, so there is nothing to compare.
 
-    ``kind`` is one of ``"missing"``, ``"raised"``, ``"timeout"``, ``"died"``, ``"uncrossable"``, ``"protocol"``.
+    ``kind`` is one of ``"missing"``, ``"unwritten"``, ``"raised"``, ``"nothing"`` (it gave None), ``"timeout"``,
+    ``"died"``, ``"uncrossable"``, ``"protocol"``; ``function`` is the one that was called, where known.
     """
 
-    def __init__(self, message: str, kind: str) -> None:
+    def __init__(self, message: str, kind: str, function: str = "") -> None:
         super().__init__(message)
         self.kind = kind
+        self.function = function

@@ -6,7 +6,7 @@ import atexit
 import functools
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -15,14 +15,18 @@ from autograder import course
 from autograder.course import Assignment, Row
 from autograder.errors import SandboxError
 from autograder.provenance import digest_of, provenance
+from autograder.reasons import told, why_undefined
 from autograder.report import CellRun, CheckResult, Report, RowResult
 from autograder.sandbox.probe import require
 from autograder.sandbox.worker import Kind, Session, Worker
 from autograder.standin import StandIn
-from autograder.submission import Submission, code_cells
+from autograder.submission import Submission, code_cells, solution_cells
 from autograder.suite import Suite, Verdict
 
 UNWRITTEN = frozenset({"missing", "unwritten"})
+
+Undefined = Callable[[str], str]
+"""Why a function is not defined once the notebook has run."""
 
 
 def grade(submission: Submission, assignment: Assignment, *, sandbox: Kind = "bubblewrap") -> Report:
@@ -154,21 +158,27 @@ def _grade(
     with worker.session(assignment.limits, files=submission.files) as session:
         runs = session.run([source for _, source in cells])
         placed = tuple(replace(run, index=cells[run.index][0]) for run in runs)
-        return tuple(_rows(session, assignment, suite)), placed
+        solutions = solution_cells(submission)
+        own = {name: solutions.get(row.name) for row in assignment.rows for name in row.functions}
+
+        def undefined(function: str) -> str:
+            return why_undefined(function, own.get(function), cells, placed)
+
+        return tuple(_rows(session, assignment, suite, undefined)), placed
 
 
-def _rows(session: Session, assignment: Assignment, suite: Suite) -> list[RowResult]:
+def _rows(session: Session, assignment: Assignment, suite: Suite, undefined: Undefined) -> list[RowResult]:
     """Check each row with the student's own functions, and where that fails again with correct earlier ones."""
     results: list[RowResult] = []
     for row in assignment.rows:
         checks = suite.rows()[row.name]
         with session.row() as calls:
             verdicts = suite.run(checks, calls)
-        result = _result(row, verdicts)
+        result = _result(row, verdicts, undefined)
         written = any(verdict.kind not in UNWRITTEN for verdict in verdicts)
         if result.fraction < 1 and not result.errored and written:
             earlier = assignment.rows[: len(results)]
-            result = _carried(session, row, suite, earlier, results, result)
+            result = _carried(session, row, suite, earlier, results, result, undefined)
         results.append(result)
     return results
 
@@ -180,6 +190,7 @@ def _carried(
     earlier: Sequence[Row],
     before: Sequence[RowResult],
     alone: RowResult,
+    undefined: Undefined,
 ) -> RowResult:
     """The best of the row's result and those with functions of earlier rows answered by the reference.
 
@@ -200,7 +211,7 @@ def _carried(
     for replaced in ([name for name in known if name in wrong], known):
         if replaced and best.fraction < 1:
             with StandIn(suite.reference) as answers, session.row(answers, replaced) as calls:
-                result = _result(row, suite.run(suite.rows()[row.name], calls))
+                result = _result(row, suite.run(suite.rows()[row.name], calls), undefined)
             if not result.errored and result.fraction > best.fraction:
                 best = replace(result, carried=tuple(name for name in replaced if name in calls.asked))
         if replaced == known:
@@ -208,8 +219,8 @@ def _carried(
     return best
 
 
-def _result(row: Row, verdicts: Sequence[Verdict]) -> RowResult:
-    return RowResult(row.name, row.test_id, row.points, tuple(verdict.result for verdict in verdicts))
+def _result(row: Row, verdicts: Sequence[Verdict], undefined: Undefined) -> RowResult:
+    return RowResult(row.name, row.test_id, row.points, told(verdicts, undefined))
 
 
 def _unreadable(submission: Submission, suite: Suite) -> tuple[RowResult, ...]:

@@ -20,6 +20,7 @@ __all__ = [
     "code_cells",
     "find_notebook",
     "read_submission",
+    "solution_cells",
     "submissions",
     "submitted_digest",
     "unread_submission",
@@ -136,6 +137,12 @@ def code_cells(submission: Submission) -> list[tuple[int, str]]:
     """The code cells of a submission, as (position in the notebook, source)."""
     cells: list[dict[str, Any]] = submission.notebook["cells"]
     return [(index, cell["source"]) for index, cell in enumerate(cells) if cell["cell_type"] == "code"]
+
+
+def solution_cells(submission: Submission) -> dict[str, int]:
+    """The positions of the solution cells in the notebook, by ``grade_id``."""
+    marks = [cell["metadata"].get("nbgrader", {}) for cell in submission.notebook["cells"]]
+    return {mark["grade_id"]: index for index, mark in enumerate(marks) if mark.get("solution")}
 
 
 def _digest(content: bytes, size: int, limit: int, files: bytes) -> str:

@@ -6,6 +6,7 @@ import re
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -56,10 +57,19 @@ class Check:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A check's result, and why there was no answer (``Stopped.kind``) where that is the reason."""
+    """A check's result.
+
+    Attributes:
+        result: What the report gets.
+        kind: Why there was no answer (``Stopped.kind``), where that is the reason.
+        function: The function that gave none, in that case.
+        called: The student's functions that the check called.
+    """
 
     result: CheckResult
     kind: str = ""
+    function: str = ""
+    called: frozenset[str] = frozenset()
 
 
 class Suite:
@@ -112,8 +122,9 @@ class Suite:
         Raises:
             SandboxError: The sandbox failed by itself.
         """
-        self._bench.calls = lambda _: _Nothing(calls)
-        return [self._verdict(check) for check in checks]
+        heard = _Heard(calls)
+        self._bench.calls = lambda _: nullcontext(heard)
+        return [self._verdict(check, heard) for check in checks]
 
     def close(self) -> None:
         """End the pytest session."""
@@ -125,16 +136,20 @@ class Suite:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _verdict(self, check: Check) -> Verdict:
+    def _verdict(self, check: Check, heard: _Heard) -> Verdict:
         self._recorder.error = None
+        heard.functions.clear()
         runtestprotocol(check.item, log=False, nextitem=None)
+        called = frozenset(heard.functions)
         match self._recorder.error:
             case None:
-                return Verdict(check.result("passed"))
+                return Verdict(check.result("passed"), called=called)
+            case Stopped() as error:
+                return Verdict(check.result("failed", str(error)), error.kind, error.function, called)
             case Wrong() as error:
-                return Verdict(check.result("failed", str(error)), error.kind if isinstance(error, Stopped) else "")
+                return Verdict(check.result("failed", str(error)), called=called)
             case AssertionError() if self._recorder.phase == "call":
-                return Verdict(check.result("failed"))
+                return Verdict(check.result("failed"), called=called)
             case SandboxError() as error:
                 raise error
             case error:
@@ -157,17 +172,23 @@ class Suite:
         return f"the checks in {self.assignment.checks} cannot be used: {details}"
 
 
-class _Nothing:
-    """Calls, as a context that neither opens nor closes them."""
+class _Heard:
+    """Calls that note which functions were called."""
 
     def __init__(self, calls: Calls) -> None:
         self.calls = calls
+        self.functions: set[str] = set()
 
-    def __enter__(self) -> Calls:
-        return self.calls
+    @property
+    def generation(self) -> int:
+        """As ``Calls.generation``."""
+        return self.calls.generation
 
-    def __exit__(self, *_: object) -> None:
-        pass
+    def exchange(self, message: tuple[Any, ...], function: str) -> Any:
+        """As ``Calls.exchange``."""
+        if message[0] == "call":
+            self.functions.add(function)
+        return self.calls.exchange(message, function)
 
 
 def _nobody(row: str) -> Any:

@@ -124,8 +124,27 @@ def test_a_function_defined_in_another_cell_counts(grader, assignment, tmp_path)
         ("import os\ndef scale(x, factor): os._exit(1)", "Python itself ended while `scale` ran"),
         ("def scale(x, factor): return object()", "it is a `object`"),
         ("def scale(x, factor): return {1, 2}", "it is a `set`"),
-        ("def scale(x, factor) return x", "`scale` is not defined once your notebook has run"),
-        ("del scale", "`scale` is not defined once your notebook has run from top to bottom."),
+        (
+            "# mine\ndef scale(x, factor) return x",
+            "`scale` is not defined: the cell that defines it has a SyntaxError in line 2: expected ':' "
+            "in `def scale(x, factor) return x`.",
+        ),
+        (
+            "def scale(x, factor):\nreturn x",
+            "the cell that defines it has an IndentationError in line 2: expected an indented block",
+        ),
+        (
+            "prnt(1)\n\ndef scale(x, factor): return x",
+            "`scale` is not defined: the cell that defines it raised NameError in line 1: "
+            "name 'prnt' is not defined in `prnt(1)`, before it got there.",
+        ),
+        (
+            "while True: pass\ndef scale(x, factor): return x",
+            "the cell that defines it did not finish within its time limit and was stopped before it got there.",
+        ),
+        ("import os\nos._exit(0)\ndef scale(x, f): pass", "Python itself ended while the cell that defines it ran"),
+        ("del scale", "`scale` is not defined: its cell raised NameError in line 1: name 'scale' is not defined"),
+        ("def Scale(x, factor): pass", "`scale` is not defined once your notebook has run from top to bottom."),
     ],
 )
 def test_the_student_is_told_what_is_wrong(grader, assignment, tmp_path, source, told):
@@ -133,6 +152,43 @@ def test_the_student_is_told_what_is_wrong(grader, assignment, tmp_path, source,
     assert rows(report)["scale"].score == 0
     assert told in reasons(report)[0]
     assert rows(report)["centre"].score == 6.0
+
+
+def test_a_cell_that_was_not_run_is_named_as_the_cause(grader, assignment, tmp_path):
+    tree = solved()
+    tree["cells"][2:2] = [own_cell(f"import os; os._exit({number})") for number in range(10)]
+    report = grader.grade(read_submission(write(tmp_path / "warmup.ipynb", tree), assignment), assignment)
+    told = "`scale` is not defined: the cell that defines it was not run: the cells before it used up"
+    assert rows(report)["scale"].checks[0].reason.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("source", "first", "again", "hints"),
+    [
+        ("raise NotImplementedError", "is not written yet: it raises", "`scale` is not written yet, as said above.", 0),
+        ("return None", "it is None (does the function", "`scale` gave None here too.", 0),
+        ("return x[99]", "raised IndexError", "`scale` raised IndexError here too.", 1),
+        ("while True: pass", "did not finish within 1 second", "`scale` did not finish here either.", 0),
+    ],
+)
+def test_a_function_that_never_works_has_its_cause_told_once_and_no_hints_but_on_what_it_is_for(
+    grader, tmp_path, source, first, again, hints
+):
+    hinted = CHECKS + MORE_CHECKS.replace("weight=3", 'weight=3, hint="Make a copy."')
+    assignment = checked_by(hinted, tmp_path / "course")
+    wrong = f"def scale(x, factor):\n    {source}"
+    one, other = rows(grader.grade(submitted(tmp_path, assignment, scale=wrong), assignment))["scale"].checks
+    assert first in one.reason
+    assert other.reason == again
+    assert [one.hint, other.hint] == ["Multiply every entry by the factor."[: None if hints else 0], ""]
+
+
+def test_a_function_that_works_in_one_check_keeps_the_hints_of_the_others(grader, tmp_path):
+    hinted = CHECKS + MORE_CHECKS.replace("weight=3", 'weight=3, hint="Make a copy."')
+    assignment = checked_by(hinted, tmp_path / "course")
+    sometimes = "def scale(x, factor):\n    return x * factor if len(x) > 4 else None"
+    one, other = rows(grader.grade(submitted(tmp_path, assignment, scale=sometimes), assignment))["scale"].checks
+    assert (one.outcome, other.hint) == ("passed", "Make a copy.")
 
 
 def test_printing_warning_and_plotting_cost_nothing(grader, assignment, tmp_path):

@@ -412,9 +412,10 @@ class RowCalls:
             raise Stopped(
                 f"`{function}` did not finish within the time limit in earlier checks, so it was not called again.",
                 "timeout",
+                function,
             )
         if time.monotonic() >= self.session.deadline:
-            raise Stopped("The submission's time was used up before this could be checked.", "timeout")
+            raise Stopped("The submission's time was used up before this could be checked.", "timeout", function)
         if self.channel is None:
             self._fork(function)
         assert self.channel is not None
@@ -447,16 +448,18 @@ class RowCalls:
             raise Stopped(
                 f"`{function}` did not finish within {limit}. Is there a loop that never ends?",
                 "timeout",
+                function,
             ) from None
         except wire.Closed:
             self.close()
             raise Stopped(
                 f"Python itself ended while `{function}` ran: it left with `exit`, ran out of memory, or crashed.",
                 "died",
+                function,
             ) from None
         except wire.WireError:
             self.close()
-            raise Stopped(f"`{function}` gave something that cannot be read.", "protocol") from None
+            raise Stopped(f"`{function}` gave something that cannot be read.", "protocol", function) from None
 
     def close(self) -> None:
         """End the row's fork."""
@@ -476,7 +479,7 @@ class RowCalls:
         while opened is None and self.session.restart():
             opened = self._opened()
         if opened is None:
-            raise Stopped(f"Python had ended before `{function}` could be called.", "died")
+            raise Stopped(f"Python had ended before `{function}` could be called.", "died", function)
         self.channel, self.pid = opened
         student = self.session.student
         self.outside = processes.child(student.outside, self.pid) if student and student.outside else None

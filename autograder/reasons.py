@@ -1,0 +1,121 @@
+"""What a student is told of a row: one cause once, hints only where they apply, and why a function is not there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from autograder.answers import short
+from autograder.report import CellRun, CheckResult
+from autograder.suite import Verdict
+
+
+def told(verdicts: Sequence[Verdict], undefined: Callable[[str], str]) -> tuple[CheckResult, ...]:
+    """The results of a row's checks as the student reads them.
+
+    Where a function works in none of the checks that call it, each cause is told in full once, and hints are left out:
+    they are about what a working function gets wrong. Where it raises, the first check's hint stays, which is about
+    what the function is for.
+
+    Args:
+        verdicts: Of one row, in order.
+        undefined: Why a function is not defined, as a sentence; empty where nothing is known.
+    """
+    never = {
+        name
+        for name in {verdict.function for verdict in verdicts if verdict.kind}
+        if all(verdict.function == name for verdict in verdicts if name in verdict.called)
+    }
+    results: list[CheckResult] = []
+    known: set[tuple[str, ...]] = set()
+    for verdict in verdicts:
+        result = verdict.result
+        if verdict.kind == "missing":
+            result = replace(result, reason=undefined(verdict.function) or result.reason)
+        if verdict.kind and verdict.function in never:
+            cause = _cause(verdict)
+            if cause in known:
+                result = replace(result, reason=_again(verdict))
+            if verdict.kind != "raised" or known:
+                result = replace(result, hint="")
+            known.add(cause)
+        results.append(result)
+    return tuple(results)
+
+
+def _cause(verdict: Verdict) -> tuple[str, ...]:
+    """What makes two failures one: an exception counts by its type and its place, since its text may tell of shapes."""
+    if verdict.kind != "raised":
+        return verdict.kind, verdict.function
+    said, _, place = verdict.result.reason.partition(" It happened in ")
+    return verdict.kind, verdict.function, _exception(said), place
+
+
+def _exception(reason: str) -> str:
+    found = re.search(r" raised (\w+)", reason)
+    return found[1] if found else ""
+
+
+def _again(verdict: Verdict) -> str:
+    name, exception = f"`{verdict.function}`", _exception(verdict.result.reason) or "an exception"
+    return {
+        "missing": f"{name} is not defined, as said above.",
+        "unwritten": f"{name} is not written yet, as said above.",
+        "nothing": f"{name} gave None here too.",
+        "raised": f"{name} raised {exception} here too.",
+        "timeout": f"{name} did not finish here either.",
+        "died": f"{name} ended Python here too.",
+    }.get(verdict.kind, f"{name} failed here in the same way.")
+
+
+def why_undefined(function: str, own: int | None, cells: Sequence[tuple[int, str]], runs: Sequence[CellRun]) -> str:
+    """Why a function is not defined after the notebook has run, where the cell that defines it did not run through.
+
+    Args:
+        function: The function's name.
+        own: The position of its row's solution cell.
+        cells: The code cells, as (position, source).
+        runs: How they ran, one each.
+
+    Returns:
+        A sentence for the student; empty where no such cell failed.
+    """
+    definition = re.compile(rf"^[ \t]*(?:async[ \t]+)?(?:def[ \t]+{function}\b|{function}[ \t]*[:=])", re.MULTILINE)
+    failed = [(index, source, run) for (index, source), run in zip(cells, runs, strict=True) if run.status != "ok"]
+    found = [each for each in failed if definition.search(each[1])] or [each for each in failed if each[0] == own]
+    if not found:
+        return ""
+    _, source, run = found[-1]
+    start = definition.search(source)
+    line = source.count("\n", 0, start.start()) + 1 if start else 0
+    return f"`{function}` is not defined: {_stopped(run, source, line)}"
+
+
+def _stopped(run: CellRun, source: str, definition: int) -> str:
+    """How the cell that defines a function, in line ``definition``, came to an end."""
+    cell = "the cell that defines it" if definition else "its cell"
+    match run.status:
+        case "timeout":
+            return f"{cell} did not finish within its time limit and was stopped before it got there."
+        case "died":
+            return f"Python itself ended while {cell} ran: it left with `exit`, ran out of memory, or crashed."
+        case "skipped":
+            return f"{cell} was not run: the cells before it used up the notebook's time, or ended Python too often."
+    error = next((output for output in run.outputs if output.get("output_type") == "error"), {})
+    name, said = short(str(error.get("ename", "")) or "an exception", 60), str(error.get("evalue", ""))
+    syntax = re.fullmatch(r"(.*) \(<ipython-input[^)]*, line (\d+)\)", said[:2000], re.DOTALL)
+    if syntax and name in ("SyntaxError", "IndentationError", "TabError"):
+        line, said, article = int(syntax[2]), syntax[1], "an" if name[0] == "I" else "a"
+        return f"{cell} has {article} {name}{_at(line, source, short(said, 120))}."
+    trace = re.search(r"Cell In ?\[\d+\], line (\d+)", "\n".join(map(str, error.get("traceback", ())))[:4000])
+    line = int(trace[1]) if trace else 0
+    before = ", before it got there" if 0 < line < definition else ""
+    return f"{cell} raised {name}{_at(line, source, short(said, 120))}{before}."
+
+
+def _at(line: int, source: str, said: str) -> str:
+    lines = source.splitlines()
+    place = f" in line {line}" if line else ""
+    text = short(lines[line - 1], 120).replace("`", "’") if 0 < line <= len(lines) else ""
+    return f"{place}{f': {said}' if said else ''}{f' in `{text}`' if text else ''}"
