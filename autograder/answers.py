@@ -115,7 +115,7 @@ class Answer:
         if shape == () and isinstance(self.value, bool | int | float | np.generic) and self._real_kind():
             return np.asarray(self.value)
         if not isinstance(self.value, np.ndarray):
-            raise self._unlike("a NumPy array")
+            raise self._verdict(f"{self.label} should be a NumPy array, but it is {_kind(self.value)}.")
         if not self._real_kind():
             raise Wrong(f"{self.label} should hold real numbers, but its dtype is {self.value.dtype}.")
         if shape is not None and self.value.shape != shape:
@@ -131,7 +131,7 @@ class Answer:
         if isinstance(self.value, np.ndarray) and self.value.shape != ():
             raise Wrong(f"{self.label} should be one number, but it is an array of shape {self.value.shape}.")
         if not isinstance(self.value, int | float | np.generic | np.ndarray) or not self._real_kind():
-            raise self._unlike("one real number")
+            raise self._verdict(f"{self.label} should be one real number, but it is {_kind(self.value)}.")
         return float(np.float64(self.value)) if isinstance(self.value, np.ndarray | np.generic) else _float(self.value)
 
     def unpack(self, *names: str) -> tuple[Answer, ...]:
@@ -142,7 +142,7 @@ class Answer:
         """
         expected = f"{len(names)} values ({', '.join(names)})"
         if not isinstance(self.value, tuple | list):
-            raise self._unlike(expected)
+            raise self._verdict(f"{self.label} should be {expected}, but it is {_kind(self.value)}.")
         if len(self.value) != len(names):
             raise Wrong(f"{self.label} should be {expected}, but it holds {len(self.value)}.")
         return tuple(self._part(part, index, f"`{names[index]}`") for index, part in enumerate(self.value))
@@ -154,7 +154,9 @@ class Answer:
             Wrong: It is none, or keys are missing or too many.
         """
         if not isinstance(self.value, dict):
-            raise self._unlike(f"a dict with the keys {', '.join(keys)}")
+            raise self._verdict(
+                f"{self.label} should be a dict with the keys {', '.join(keys)}, but it is {_kind(self.value)}."
+            )
         missing = [key for key in keys if key not in self.value]
         extra = [short(repr(key)) for key in self.value if key not in keys]
         if missing:
@@ -186,7 +188,7 @@ class Answer:
                     for index, value in enumerate(values)
                 ]
             case ("raised", "TypeError", str(text), *_) if "not iterable" in text:
-                raise self._unlike("something to iterate over")
+                raise self._verdict(f"{self.label} should be something to iterate over, but it is {_kind(self.value)}.")
             case reply:
                 raise stopped(reply, self.function)
 
@@ -207,10 +209,10 @@ class Answer:
             case reply:
                 raise stopped(reply, self.function)
 
-    def _unlike(self, wanted: str) -> Wrong:
-        """The verdict on an answer of another kind than was asked for."""
-        said = f"{self.label} should be {wanted}, but it is {_kind(self.value)}."
-        return Stopped(said, "nothing", self.function) if self.value is None and not self.ref.path else Wrong(said)
+    def _verdict(self, said: str) -> Wrong:
+        """The verdict on an answer of another kind than was asked for; None is no answer at all."""
+        nothing = self.value is None and not self.ref.path
+        return Stopped(said, "nothing", self.function) if nothing else Wrong(said)
 
     def _part(self, value: Any, key: int | str, label: str) -> Answer:
         return dataclasses.replace(self, value=value, ref=Ref(self.ref.handle, (*self.ref.path, key)), label=label)
