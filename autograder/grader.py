@@ -210,7 +210,7 @@ def _carried(
     best = alone
     for replaced in ([name for name in known if name in wrong], known):
         if replaced and best.fraction < 1:
-            with StandIn(suite.reference) as answers, session.row(answers, replaced) as calls:
+            with StandIn(suite.reference, wrong) as answers, session.row(answers, replaced) as calls:
                 result = _result(row, suite.run(suite.rows()[row.name], calls), undefined)
             if not result.errored and result.fraction > best.fraction:
                 best = replace(result, carried=tuple(name for name in replaced if name in calls.asked))

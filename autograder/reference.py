@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import inspect
+import math
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,8 @@ from autograder.sandbox.inside import wire
 
 if TYPE_CHECKING:
     from autograder.course import Assignment
+
+Random = np.random.Generator | np.random.RandomState
 
 MAX_ENTRIES = 50_000_000
 """Bounds the work of one answer: entries of the arguments times the largest integer among them."""
@@ -85,11 +89,21 @@ def load_reference(assignment: Assignment) -> Reference:
     return Reference(module)
 
 
-def answer(reference: Reference, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
+def answer(
+    reference: Reference, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], *, lenient: bool = True
+) -> tuple[Any, ...]:
     """Answer a call that a student's function makes of an earlier row's function.
 
     A generator crosses as the state of its bit generator, and its new state goes back; what a reference yields goes
     back as a list.
+
+    Args:
+        reference: What answers.
+        name: The function that is called.
+        arguments: Its positional arguments, as they crossed.
+        keywords: Its keyword arguments.
+        lenient: Whether arguments that the reference does not take are left out: a student's own function may take
+            more, with defaults. Only safe where that function is wrong anyway: to a right one they may matter.
 
     Returns:
         ``("answer", result, states, whether it is an iterator)``, or ``("failed", reason)`` where the arguments make no
@@ -98,22 +112,26 @@ def answer(reference: Reference, name: str, arguments: tuple[Any, ...], keywords
     try:
         if _work((arguments, keywords)) > MAX_ENTRIES:
             return ("failed", f"{name}: the arguments are too large")
-        generators: list[np.random.Generator] = []
+        generators: list[Random] = []
         taken = _with_generators(arguments, generators), _with_generators(keywords, generators)
+        if lenient:
+            taken = _known(reference, name, *taken)
         with np.errstate(all="ignore"):
-            result = getattr(reference, name)(*taken[0], **_known(reference, name, taken[1]))
+            result = getattr(reference, name)(*taken[0], **taken[1])
             iterator = hasattr(result, "__next__")
             if iterator:
                 result = list(result)
     except Exception as error:
         return ("failed", f"{name}: {type(error).__name__}: {str(error)[:200]}")
-    return ("answer", result, [dict(generator.bit_generator.state) for generator in generators], iterator)
+    return ("answer", result, [_state_of(generator) for generator in generators], iterator)
 
 
-def _known(reference: Reference, name: str, keywords: dict[str, Any]) -> dict[str, Any]:
-    """The keywords that the reference knows: a student's own function may take more, with defaults."""
+def _known(
+    reference: Reference, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments that the reference knows."""
     parameters = inspect.signature(getattr(reference._module, name)).parameters
-    return {key: value for key, value in keywords.items() if key in parameters}
+    return arguments[: len(parameters)], {key: value for key, value in keywords.items() if key in parameters}
 
 
 def is_single(tree: Any) -> bool:
@@ -136,11 +154,11 @@ def _exact(tree: Any) -> Any:
     return tree
 
 
-def _with_generators(tree: Any, generators: list[np.random.Generator]) -> Any:
+def _with_generators(tree: Any, generators: list[Random]) -> Any:
     if isinstance(tree, dict):
-        if tree.keys() == {"generator"}:
-            generator = np.random.Generator(np.random.PCG64())
-            generator.bit_generator.state = _state(tree["generator"])
+        if tree.keys() in ({"generator"}, {"legacy"}):
+            ((kind, state),) = tree.items()
+            generator = _legacy(state) if kind == "legacy" else _generator(state)
             generators.append(generator)
             return generator
         return {key: _with_generators(value, generators) for key, value in tree.items()}
@@ -149,18 +167,78 @@ def _with_generators(tree: Any, generators: list[np.random.Generator]) -> Any:
     return tree
 
 
-def _state(state: Any) -> dict[str, Any]:
-    """A PCG64 state, built anew from what came over the wall."""
+def _generator(state: Any) -> np.random.Generator:
+    """A generator in a state that came over the wall, which is built anew from its checked parts.
+
+    Raises:
+        ValueError: It is the state of none of NumPy's bit generators.
+    """
+    kind, checked = _state(state)
+    bits = kind()
+    bits.state = checked
+    return np.random.Generator(bits)
+
+
+def _legacy(state: Any) -> np.random.RandomState:
+    """As ``_generator``, for NumPy's older generator, which also keeps half of a pair of normal numbers."""
+    kind, checked = _state(state)
+    match state:
+        case {"has_gauss": 0 | 1 as has_half, "gauss": float(half)} if math.isfinite(half):
+            generator = np.random.RandomState(kind())
+            generator.set_state({**checked, "has_gauss": int(has_half), "gauss": half})
+            return generator
+    raise ValueError(UNUSABLE)
+
+
+def _state_of(generator: Random) -> dict[str, Any]:
+    if isinstance(generator, np.random.Generator):
+        return dict(generator.bit_generator.state)
+    return dict(generator.get_state(legacy=False))
+
+
+UNUSABLE = "this random generator cannot be used here"
+
+
+def _state(state: Any) -> tuple[Callable[[], np.random.BitGenerator], dict[str, Any]]:
+    """A bit generator's kind and state, each part checked to be what its setter may be given.
+
+    Raises:
+        ValueError: It is none; a position beyond the buffer would be read from memory that is not the generator's.
+    """
+    match state:
+        case {"bit_generator": "MT19937", "state": {"key": key, "pos": int(position)}} if 0 <= position <= 624:
+            inner = {"key": _words(key, np.uint32, 624), "pos": position}
+            return np.random.MT19937, {"bit_generator": "MT19937", "state": inner}
+        case {"has_uint32": 0 | 1 as has_half, "uinteger": int(half)} if 0 <= half < 2**32:
+            rest: dict[str, Any] = {"has_uint32": int(has_half), "uinteger": half}
+        case _:
+            raise ValueError(UNUSABLE)
     match state:
         case {
-            "bit_generator": "PCG64",
-            "state": {"state": int(position), "inc": int(increment)},
-            "has_uint32": 0 | 1 as has_half,
-            "uinteger": int(half),
-        } if 0 <= position < 2**128 and 0 <= increment < 2**128 and 0 <= half < 2**32:
-            inner = {"state": position, "inc": increment}
-            return {"bit_generator": "PCG64", "state": inner, "has_uint32": int(has_half), "uinteger": half}
-    raise ValueError("this random generator cannot be used here")
+            "bit_generator": "PCG64" | "PCG64DXSM" as name,
+            "state": {"state": int(place), "inc": int(increment)},
+        } if 0 <= place < 2**128 and 0 <= increment < 2**128:
+            kind = np.random.PCG64 if name == "PCG64" else np.random.PCG64DXSM
+            return kind, {"bit_generator": name, "state": {"state": place, "inc": increment}, **rest}
+        case {"bit_generator": "SFC64", "state": {"state": words}}:
+            inner = {"state": _words(words, np.uint64, 4)}
+            return np.random.SFC64, {"bit_generator": "SFC64", "state": inner, **rest}
+        case {
+            "bit_generator": "Philox",
+            "state": {"counter": counter, "key": key},
+            "buffer": buffer,
+            "buffer_pos": int(position),
+        } if 0 <= position <= 4:
+            inner = {"counter": _words(counter, np.uint64, 4), "key": _words(key, np.uint64, 2)}
+            more = {"buffer": _words(buffer, np.uint64, 4), "buffer_pos": position}
+            return np.random.Philox, {"bit_generator": "Philox", "state": inner, **more, **rest}
+    raise ValueError(UNUSABLE)
+
+
+def _words(array: Any, dtype: type[np.unsignedinteger[Any]], count: int) -> np.ndarray:
+    if isinstance(array, np.ndarray) and array.dtype == dtype and array.shape == (count,):
+        return array
+    raise ValueError(UNUSABLE)
 
 
 def _work(tree: Any) -> int:
@@ -176,7 +254,7 @@ def _size(tree: Any) -> tuple[int, int]:
     if isinstance(tree, np.ndarray | np.generic):
         return int(tree.size), 0
     parts = list(tree.values()) if isinstance(tree, dict) else list(tree) if isinstance(tree, list | tuple) else []
-    if isinstance(tree, dict) and tree.keys() == {"generator"}:
+    if isinstance(tree, dict) and tree.keys() in ({"generator"}, {"legacy"}):
         return 1, 0
     sizes = [_size(part) for part in parts]
     return 1 + sum(size for size, _ in sizes), max((largest for _, largest in sizes), default=0)

@@ -101,7 +101,7 @@ def release(
         for path in made.rglob("*.ipynb"):
             _settle(path, assignment.master.parent / path.relative_to(made))
         candidate = replace(assignment, release=made / f"{assignment.notebook}.ipynb")
-        problems = [*_leaks(assignment, made), *_not_released(assignment, made)]
+        problems = [*_bare(assignment, candidate.release), *_leaks(assignment, made), *_not_released(assignment, made)]
         solved = grade(read_submission(assignment.master, candidate), candidate)
         problems += _short_of_full_marks(solved)
         untouched = grade(read_submission(candidate.release, candidate), candidate)
@@ -210,7 +210,24 @@ def _settle(path: Path, master: Path) -> None:
     path.write_text(notebook_text(notebook), encoding="utf-8", newline="\n")
 
 
-# What must not be in it
+# What must be in it, and what must not
+
+
+def _bare(assignment: Assignment, released: Path) -> Iterator[str]:
+    """Solution cells without marks around the solution: nbgrader replaces the whole of them, the `def` line too."""
+    before, after = _graded_sources(assignment.master), _graded_sources(released)
+    for row in assignment.rows:
+        gone = [name for name in row.functions if not re.search(rf"\bdef {name}\b", after.get(row.name, ""))]
+        if gone and "BEGIN SOLUTION" not in before[row.name]:
+            yield (
+                f"{row.name}: this solution cell has no marks, so nothing of it is left for students, not even the "
+                f"`def` of {', '.join(gone)}; put `### BEGIN SOLUTION` and `### END SOLUTION` around the solution"
+            )
+
+
+def _graded_sources(notebook: Path) -> dict[str, str]:
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return {cell["metadata"].get("nbgrader", {}).get("grade_id", ""): "".join(cell["source"]) for cell in cells}
 
 
 @dataclass(frozen=True)

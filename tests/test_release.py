@@ -219,6 +219,23 @@ def test_a_solution_marker_without_its_partner_is_named(course_root: Path) -> No
     assert "no end solution statement found" in said
 
 
+def test_a_solution_cell_without_marks_is_named(course_root: Path) -> None:
+    tree = solved()
+    tree["cells"][4]["source"] = "def centre(x):\n    return x - x.mean()"
+    write(course_root / MASTER, tree)
+    said = refusal(course_root)
+    assert "centre: this solution cell has no marks" in said
+    assert "not even the `def` of centre; put `### BEGIN SOLUTION`" in said
+    assert "scale: this" not in said
+
+
+def test_marks_may_enclose_the_whole_cell(course_root: Path) -> None:
+    tree = solved()
+    tree["cells"][4]["source"] = "### BEGIN SOLUTION\ndef centre(x):\n    return x - x.mean()\n### END SOLUTION"
+    write(course_root / MASTER, tree)
+    assert make(course_root).changed
+
+
 def test_a_stray_marker_is_found(course_root: Path) -> None:
     with_cells(course_root, cell("x = 1  ### END HIDDEN TESTS") | {"id": "own"})
     (course_root / "nbgrader_config.py").write_text("c = get_config()\nc.ClearHiddenTests.enabled = False\n")

@@ -90,13 +90,13 @@ class Row:
         """A function that is answered from outside."""
 
         def function(*arguments: Any, **keywords: Any) -> Any:
-            generators = [thing for thing in (*arguments, *keywords.values()) if isinstance(thing, np.random.Generator)]
+            generators = [thing for thing in (*arguments, *keywords.values()) if _is_random(thing)]
             self.send(("ask", name, _with_states(arguments), _with_states(keywords)))
             while True:
                 match self.receive():
                     case ("answer", tree, list(states), bool(iterator)):
                         for generator, state in zip(generators, states, strict=False):
-                            generator.bit_generator.state = state
+                            _put_state(generator, state)
                         result = self.resolve(tree)
                         return iter(result) if iterator else result
                     case ("failed", str(reason)):
@@ -108,10 +108,24 @@ class Row:
         return function
 
 
+def _is_random(thing: Any) -> bool:
+    """Whether something draws: a generator, NumPy's older one, or ``np.random`` itself, which holds one of these."""
+    return isinstance(thing, np.random.Generator | np.random.RandomState) or thing is np.random
+
+
+def _put_state(generator: Any, state: Any) -> None:
+    if isinstance(generator, np.random.Generator):
+        generator.bit_generator.state = state
+    else:
+        generator.set_state(state)
+
+
 def _with_states(tree: Any) -> Any:
     """``tree`` with each generator as the state of its bit generator, which is data."""
     if isinstance(tree, np.random.Generator):
         return {"generator": tree.bit_generator.state}
+    if _is_random(tree):
+        return {"legacy": tree.get_state(legacy=False)}
     if isinstance(tree, dict):
         return {key: _with_states(value) for key, value in tree.items()}
     if isinstance(tree, tuple):
