@@ -1,7 +1,8 @@
 """What the author of a hidden check writes with: ``check``, ``matches``, ``agree``, and a student's answers.
 
 A check is a plain pytest test. Students' functions and what they give back are in ``answers``, the comparison is in
-``matching``, the reference in ``reference``; a check imports all of it from here.
+``matching``, which half of a wrong gradient to mend in ``halves``, the reference in ``reference``; a check imports all
+of it from here.
 """
 
 from __future__ import annotations
@@ -14,10 +15,26 @@ import numpy as np
 
 from autograder.answers import Answer, Student
 from autograder.errors import CheckError, Wrong
-from autograder.matching import agree, matches
+from autograder.halves import Halves, halves, telling, which_half
+from autograder.matching import agree, matches, right
 from autograder.reference import Reference
 
-__all__ = ["Answer", "Draw", "Reference", "Student", "agree", "check", "fail_unless", "matches", "together"]
+__all__ = [
+    "Answer",
+    "Draw",
+    "Halves",
+    "Reference",
+    "Student",
+    "agree",
+    "check",
+    "fail_unless",
+    "halves",
+    "matches",
+    "right",
+    "telling",
+    "together",
+    "which_half",
+]
 
 Draw = np.random.Generator
 """Random inputs of a check, from the course's seed, the assignment and the check's name."""

@@ -80,6 +80,15 @@ def agree(
         raise Wrong(describe(comparison, label, wanted.shape))
 
 
+def right(answer: Answer, desired: npt.ArrayLike) -> bool:
+    """Whether ``agree`` would pass: for a check that goes on with what is wrong."""
+    try:
+        agree(answer, desired)
+    except Wrong:
+        return False
+    return True
+
+
 def _match(answer: Answer, desired: Any, noise: Any, single: bool, parts: Parts | None = None) -> None:
     if isinstance(desired, tuple):
         names: Parts = parts or tuple(f"value {index}" for index in range(len(desired)))

@@ -3,13 +3,27 @@
 All sizes of a case differ from each other, so that no transposed product and no accidental broadcast fits.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 
 import numpy as np
 import pytest
 
-from autograder.checking import Answer, Draw, Reference, Student, agree, check, matches, together
+from autograder.checking import (
+    Answer,
+    Draw,
+    Halves,
+    Reference,
+    Student,
+    agree,
+    check,
+    halves,
+    matches,
+    right,
+    telling,
+    together,
+    which_half,
+)
 from autograder.errors import CheckError
 from autograder.numerics import projections
 
@@ -88,6 +102,27 @@ def right_backward(
     return dx, dW, db
 
 
+def of_the_linear_layer(student: Student, reference: Reference, draw: Draw) -> Halves:
+    """Which half is wrong: the outputs, or the gradients."""
+    names = ("dx", "dW", "db")
+
+    def look() -> Halves:
+        case, dout = linear_case(draw, 5, 2, 3), draw.normal(size=(5, 3))
+
+        def weighted(point: Mapping[str, np.ndarray]) -> float:
+            out, _ = student.linear_forward(*point.values()).unpack("out", "cache")
+            return float(np.sum(dout * out.array(dout.shape)))
+
+        out, _ = student.linear_forward(*case).unpack("out", "cache")
+        gradients = dict(zip(names, backward_of(student, case, dout), strict=True))
+        desired = dict(zip(names, right_backward(reference, case, dout), strict=True))
+        of = weighted, dict(zip(names, case, strict=True)), gradients, desired
+        forward_right = right(out, reference.linear_forward(*case)[0])
+        return halves(*of, forward_right=forward_right, named="`linear_forward`", examples=5)
+
+    return which_half(student, "linear_backward", look)
+
+
 @pytest.mark.parametrize(("part", "name"), [(0, "dx"), (1, "dW"), (2, "db")])
 @check(
     "linear_backward",
@@ -98,7 +133,8 @@ def test_linear_backward_of_a_batch(student: Student, reference: Reference, draw
     """{name} of a batch, for a random upstream gradient."""
     for n, d, h in [(5, 3, 4), (2, 4, 6)]:
         case, dout = linear_case(draw, n, d, h), draw.normal(size=(n, h))
-        agree(backward_of(student, case, dout)[part], right_backward(reference, case, dout)[part], what=name)
+        with telling(partial(of_the_linear_layer, student, reference, draw)):
+            agree(backward_of(student, case, dout)[part], right_backward(reference, case, dout)[part], what=name)
 
 
 @lru_cache(maxsize=64)
@@ -116,10 +152,11 @@ def linear_slopes(reference: Reference, seed: int) -> tuple[tuple[np.ndarray, ..
 
 @check("linear_backward", weight=2, hint="Each gradient says how Σ dout·out changes when its array does.")
 def test_linear_backward_by_finite_differences(student: Student, reference: Reference, draw: Draw) -> None:
-    """dx, dW and db say how the outputs change with x, W and b (finite differences)."""
+    """dx, dW and db say how your own outputs change with x, W and b (finite differences)."""
     case, dout, slopes = linear_slopes(reference, int(draw.integers(2**32)))
-    for answer, slope, name in zip(backward_of(student, case, dout), slopes, ("dx", "dW", "db"), strict=True):
-        agree_along(answer, slope, name)
+    with telling(partial(of_the_linear_layer, student, reference, draw), credit=True):
+        for answer, slope, name in zip(backward_of(student, case, dout), slopes, ("dx", "dW", "db"), strict=True):
+            agree_along(answer, slope, name)
 
 
 @check(
@@ -163,6 +200,25 @@ def rectifier_input(draw: Draw, n: int, h: int) -> np.ndarray:
     return np.asarray(x)
 
 
+def of_the_rectifier(student: Student, draw: Draw) -> Halves:
+    """Which half is wrong: relu_forward, or relu_backward."""
+
+    def look() -> Halves:
+        signs = draw.permutation(np.repeat([-1.0, 1.0], 6)).reshape(4, 3)
+        x = draw.uniform(0.5, 2.0, size=(4, 3)) * signs
+        dout = draw.uniform(0.5, 1.0, size=(4, 3)) * draw.choice([-1.0, 1.0], size=(4, 3))
+
+        def weighted(point: Mapping[str, np.ndarray]) -> float:
+            out, _ = student.relu_forward(point["dx"]).unpack("out", "cache")
+            return float(np.sum(dout * out.array(dout.shape)))
+
+        out, cache = student.relu_forward(x).unpack("out", "cache")
+        of = weighted, {"dx": x}, {"dx": student.relu_backward(dout, cache)}, {"dx": np.where(x > 0, dout, 0.0)}
+        return halves(*of, forward_right=right(out, np.maximum(x, 0.0)), named="`relu_forward`", examples=4)
+
+    return which_half(student, "relu_forward", look)
+
+
 @check("relu_forward", weight=3, hint="max(x, 0) entry by entry: np.maximum, not np.max.")
 def test_relu_forward_of_a_batch(student: Student, reference: Reference, draw: Draw) -> None:
     """relu_forward keeps what is positive and gives 0 elsewhere; its input is unchanged."""
@@ -183,6 +239,16 @@ def test_relu_backward_of_a_batch(student: Student, draw: Draw) -> None:
     for n, h in [(4, 3), (1, 5)]:
         x, dout = 3.0 * rectifier_input(draw, n, h), draw.normal(size=(n, h))
         _, cache = student.relu_forward(x).unpack("out", "cache")
+        with telling(partial(of_the_rectifier, student, draw)):
+            agree(student.relu_backward(dout, cache), np.where(x > 0, dout, 0.0), what="dx")
+
+
+@check("relu_forward", hint="dx says how Σ dout·out changes with each entry of x.")
+def test_relu_backward_by_finite_differences(student: Student, draw: Draw) -> None:
+    """relu_backward says how your own outputs change with x (finite differences)."""
+    x, dout = rectifier_input(draw, 3, 5), draw.normal(size=(3, 5))
+    _, cache = student.relu_forward(x).unpack("out", "cache")
+    with telling(partial(of_the_rectifier, student, draw), credit=True):
         agree(student.relu_backward(dout, cache), np.where(x > 0, dout, 0.0), what="dx")
 
 
@@ -233,6 +299,23 @@ def grads_of(answer: Answer) -> dict[str, Answer]:
     return grads.entries(*KEYS)
 
 
+def of_the_network(student: Student, reference: Reference, draw: Draw) -> Halves:
+    """Which half is wrong: the loss, or its gradients."""
+
+    def look() -> Halves:
+        params, x, labels = network(draw, 5, 2, 4, 3)
+
+        def loss(point: Mapping[str, np.ndarray]) -> float:
+            return student.mlp_loss_and_grads(dict(point), x, labels).unpack("loss", "grads")[0].scalar()
+
+        own, grads = student.mlp_loss_and_grads(params, x, labels).unpack("loss", "grads")
+        desired, gradients = reference.mlp_loss_and_grads(params, x, labels)
+        of = loss, params, grads.entries(*KEYS), gradients
+        return halves(*of, forward_right=right(own, desired), named="loss", examples=5)
+
+    return which_half(student, "mlp_loss_and_grads", look)
+
+
 @check(
     "mlp_loss_and_grads",
     weight=2,
@@ -257,7 +340,8 @@ def test_mlp_gradient(student: Student, reference: Reference, draw: Draw, key: s
     for sizes in [(7, 3, 5, 4), (4, 5, 6, 3)]:
         case = network(draw, *sizes)
         _, desired = reference.mlp_loss_and_grads(*case)
-        agree(grads_of(student.mlp_loss_and_grads(*case))[key], desired[key], what=f"grads['{key}']")
+        with telling(partial(of_the_network, student, reference, draw)):
+            agree(grads_of(student.mlp_loss_and_grads(*case))[key], desired[key], what=f"grads['{key}']")
 
 
 @lru_cache(maxsize=64)
@@ -278,11 +362,12 @@ def network_slopes(reference: Reference, seed: int) -> tuple[Network, dict[str, 
     hint="Check your gradients on a small network of your own with finite differences.",
 )
 def test_mlp_gradients_by_finite_differences(student: Student, reference: Reference, draw: Draw) -> None:
-    """The gradients say how the loss changes with each parameter (finite differences)."""
+    """The gradients say how your own loss changes with each parameter (finite differences)."""
     case, slopes = network_slopes(reference, int(draw.integers(2**32)))
     grads = grads_of(student.mlp_loss_and_grads(*case))
-    for key in KEYS:
-        agree_along(grads[key], slopes[key], f"grads['{key}']")
+    with telling(partial(of_the_network, student, reference, draw), credit=True):
+        for key in KEYS:
+            agree_along(grads[key], slopes[key], f"grads['{key}']")
 
 
 @check(

@@ -1,10 +1,24 @@
 """Softmax, one-hot labels and the cross-entropies."""
 
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import lru_cache, partial
 
 import numpy as np
 
-from autograder.checking import Draw, Reference, Student, agree, check, fail_unless, matches
+from autograder.checking import (
+    Draw,
+    Halves,
+    Reference,
+    Student,
+    agree,
+    check,
+    fail_unless,
+    halves,
+    matches,
+    right,
+    telling,
+    which_half,
+)
 from autograder.numerics import Slope, projections
 
 # softmax
@@ -264,6 +278,23 @@ def test_sparse_cross_entropy_of_float32(student: Student, reference: Reference,
 # softmax_cross_entropy
 
 
+def of_the_logits(student: Student, reference: Reference, draw: Draw) -> Halves:
+    """Which half is wrong: the loss, or its gradient."""
+
+    def look() -> Halves:
+        logits, labels = draw.normal(size=(4, 3)), draw.integers(3, size=4)
+
+        def loss(point: Mapping[str, np.ndarray]) -> float:
+            return student.softmax_cross_entropy(point["dlogits"], labels).unpack("loss", "dlogits")[0].scalar()
+
+        own, dlogits = student.softmax_cross_entropy(logits, labels).unpack("loss", "dlogits")
+        desired, gradient = reference.softmax_cross_entropy(logits, labels)
+        of = loss, {"dlogits": logits}, {"dlogits": dlogits}, {"dlogits": gradient}
+        return halves(*of, forward_right=right(own, desired), named="loss", examples=4)
+
+    return which_half(student, "softmax_cross_entropy", look)
+
+
 @check(
     "softmax_cross_entropy",
     weight=2,
@@ -287,7 +318,8 @@ def test_softmax_cross_entropy_gradient(student: Student, reference: Reference, 
     for n, c in [(6, 4), (3, 5)]:
         logits, labels = 2.0 * draw.normal(size=(n, c)), draw.integers(c, size=n)
         _, dlogits = student.softmax_cross_entropy(logits, labels).unpack("loss", "dlogits")
-        agree(dlogits, reference.softmax_cross_entropy(logits, labels)[1], what="dlogits")
+        with telling(partial(of_the_logits, student, reference, draw)):
+            agree(dlogits, reference.softmax_cross_entropy(logits, labels)[1], what="dlogits")
 
 
 @lru_cache(maxsize=64)
@@ -309,13 +341,14 @@ def logit_slopes(reference: Reference, seed: int) -> tuple[np.ndarray, np.ndarra
 def test_softmax_cross_entropy_gradient_by_finite_differences(
     student: Student, reference: Reference, draw: Draw
 ) -> None:
-    """The gradient says how the loss changes with each logit (finite differences)."""
+    """The gradient says how your own loss changes with each logit (finite differences)."""
     logits, labels, slopes = logit_slopes(reference, int(draw.integers(2**32)))
     _, dlogits = student.softmax_cross_entropy(logits, labels).unpack("loss", "dlogits")
-    for direction, slope in slopes:
-        with np.errstate(all="ignore"):
-            mine = float(np.sum(direction * dlogits.array((4, 3))))
-        agree(mine, slope.value, what="dlogits along a random direction", noise=slope.error)
+    with telling(partial(of_the_logits, student, reference, draw), credit=True):
+        for direction, slope in slopes:
+            with np.errstate(all="ignore"):
+                mine = float(np.sum(direction * dlogits.array((4, 3))))
+            agree(mine, slope.value, what="dlogits along a random direction", noise=slope.error)
 
 
 @check(
