@@ -26,8 +26,11 @@ _ROUNDINGS = 32.0
 _DRAWS = 6
 _SEED = 20150222
 
-_LARGEST_FACTOR = 1000
-# A ratio is only read off an entry that is known to this share of itself: enough to tell 1000 from 999.
+# The relative errors that a student is told of, by the power of ten.
+_SIZES = ("about 1", "about 0.1", "about 0.01", "about 1e-3", "about 1e-4", "about 1e-5", "1e-6 or less")
+
+_LARGEST_FACTOR = 64
+# A ratio is only read off an entry that is known to this share of itself: more than enough to tell 64 from 63.
 _KNOWN = 5e-4
 
 
@@ -127,7 +130,8 @@ def describe(comparison: Comparison, what: str, shape: tuple[int, ...]) -> str:
     """Returns one or two sentences for the student: how much of `what` is off, where, what it looks like.
 
     No value and no absolute difference is told. A relative error beside one's own value would give the
-    hidden value away, so it is rounded to two significant digits, and above 1 only that is said.
+    hidden value away, a few digits with each submission, so only its power of ten is told, from 1 to 1e-6. A
+    message about n entries is one of at most 8·258·n² (and as many again of not finite entries).
 
     Args:
         comparison: What `compare` returned.
@@ -153,7 +157,7 @@ def describe(comparison: Comparison, what: str, shape: tuple[int, ...]) -> str:
 def _size(error: float) -> str:
     if error > 1:
         return "more than 1"
-    return f"{error:.2g}".replace("e-0", "e-")
+    return _SIZES[min(max(round(-np.log10(error)), 0), len(_SIZES) - 1)] if error > 0 else _SIZES[-1]
 
 
 def _hint(factor: str, subject: str) -> str:
@@ -232,7 +236,7 @@ def _factor(a: Array, d: Array, allowance: Array, finite: npt.NDArray[np.bool_])
 
 
 def _ratio(a: Array, d: Array, allowance: Array) -> str:
-    """Names the integer n ≤ 1000 with a = ±n·d or a = ±d/n in every entry; "" when there is none."""
+    """Names the integer n ≤ 64 with a = ±n·d or a = ±d/n in every entry; "" when there is none."""
     known = np.where(d != 0, allowance / np.abs(d), np.inf)
     best = int(np.argmin(known))
     if known.flat[best] > _KNOWN:
