@@ -1072,4 +1072,23 @@ MISTAKES = (
         "Leaves with os._exit when it is done, which ends Python at once.",
         trained("return params, history", "import os\n\n    os._exit(0)"),
     ),
+    Mistake(
+        "train-shuffles-the-first-epoch-only",
+        "train",
+        "Shuffles in the first epoch, and goes through the rows in their order in all others.",
+        trained(
+            "for xb, yb in minibatches(x, y, batch_size, rng):",
+            """batches = list(minibatches(x, y, batch_size, rng))
+        if epoch > 0:
+            cuts = range(0, len(x), batch_size)
+            batches = [(x[cut : cut + batch_size], y[cut : cut + batch_size]) for cut in cuts]
+        for xb, yb in batches:""",
+        ),
+    ),
+    Mistake(
+        "train-same-order-in-every-epoch",
+        "train",
+        "Makes its generator anew in every epoch, so all have the same order.",
+        trained("batch_size, rng):", "batch_size, np.random.default_rng(seed)):"),
+    ),
 )

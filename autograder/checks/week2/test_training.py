@@ -6,6 +6,7 @@ is determined wherever the order of the examples makes no difference.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import permutations, product
 
 import numpy as np
 import pytest
@@ -290,6 +291,35 @@ def test_train_shuffles(student: Student, reference: Reference, draw: Draw) -> N
             not np.allclose(end["b2"], in_rows["b2"], rtol=1e-3, atol=1e-3),
             "The examples were used in the order in which they came.",
         )
+
+
+@check("train", hint="Call minibatches inside the loop over the epochs, always with the same generator.")
+def test_train_shuffles_anew_in_every_epoch(student: Student, reference: Reference, draw: Draw) -> None:
+    """Each epoch has an order of its own, not that of the epoch before or of the rows."""
+    x, y, lr = draw.normal(size=(3, 2)), draw.permutation(3), 0.5
+    orders = list(permutations(range(3)))
+
+    def epoch(params: Params, order: Sequence[int]) -> Params:
+        return steps(reference, params, [(x[i : i + 1], y[i : i + 1]) for i in order], "sgd", lr)[0]
+
+    # A new order is by chance one of the two that are looked for in 11 of 36 trainings: in all of 16 hardly ever.
+    for seed in range(31, 47):
+        settings = {"epochs": 2, "batch_size": 1, "optimizer": "sgd", "seed": seed}
+        start, _ = results(student.train(x, y, 12, 3, lr=ALMOST_0, **settings), 2, 12, 3)
+        end, _ = results(student.train(x, y, 12, 3, lr=lr, **settings), 2, 12, 3)
+        between = {first: epoch(start, first) for first in orders}
+        ways = [
+            second not in (first, orders[0])
+            for first, second in product(orders, repeat=2)
+            if all(
+                np.allclose(end[key], wanted, rtol=1e-4, atol=1e-6)
+                for key, wanted in epoch(between[first], second).items()
+            )
+        ]
+        fail_unless(bool(ways), "Two epochs of three examples, one at a time, did not end where six such steps lead.")
+        if all(ways):
+            return
+    fail_unless(False, "The second epoch always came in the order of the first one, or in that of the rows.")
 
 
 @check(
