@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from autograder.course import Assignment, Course
+    from autograder.gradebook import Standing
     from autograder.report import Report
     from autograder.run import Result
 
@@ -164,10 +165,11 @@ def grade(
             if not results:
                 raise
     results.sort(key=lambda result: result.student)
+    held = {} if stopped is not None else _held(opened, chosen)
     if as_json:
-        print(json.dumps([_result_tree(result) for result in results], indent=1))
+        print(json.dumps([_result_tree(result, held) for result in results], indent=1))
     else:
-        _print_results(results, chosen, opened)
+        _print_results(results, chosen, opened, held)
     if stopped is not None:
         raise stopped
     if any(result.status == "failed" for result in results):
@@ -402,11 +404,20 @@ def _points(points: float | None) -> str:
     return "—" if points is None else f"{points:.2f}".rstrip("0").rstrip(".")
 
 
-def _result_tree(result: Result) -> dict[str, Any]:
+def _held(course: Course, assignment: Assignment) -> dict[str, Standing]:
+    """Where everybody stands in the gradebook, by student."""
+    from autograder.gradebook import open_gradebook, standings
+
+    with open_gradebook(course, create=False) as gradebook:
+        return {each.student: each for each in standings(gradebook, assignment)}
+
+
+def _result_tree(result: Result, held: dict[str, Standing]) -> dict[str, Any]:
     tree: dict[str, Any] = {
         "student": result.student,
         "status": result.status,
         "why": result.why,
+        "late_penalty": held[result.student].late_penalty if result.student in held else 0.0,
         "report": None,
     }
     if result.report is not None:
@@ -414,7 +425,7 @@ def _result_tree(result: Result) -> dict[str, Any]:
     return tree
 
 
-def _print_results(results: list[Result], assignment: Assignment, course: Course) -> None:
+def _print_results(results: list[Result], assignment: Assignment, course: Course, held: dict[str, Standing]) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -424,10 +435,16 @@ def _print_results(results: list[Result], assignment: Assignment, course: Course
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("student", no_wrap=True)
     table.add_column("score", justify="right", no_wrap=True)
+    anybody_late = any(result.student in held and held[result.student].late_penalty for result in results)
+    if anybody_late:
+        table.add_column("late", justify="right", no_wrap=True)
+        table.add_column("counts", justify="right", no_wrap=True)
     table.add_column("rows lost", overflow="fold")
     table.add_column("time", justify="right", no_wrap=True)
     for result in results:
-        table.add_row(*(Text(cell) for cell in _table_row(result)))
+        student, score, *rest = _table_row(result)
+        lateness = _lateness(held.get(result.student)) if anybody_late else ()
+        table.add_row(*(Text(cell) for cell in (student, score, *lateness, *rest)))
     _console().print(table)
     graded = [result for result in results if result.status in ("graded", "kept")]
     best = sum(row.points for row in assignment.rows)
@@ -447,6 +464,13 @@ def _table_row(result: Result) -> tuple[str, str, str, str]:
     names = "all" if len(lost) == len(result.report.rows) else ", ".join(lost)
     seconds = "" if result.status == "kept" else f"{result.report.seconds:.1f} s"
     return result.student, _points(result.report.score), names, seconds
+
+
+def _lateness(standing: Standing | None) -> tuple[str, str]:
+    """What lateness costs and what counts in the end, the points given by hand included."""
+    if standing is None:
+        return "", "—"
+    return f"−{_points(standing.late_penalty)}" if standing.late_penalty else "", _points(standing.score)
 
 
 def _print_report(report: Report, assignment: Assignment) -> None:

@@ -265,9 +265,30 @@ def _summary_cell(submission: Submission, report: Report, assignment: Assignment
             f"| {mark} | [{_literal(row.name)}](#{row.test_id}) | {score} / {points_text(row.points)} | {note} |"
         )
     for name, most in assignment.manual.items():
-        lines.append(f"| … | [{_literal(name)}](#{name}) | – / {points_text(most)} | graded by a person |")
+        lines.append(_waiting_line(name, most))
     source = "\n".join(lines) + "\n"
     return {"cell_type": "markdown", "id": SUMMARY_ID, "metadata": {"deletable": False}, "source": source}
+
+
+def with_hand_grades(summary: str, manual: Mapping[str, float], scores: Mapping[str, float | None]) -> str:
+    """The summary's text with the points that a person has given since.
+
+    Args:
+        summary: The source of the summary cell, from ``annotated``.
+        manual: The most that each answer graded by hand gives, by ``grade_id``.
+        scores: What the gradebook holds now; None where an answer waits.
+    """
+    for name, most in manual.items():
+        score = scores.get(name)
+        if score is not None:
+            mark, points = "✓" if score >= most else "✗", f"{points_text(score)} / {points_text(most)}"
+            line = f"| {mark} | [{_literal(name)}](#{name}) | {points} | graded by a person |"
+            summary = summary.replace(_waiting_line(name, most), line)
+    return summary
+
+
+def _waiting_line(name: str, most: float) -> str:
+    return f"| … | [{_literal(name)}](#{name}) | – / {points_text(most)} | waits to be graded by a person |"
 
 
 # Text that came from elsewhere

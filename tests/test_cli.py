@@ -105,6 +105,18 @@ def test_a_class_is_graded_into_the_gradebook(run, course_root):
     assert lines["cy"][1:3] == ["6", "scale"]
 
 
+def test_the_score_is_shown_before_and_after_the_late_penalty(run, course_root):
+    submit(course_root, "ada", solved(), timestamp="2026-11-28 12:00:00 UTC")
+    submit(course_root, "bob", solved(), timestamp="2026-12-01 12:00:00 UTC")
+    _, out, _ = run("grade", "warmup", "--jobs", "1")
+    lines = {line.split()[0]: line.split() for line in out.splitlines() if line}
+    assert lines["student"][1:4] == ["score", "late", "counts"]
+    assert lines["ada"][1:3] == ["10", "10"]
+    assert lines["bob"][1:4] == ["10", "−2.4", "7.6"]
+    _, out, _ = run("grade", "warmup", "--json")
+    assert [each["late_penalty"] for each in json.loads(out)] == pytest.approx([0.0, 2.4])
+
+
 def test_broken_submissions_have_a_grade_and_stop_nobody(run, course_root):
     (submit(course_root, "ada", solved())).write_text('{"cells": [')
     (submit(course_root, "bob", solved())).unlink()

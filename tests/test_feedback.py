@@ -114,7 +114,7 @@ def test_the_summary_lists_every_row_with_its_score(warmup: Assignment) -> None:
     assert "7 of 10 points" in source
     assert "| ✗ | [scale](#test_scale) | 1 / 4 | The input stays as it was. |" in source
     assert "| ✓ | [centre](#test_centre) | 6 / 6 |" in source
-    assert "| [why](#why) | – / 2 | graded by a person |" in source
+    assert "| [why](#why) | – / 2 | waits to be graded by a person |" in source
 
 
 def test_trouble_of_ours_reaches_no_student(warmup: Assignment) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -321,6 +322,21 @@ def test_a_grade_given_by_hand_survives_a_regrade_of_the_same_answer(
     store(gradebook, course, warmup, handed_in(course), graded(0, digest="d2"))
     assert grades(course)["why"] == (None, 1.5, False)
     assert standings(gradebook, warmup)[0].scores == {"test_scale": 0.0, "test_centre": 6.0, "why": 2.0}
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_an_answer_graded_by_hand_is_known_again_where_the_graded_folder_was_removed(
+    course: Course, warmup: Assignment, gradebook: Gradebook, changed: bool
+) -> None:
+    # As `nbgrader autograde --force` and the formgrader's button remove it.
+    store(gradebook, course, warmup, handed_in(course), graded())
+    grade_by_hand(course, "why", 1.5)
+    shutil.rmtree(course.root / "autograded/ada/warmup")
+    tree = solved()
+    if changed:
+        tree["cells"][6]["source"] = "On second thoughts."
+    store(gradebook, course, warmup, handed_in(course, tree), graded(digest="d2"))
+    assert grades(course)["why"] == (None, 1.5, changed)
 
 
 def test_an_answer_that_changed_is_listed_for_grading_again_with_its_old_grade(
@@ -818,6 +834,13 @@ def test_feedback_has_what_a_person_gave(course: Course, warmup: Assignment, gra
     page = write_feedback(gradebook, course, warmup, "ada").read_text()
     for text in ("9.1 of 12 points", "1.5 of 2.0 points", "Well &lt;said&gt;."):
         assert text in page
+    assert re.search(r"<td[^>]*>1\.5 / 2</td>\s*<td[^>]*>graded by a person</td>", page)
+    assert "waits to be graded" not in page
+
+
+def test_feedback_says_that_an_answer_waits(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:
+    store(gradebook, course, warmup, handed_in(course), graded())
+    assert "waits to be graded by a person" in write_feedback(gradebook, course, warmup, "ada").read_text()
 
 
 def test_feedback_has_what_release_feedback_wants_and_nothing_more(

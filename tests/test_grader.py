@@ -97,6 +97,20 @@ def test_a_row_that_inlines_the_earlier_one_is_not_said_to_be_carried(grader, as
     assert rows(report)["centre"].carried == ()
 
 
+def test_an_argument_of_the_students_own_is_left_out_where_the_function_is_wrong(grader, assignment, tmp_path):
+    wrong = "def scale(x, factor, shift=0.0): return x * factor * 2 + shift"
+    centre = "def centre(x): return scale(x, 1.0, 0.0) - x.mean()"
+    report = grader.grade(submitted(tmp_path, assignment, scale=wrong, centre=centre), assignment)
+    assert (rows(report)["centre"].score, rows(report)["centre"].carried) == (6.0, ("scale",))
+
+
+def test_an_argument_that_makes_a_row_wrong_is_not_left_out_of_a_right_function(grader, assignment, tmp_path):
+    right = "def scale(x, factor, shift=0.0): return x * factor + shift"
+    centre = "def centre(x): return scale(x, 1.0, 5.0) - x.mean()"
+    report = grader.grade(submitted(tmp_path, assignment, scale=right, centre=centre), assignment)
+    assert (rows(report)["scale"].score, rows(report)["centre"].score) == (4.0, 0.0)
+
+
 def test_an_earlier_row_is_never_answered_from_a_later_one(grader, assignment, tmp_path):
     derived = "def scale(x, factor):\n    return centre(x) * 0 + x * factor"
     broken = "def centre(x):\n    raise ValueError('no')"

@@ -29,6 +29,20 @@ def read_result(folder: Path) -> dict[str, Any]:
     return tree if isinstance(tree, dict) else {}
 
 
+def answers_file(folder: Path) -> Path:
+    """Where the checksums of the answers graded in ``folder`` are kept: beside it, as nbgrader's --force removes it."""
+    return folder.with_name(f".{folder.name}-answers.json")
+
+
+def read_answers(folder: Path) -> dict[str, Any]:
+    """By ``grade_id``: the checksum of the answer that was graded last, as far as it is known."""
+    try:
+        tree = json.loads(answers_file(folder).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        tree = read_result(folder).get("answers")
+    return tree if isinstance(tree, dict) else {}
+
+
 def write_atomically(path: Path, text: str | None) -> None:
     """Replace the file by one with this text, or remove it where that is None; after a crash it is old or new."""
     if text is None:

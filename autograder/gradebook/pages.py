@@ -8,7 +8,7 @@ from typing import Any
 
 from autograder.course import Assignment, Course
 from autograder.errors import GradebookError, RefusedError
-from autograder.feedback import feedback_html
+from autograder.feedback import SUMMARY_ID, feedback_html, with_hand_grades
 from autograder.folders import read_regular
 from autograder.gradebook.files import write_atomically
 from autograder.gradebook.opening import Gradebook, one_line
@@ -104,6 +104,8 @@ def _with_scores(
     points = {row.test_id: row.points for row in assignment.rows} | assignment.manual
     for cell in notebook["cells"]:
         cell["source"] = joined(cell["source"])
+        if cell.get("id") == SUMMARY_ID:
+            cell["source"] = with_hand_grades(cell["source"], assignment.manual, standing.scores)
         for output in cell.get("outputs", []):
             if "text" in output:
                 output["text"] = joined(output["text"])

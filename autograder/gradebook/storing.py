@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 from autograder.course import Assignment, Course
 from autograder.errors import GradebookError
 from autograder.feedback import annotated, row_comment
-from autograder.gradebook.files import RESULT_FILE, copy_companions, read_result, settle, write_atomically
+from autograder.gradebook.files import (
+    RESULT_FILE,
+    answers_file,
+    copy_companions,
+    read_answers,
+    settle,
+    write_atomically,
+)
 from autograder.gradebook.lateness import write_penalty
 from autograder.gradebook.opening import Cells, Gradebook, transaction
 from autograder.gradebook.registering import cells_of, new_id
@@ -52,13 +59,12 @@ def store(gradebook: Gradebook, course: Course, assignment: Assignment, submissi
         return False
     student = _known_student(submission.student)
     folder = course.root / "autograded" / student / assignment.name
-    before = read_result(folder).get("answers")
-    earlier = before if isinstance(before, dict) else {}
+    before = read_answers(folder)
     answers = _answers(submission, assignment)
     with transaction(gradebook.engine) as connection:
         cells = cells_of(gradebook, connection, assignment)
         submitted, notebook = _entry(gradebook, connection, cells, student, submission.timestamp)
-        _write_scores(gradebook, connection, cells, notebook, assignment, report, answers, earlier)
+        _write_scores(gradebook, connection, cells, notebook, assignment, report, answers, before)
         write_penalty(gradebook, connection, assignment, submitted, notebook)
     notebook_tree = annotated(submission, report, assignment)
     try:
@@ -67,9 +73,11 @@ def store(gradebook: Gradebook, course: Course, assignment: Assignment, submissi
         write_atomically(folder / f"{assignment.notebook}.ipynb", notebook_text(notebook_tree))
         write_atomically(folder / "timestamp.txt", f"{submission.timestamp}\n" if submission.timestamp else None)
         settle(folder)
+        checksums = {name: checksum for name, (checksum, _) in answers.items()}
+        write_atomically(answers_file(folder), json.dumps(checksums, indent=1) + "\n")
         result = {
             "report": replace(report, cells=()).as_dict(),
-            "answers": {n: a for n, (a, _) in answers.items()},
+            "answers": checksums,
             "left_out": list(left_out),
         }
         write_atomically(folder / RESULT_FILE, json.dumps(result, ensure_ascii=False, indent=1) + "\n")

@@ -303,7 +303,7 @@ def of_the_network(student: Student, reference: Reference, draw: Draw) -> Halves
     """Which half is wrong: the loss, or its gradients."""
 
     def look() -> Halves:
-        params, x, labels = network(draw, 5, 2, 4, 3)
+        params, x, labels = network(draw, 5, 2, 3, 2)
 
         def loss(point: Mapping[str, np.ndarray]) -> float:
             return student.mlp_loss_and_grads(dict(point), x, labels).unpack("loss", "grads")[0].scalar()
