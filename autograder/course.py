@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -217,11 +218,16 @@ def assignment_digest(assignment: Assignment) -> str:
         if path.is_file():
             add(f"files/{given}", path.read_bytes())
     for label, folder in (("checks", assignment.checks), ("solutions", assignment.solutions)):
-        for name, path in sorted((path.relative_to(folder), path) for path in folder.rglob("*")):
-            cached = any(part.startswith(".") or part == "__pycache__" for part in name.parts)
-            if not cached and path.is_file():
-                add(f"{label}/{name.as_posix()}", path.read_bytes())
+        for name, path in sorted((path.relative_to(folder), path) for path in _decisive_files(folder)):
+            add(f"{label}/{name.as_posix()}", path.read_bytes())
     return digest.hexdigest()
+
+
+def _decisive_files(folder: Path) -> Iterator[Path]:
+    """The files of a folder and of those that it links to, which Python imports from like from any other."""
+    for base, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".") and name != "__pycache__"]
+        yield from (Path(base, name) for name in names if not name.startswith(".") and Path(base, name).is_file())
 
 
 def _assignment(

@@ -88,6 +88,8 @@ class Suite:
         checking.TOGETHER.clear()
         arguments = [
             *("-c", str(_GRADING_INI), "--rootdir", str(assignment.checks), "--import-mode=importlib"),
+            # What lies above the checks has no part in the assignment's digest, so it may decide nothing either.
+            *("--confcutdir", str(assignment.checks)),
             *("--disable-plugin-autoload", "-p", "autograder.plugin"),
             *(part for name in _WITHOUT for part in ("-p", f"no:{name}")),
             str(assignment.checks),

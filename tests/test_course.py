@@ -345,15 +345,26 @@ class TestDigest:
             "solutions/warmup/__init__.py",
             "solutions/warmup/more.py",
             "autograder/checks/warmup/test_warmup.py",
+            "autograder/checks/warmup/conftest.py",
+            "autograder/checks/warmup/helpers/drawing.py",
             "autograder/checks/warmup/data/values.csv",
+            "solutions/warmup/data/table.npy",
         ],
     )
     def test_it_changes_with_every_file_that_decides(self, course_root: Path, warmup: Assignment, name: str):
         before = assignment_digest(warmup)
         path = course_root / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as file:
             file.write(" ")
+        assert assignment_digest(warmup) != before
+
+    def test_it_changes_with_what_a_link_leads_to(self, course_root: Path, warmup: Assignment):
+        shared = course_root / "shared"
+        shared.mkdir()
+        (warmup.checks / "shared").symlink_to(shared, target_is_directory=True)
+        before = assignment_digest(warmup)
+        (shared / "helper.py").write_text("")
         assert assignment_digest(warmup) != before
 
     @pytest.mark.parametrize(

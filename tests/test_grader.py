@@ -1,6 +1,7 @@
 """One submission in, one Report out: what a row costs, what it does not, and what the student is told."""
 
 import json
+import os
 import resource
 import struct
 from dataclasses import replace
@@ -235,6 +236,15 @@ def test_the_digest_follows_the_submission_the_seed_and_the_checks(grader, assig
     reseeded = grader.grade(submitted(tmp_path, assignment), replace(assignment, seed=8)).digest
     assert len({first, other, reseeded}) == 3
     assert grader.grade(submitted(tmp_path, assignment), assignment).digest == first
+
+
+def test_a_conftest_above_the_checks_decides_nothing(grader, tmp_path):
+    assignment = checked_by(CHECKS, tmp_path / "course")
+    for folder in (assignment.checks.parent, tmp_path / "course"):
+        (folder / "conftest.py").write_text("raise RuntimeError('this is not in the digest')")
+    (assignment.checks / "conftest.py").write_text("import os\nos.environ['OWN_CONFTEST'] = 'loaded'")
+    grader.prepare(assignment)
+    assert os.environ.pop("OWN_CONFTEST") == "loaded"
 
 
 def test_an_unreadable_submission_has_a_grade_and_the_reason(grader, assignment, tmp_path):
