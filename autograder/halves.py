@@ -26,7 +26,10 @@ Point = Mapping[str, Array]
 
 EVALUATIONS = 600
 """Calls of a student's forward pass, at most, to tell which half of a row is wrong."""
-_SECONDS = 20.0
+_SECONDS = 10.0
+_SLOW_SECONDS = 0.05
+"""A forward pass that takes longer for a handful of examples, the quickest of three times, is not differentiated: that
+would use up the time of the rows behind it."""
 _RELATIVE = 1e-5
 _TRUSTED = 0.75
 _NEAR = 0.95
@@ -144,6 +147,8 @@ class _TooManyError(Exception):
 
 
 def _slopes(forward: Callable[[Point], float], point: Point) -> dict[str, Gradient]:
+    if min(_seconds(forward, point) for _ in range(3)) > _SLOW_SECONDS:
+        raise _TooManyError
     calls, begun = 0, time.monotonic()
 
     def at(name: str, array: Array) -> float:
@@ -154,6 +159,12 @@ def _slopes(forward: Callable[[Point], float], point: Point) -> dict[str, Gradie
         return forward({**point, name: array})
 
     return {name: gradient(partial(at, name), array) for name, array in point.items()}
+
+
+def _seconds(forward: Callable[[Point], float], point: Point) -> float:
+    begun = time.monotonic()
+    forward(point)
+    return time.monotonic() - begun
 
 
 def _beside(own: Array, slope: Gradient) -> Comparison:

@@ -1,6 +1,7 @@
 """Which half is wrong: the forward pass or its gradient, told of the real Week 2, and what that is worth."""
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -243,6 +244,17 @@ def of_a_square(forward, **settings) -> Halves:
 def test_nothing_is_said_of_a_forward_pass_that_is_too_rough_to_be_differentiated():
     rough = of_a_square(lambda point: float(np.round(np.sum(point["x"] ** 2), 3)), forward_right=False)
     assert rough == Halves()
+
+
+def test_a_forward_pass_that_is_slow_is_called_three_times_and_no_more():
+    calls = []
+
+    def slow(point) -> float:
+        calls.append(time.sleep(0.06))
+        return float(np.sum(point["x"] ** 2))
+
+    assert of_a_square(slow, forward_right=False) == Halves()
+    assert len(calls) == 3
 
 
 def test_nothing_is_said_where_the_forward_pass_fails_on_the_way():
