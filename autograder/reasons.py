@@ -10,13 +10,17 @@ from autograder.answers import short
 from autograder.report import CellRun, CheckResult
 from autograder.suite import Verdict
 
+_COMMON = re.compile(
+    r"\d+ times too (?:large|small)|sign is flipped|transpose would be right|off by the same amount|Every entry is 0"
+)
+
 
 def told(verdicts: Sequence[Verdict], undefined: Callable[[str], str]) -> tuple[CheckResult, ...]:
     """The results of a row's checks as the student reads them.
 
-    Where a function works in none of the checks that call it, each cause is told in full once, and hints are left out:
-    they are about what a working function gets wrong. Where it raises, the first check's hint stays, which is about
-    what the function is for.
+    A cause that an earlier check has told is named shortly, and without the hint: what a check is about is not what
+    makes it fail then. Where a function works in none of the checks that call it, the first hint is left out too,
+    unless it raises: a hint is about what a working function gets wrong.
 
     Args:
         verdicts: Of one row, in order.
@@ -30,22 +34,28 @@ def told(verdicts: Sequence[Verdict], undefined: Callable[[str], str]) -> tuple[
     results: list[CheckResult] = []
     known: set[tuple[str, ...]] = set()
     for verdict in verdicts:
-        result = verdict.result
+        result, cause = verdict.result, _cause(verdict)
         if verdict.kind == "missing":
             result = replace(result, reason=undefined(verdict.function) or result.reason)
-        if verdict.kind and verdict.function in never:
-            cause = _cause(verdict)
-            if cause in known:
-                result = replace(result, reason=_again(verdict))
-            if verdict.kind != "raised" or known:
-                result = replace(result, hint="")
+        if cause in known:
+            result = replace(result, reason=_again(verdict) if verdict.kind else result.reason, hint="")
+        elif verdict.function in never and (verdict.kind != "raised" or known):
+            result = replace(result, hint="")
+        if cause:
             known.add(cause)
         results.append(result)
     return tuple(results)
 
 
 def _cause(verdict: Verdict) -> tuple[str, ...]:
-    """What makes two failures one: an exception counts by its type and its place, since its text may tell of shapes."""
+    """What makes two failures one; nothing where that cannot be told.
+
+    An exception counts by its type and its place, since its text may tell of shapes; a wrong array by what all of its
+    entries have in common, whatever the number in that.
+    """
+    if not verdict.kind:
+        common = _COMMON.search(verdict.result.reason)
+        return ("wrong", *sorted(verdict.called), re.sub(r"\d+", "#", common[0])) if common else ()
     if verdict.kind != "raised":
         return verdict.kind, verdict.function
     said, _, place = verdict.result.reason.partition(" It happened in ")

@@ -198,6 +198,16 @@ def test_a_function_that_never_works_has_its_cause_told_once_and_no_hints_but_on
     assert [one.hint, other.hint] == ["Multiply every entry by the factor."[: None if hints else 0], ""]
 
 
+def test_what_all_entries_have_in_common_is_one_cause_and_has_one_hint(grader, tmp_path):
+    hinted = CHECKS + MORE_CHECKS.replace("weight=3", 'weight=3, hint="Make a copy."')
+    assignment = checked_by(hinted, tmp_path / "course")
+    wrong = "def scale(x, factor): return x * factor * len(x)"
+    one, other = rows(grader.grade(submitted(tmp_path, assignment, scale=wrong), assignment))["scale"].checks
+    assert "5 times too large" in one.reason
+    assert "4 times too large" in other.reason
+    assert (one.hint, other.hint) == ("Multiply every entry by the factor.", "")
+
+
 def test_a_function_that_works_in_one_check_keeps_the_hints_of_the_others(grader, tmp_path):
     hinted = CHECKS + MORE_CHECKS.replace("weight=3", 'weight=3, hint="Make a copy."')
     assignment = checked_by(hinted, tmp_path / "course")
