@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autograder.errors import Stopped, Wrong
+from autograder.plain import without_host_paths
 from autograder.sandbox.inside import calls, wire
 from autograder.sandbox.inside.wire import Opaque, Ref
 
@@ -324,5 +325,5 @@ def _plural(things: list[str], word: str) -> str:
 
 def short(text: str, most: int = 80) -> str:
     """A text of the student's as one line that is safe to print, cut to ``most`` characters."""
-    line = " ".join(text[: 4 * most].split())[:most]
+    line = " ".join(without_host_paths(text[: 4 * most]).split())[:most]
     return "".join(character if character.isprintable() else "�" for character in line)

@@ -1,4 +1,4 @@
-"""Outputs that came over the wall → notebook outputs that are safe to keep: bounded, of passive types, well-formed."""
+"""Outputs that came over the wall → notebook outputs that are safe to keep: bounded, of passive types, plain text."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import base64
 import binascii
 from dataclasses import dataclass
 from typing import Any
+
+from autograder.plain import plain, without_host_paths
 
 TEXT_TYPES = ("text/plain", "text/latex", "text/markdown")
 IMAGE_TYPES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
@@ -26,7 +28,8 @@ def passive(outputs: Any, output_kb: int, room: Room) -> tuple[dict[str, Any], .
     """What of one cell's ``outputs`` may be kept.
 
     The process that sent them may have written anything: each output is built anew from the fields that nbformat 4
-    knows, text beyond ``output_kb`` is cut, and only text and pictures stay (no HTML, SVG or JavaScript).
+    knows, text beyond ``output_kb`` is cut, and only text and pictures stay (no HTML, SVG or JavaScript). Texts have
+    no escape codes, no other control characters and no paths of this machine.
 
     Args:
         outputs: What came over the wall.
@@ -52,7 +55,8 @@ class _Budget:
         self.pictures = MAX_IMAGES
 
     def cut(self, value: Any) -> str:
-        kept = value[: max(self.text, 0)] if isinstance(value, str) else ""
+        room = max(self.text, 0)
+        kept = without_host_paths(plain(value[:room]))[:room] if isinstance(value, str) else ""
         self.text -= len(kept)
         self.room.text -= len(kept)
         return kept
