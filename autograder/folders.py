@@ -118,9 +118,13 @@ def _submitted_folder(path: Path, assignment_name: str, timezone: tzinfo | None)
     """What is to be said of ``submitted/<student>``, or None where it holds nothing for the assignment."""
     student = path.name
     folder = path / assignment_name
-    safe = student.isprintable() and student == student.strip() and not any(mark in student for mark in "/\\")
+    # nbgrader's formgrader puts ids into its pages as they are.
+    safe = student.isprintable() and student == student.strip() and not any(mark in student for mark in '/\\<>&"')
     if not safe:
-        problem = f"the folder's name {student!a} is no student's id: it must be printable, with no space around"
+        problem = (
+            f"the folder's name {student!a} is no student's id: it must be printable, with no space around and none of "
+            '< > & " / \\ in it'
+        )
         return SubmittedFolder(printable(student), folder, problem=problem)
     for each in (path, folder):
         if not os.path.lexists(each):

@@ -11,6 +11,7 @@ both.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -38,6 +39,7 @@ from autograder.gradebook import (
     store,
 )
 from autograder.grader import grade
+from autograder.plain import visible
 from autograder.submission import Submission, read_submission, unread_submission
 
 _LOG = logging.getLogger("autograder")
@@ -93,6 +95,7 @@ class GradeSubmission(NbGraderPreprocessor):  # type: ignore[misc]
                 f"{names['student']}: {assignment.name} could not be graded, and keeps the grade that it had. "
                 + "\n".join(filter(None, troubles))
             )
+        _clear(course.root / "autograded" / names["student"] / assignment.name)
         with only_run(course), open_gradebook(course) as gradebook:
             store(gradebook, course, assignment, submission, report)
         return nbformat.from_dict(annotated(submission, report, assignment)), resources
@@ -113,14 +116,24 @@ class LatePenalty(LateSubmissionPlugin):  # type: ignore[misc]
         return late_penalty(assignment.late, assignment.max_score, score, total_seconds_late)
 
 
+class PlainLog(logging.Filter):
+    """What nbgrader logs, with control characters as their escapes; its formatter indents what follows a line feed."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """True, and the record made plain."""
+        record.msg, record.args = visible(record.getMessage()), None
+        return True
+
+
 def find_submission(*, assignment: str, student: str, notebooks: list[str]) -> None:  # noqa: ARG001
     """Nbgrader's ``pre_convert_hook``: register the assignment, and let a renamed notebook be found.
 
     Args:
         assignment: The assignment's name.
         student: nbgrader's pattern of students.
-        notebooks: The paths that nbgrader found in one submission's folder, changed in place: where the
-            assignment's notebook is not among them, what there is stands in for it under its name.
+        notebooks: The paths that nbgrader found in one submission's folder, changed in place: the assignment's
+            notebook alone, which ``find_notebook`` finds under another name too. Each of the others would be
+            graded as if it were that one, and its name stand in nbgrader's log as it is.
     """
     if not notebooks:
         return
@@ -131,9 +144,7 @@ def find_submission(*, assignment: str, student: str, notebooks: list[str]) -> N
     with open_gradebook(course) as gradebook:
         register(gradebook, course, entry)
         enter(gradebook, entry, folder.parent.name)
-    expected = str(folder / f"{entry.notebook}.ipynb")
-    if expected not in notebooks:
-        notebooks[:] = [expected]
+    notebooks[:] = [str(folder / f"{entry.notebook}.ipynb")]
 
 
 def configure(c: Any, config_file: str) -> None:
@@ -165,6 +176,11 @@ def configure(c: Any, config_file: str) -> None:
         "nbgrader.preprocessors.CheckCellMetadata",
     ]
     c.Autograde.pre_convert_hook = f"{here}.find_submission"
+    # nbgrader logs names of students' files as they are.
+    c.NbGrader.logging_config = {
+        "filters": {"plain": {"()": f"{here}.PlainLog"}},
+        "handlers": {"console": {"filters": ["plain"]}},
+    }
     c.AssignLatePenalties.plugin_class = f"{here}.LatePenalty"
     # nbgrader calls alembic by its bare name, which is beside this Python even where that folder is not on PATH.
     programs = str(Path(sys.executable).parent)
@@ -177,6 +193,19 @@ def configure(c: Any, config_file: str) -> None:
         return
     c.CourseDirectory.course_id = course.name
     c.CourseDirectory.db_url = course.database
+
+
+def _clear(folder: Path) -> None:
+    """Take away what nbgrader copied beside the notebook: all that was handed in, what a browser runs included.
+
+    ``store`` puts there what may be there.
+    """
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink():
+            with contextlib.suppress(OSError):
+                path.rmdir()
+        elif path.suffix != ".ipynb" and path.name != RESULT_FILE:
+            path.unlink()
 
 
 def _course_of(coursedir: Any, assignment: str) -> tuple[Course, Assignment]:

@@ -225,6 +225,28 @@ def test_a_page_of_ours_needs_nothing_of_nbgraders(ours: Path) -> None:
     assert "could not be read" in page
 
 
+def test_what_nbgrader_logs_and_copies_is_nothing_that_acts(tmp_path: Path) -> None:
+    root = make_course(tmp_path / "course")
+    shutil.copy(REPOSITORY / "nbgrader_config.py", root)
+    given = submit(root, "ada")
+    for name in (
+        "page.html",
+        "deep/picture.svg",
+        "run.js",
+        "notes.txt",
+        "other \x1b[2J\u202e.ipynb",
+        "odd \x1b[2J.html",
+    ):
+        given.with_name("deep").mkdir(exist_ok=True)
+        (given.parent / name).write_text("<script>1</script>")
+    submit(root, "bob\x1b[2J")
+    said = nbgrader(root, "autograde", "warmup")
+    assert "\\x1b[2J" in said.stderr
+    assert not set("\x1b\u202e") & set(said.stdout + said.stderr)
+    kept = {str(path.relative_to(root / "autograded")) for path in root.glob("autograded/**/*") if path.is_file()}
+    assert kept == {f"ada/warmup/{name}" for name in ("warmup.ipynb", "notes.txt", RESULT_FILE)}
+
+
 def test_with_a_broken_configuration_nothing_is_run(tmp_path: Path) -> None:
     root = hand_in(tmp_path / "course")
     spy = solved()

@@ -575,7 +575,9 @@ class TestSubmitted:
         assert problems["mallory"].endswith("warmup is a symbolic link, not a folder")
         assert problems["roster.csv"].endswith("roster.csv is a file, not a folder")
 
-    @pytest.mark.parametrize("name", ["a\nb", "\x1b[31mred", " ada", "a\u202eb", "back\\slash", "\udcff"])
+    @pytest.mark.parametrize(
+        "name", ["a\nb", "\x1b[31mred", " ada", "a\u202eb", "back\\slash", "\udcff", "<img onerror=x>", 'a";x', "a&lt;"]
+    )
     def test_a_name_that_is_not_safe_to_print_is_a_problem(self, course_root: Path, name: str):
         submit(course_root, name)
         (listed,) = submissions(course_root, "warmup")
