@@ -15,13 +15,14 @@ import typer
 
 from autograder import __version__
 from autograder.errors import AutograderError
+from autograder.plain import one_line, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from autograder.course import Assignment, Course
     from autograder.gradebook import Standing
-    from autograder.report import Report
+    from autograder.report import Report, RowResult
     from autograder.run import Result
 
 OURS, USAGE = 1, 2
@@ -286,7 +287,7 @@ def doctor(course: CourseFolder = None) -> None:
     well = True
     for finding in examine(course):
         mark = "[green]✓[/]" if finding.well else "[red]✗[/]"
-        console.print(f"{mark} {escape(finding.text)}", soft_wrap=True)
+        console.print(f"{mark} {escape(visible(finding.text))}", soft_wrap=True)
         well = well and finding.well
     if not well:
         raise typer.Exit(OURS)
@@ -362,14 +363,27 @@ def _console(*, stderr: bool = False) -> Console:
 
 
 def _print(text: str) -> None:
-    _console().print(text, markup=False, soft_wrap=True)
+    _console().print(visible(text), markup=False, soft_wrap=True)
+
+
+def _print_indented(console: Console, text: str, by: int, style: str = "") -> None:
+    """A paragraph that keeps its indentation where a terminal wraps it; in a file or a pipe it is not wrapped."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    for line in visible(text).splitlines():
+        if console.is_terminal:
+            console.print(Padding(Text(line, style=style), (0, 0, 0, by)))
+        else:
+            console.print(Text(" " * by + line), soft_wrap=True)
 
 
 def _say_error(text: str) -> None:
     from rich.text import Text
 
     console = _console(stderr=True)
-    console.print(Text("autograder: ", style="bold red").append(text, style="not bold default"), soft_wrap=True)
+    said = Text("autograder: ", style="bold red").append(visible(text), style="not bold default")
+    console.print(said, soft_wrap=True)
 
 
 def _near(path: Path) -> Path:
@@ -426,26 +440,33 @@ def _result_tree(result: Result, held: dict[str, Standing]) -> dict[str, Any]:
 
 
 def _print_results(results: list[Result], assignment: Assignment, course: Course, held: dict[str, Standing]) -> None:
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
     if not results:
         _print(f"Nothing was submitted: there is no submitted/STUDENT/{assignment.name}/ in {course.root}.")
         return
+    console = _console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = 1_000  # a file or a pipe has one line for each student
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("student", no_wrap=True)
-    table.add_column("score", justify="right", no_wrap=True)
+    widest = max(16, console.width // 3)
     anybody_late = any(result.student in held and held[result.student].late_penalty for result in results)
+    room = console.width - min(widest, max(cell_len(result.student) for result in results))
+    room -= 38 if anybody_late else 22
+    table.add_column("student", overflow="fold", max_width=widest)
+    table.add_column("score", justify="right", no_wrap=True)
     if anybody_late:
         table.add_column("late", justify="right", no_wrap=True)
         table.add_column("counts", justify="right", no_wrap=True)
     table.add_column("rows lost", overflow="fold")
     table.add_column("time", justify="right", no_wrap=True)
     for result in results:
-        student, score, *rest = _table_row(result)
+        student, score, *rest = _table_row(result, room)
         lateness = _lateness(held.get(result.student)) if anybody_late else ()
         table.add_row(*(Text(cell) for cell in (student, score, *lateness, *rest)))
-    _console().print(table)
+    console.print(table)
     graded = [result for result in results if result.status in ("graded", "kept")]
     best = sum(row.points for row in assignment.rows)
     _print(f"\n{len(graded)} of {len(results)} have a grade, of at most {best:g} points before answers graded by hand.")
@@ -454,16 +475,27 @@ def _print_results(results: list[Result], assignment: Assignment, course: Course
         _print(f"{kept} had not changed since they were graded and were left alone (--force grades them again).")
     for result in results:
         if result.why:
-            _print(f"{result.student}: {result.status}: {result.why}")
+            _print(f"{one_line(result.student)}: {result.status}: {one_line(result.why)}")
 
 
-def _table_row(result: Result) -> tuple[str, str, str, str]:
+def _table_row(result: Result, room: int) -> tuple[str, str, str, str]:
+    student = one_line(result.student)
     if result.report is None or result.status in ("refused", "failed"):
-        return result.student, "—", result.status, ""
+        return student, "—", result.status, ""
     lost = [row.name for row in result.report.rows if row.fraction < 1]
-    names = "all" if len(lost) == len(result.report.rows) else ", ".join(lost)
+    names = "all" if len(lost) == len(result.report.rows) else _listed(lost, room)
     seconds = "" if result.status == "kept" else f"{result.report.seconds:.1f} s"
-    return result.student, _points(result.report.score), names, seconds
+    return student, _points(result.report.score), names, seconds
+
+
+def _listed(names: list[str], room: int) -> str:
+    """The names, or as many of them as fit on a line, and how many more there are."""
+    whole = ", ".join(names)
+    shown = len(names)
+    while shown > 1 and len(whole) > room:
+        shown -= 1
+        whole = f"{', '.join(names[:shown])} and {len(names) - shown} more"
+    return whole
 
 
 def _lateness(standing: Standing | None) -> tuple[str, str]:
@@ -476,33 +508,47 @@ def _lateness(standing: Standing | None) -> tuple[str, str]:
 def _print_report(report: Report, assignment: Assignment) -> None:
     from rich.text import Text
 
+    from autograder.feedback import first_to_fix, said_of_all
+
     console = _console()
     console.print(Text(f"{assignment.title}: {_points(report.score)} of {report.max_score:g} points", style="bold"))
     if report.sandbox != "bubblewrap":
         kept = "without a sandbox" if report.sandbox == "none" else f"in the sandbox {report.sandbox!r}"
         console.print(f"Run {kept}.", style="yellow")
     for note in report.notes:
-        console.print(Text(f"Note: {note}"), soft_wrap=True)
-    for row in report.rows:
-        full = row.fraction == 1
-        style = "green" if full else "red"
-        line = Text("✓ " if full else "✗ ", style=style).append(
-            f"{row.name}  {_points(row.score)} / {row.points:g}", style="default"
-        )
-        if row.carried:
-            line.append(f"  given a correct {', '.join(row.carried)}", style="dim")
-        console.print(line, soft_wrap=True)
-        for result in row.checks:
-            if result.outcome == "passed":
-                continue
-            what = result.reason or ("This check failed for a reason of ours." if result.outcome == "errored" else "")
-            console.print(Text(f"    ✗ {result.title} {what}"), soft_wrap=True)
-            if result.hint:
-                console.print(Text(f"      Hint: {result.hint}", style="dim"), soft_wrap=True)
+        _print_indented(console, f"Note: {note}", 0)
+    common, first = said_of_all(report), first_to_fix(report)
+    if common is not None:
+        _print_indented(console, f"✗ For every row: {common.reason or common.title}", 0)
+    elif first is not None:
+        lost = sum(row.fraction < 1 for row in report.rows)
+        _print_indented(console, f"Start with {first.name}; {lost} of {len(report.rows)} rows lost points.\n ", 0)
+    for row in report.rows if common is None else ():
+        _print_row(console, row, first=row is first)
     if report.errored:
         from autograder.run import trouble
 
         _say_error(trouble(report))
+
+
+def _print_row(console: Console, row: RowResult, *, first: bool) -> None:
+    from rich.text import Text
+
+    mark, style = ("?", "yellow") if row.errored else ("✓", "green") if row.fraction == 1 else ("✗", "red")
+    line = Text(f"{mark} ", style=style).append(f"{row.name}  {_points(row.score)} / {row.points:g}", style="default")
+    if row.carried:
+        line.append(f"  given a correct {', '.join(row.carried)}", style="dim")
+    if first:
+        line.append("  ← start here", style="bold")
+    console.print(line, soft_wrap=True)
+    for result in row.checks:
+        if result.outcome == "errored":
+            _print_indented(console, f"? {result.title} This check failed for a reason of ours.", 4)
+        elif result.outcome == "failed":
+            _print_indented(console, f"✗ {result.title}", 4)
+            _print_indented(console, result.reason, 6)
+            if result.hint:
+                _print_indented(console, f"Hint: {result.hint}", 6, "dim")
 
 
 def _print_next(made: Any, folder: Path) -> None:

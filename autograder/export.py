@@ -8,15 +8,17 @@ from typing import TextIO
 
 from autograder.course import Assignment, Course
 from autograder.gradebook import Standing
+from autograder.plain import one_line
 
 
 def write_csv(standings: Sequence[Standing], assignment: Assignment, course: Course, file: TextIO) -> None:
     """Write one line a student: id, when it was submitted (local time), total, lateness, what waits, and each row.
 
-    A row that waits for a hand is empty. No cell starts in a way that a spreadsheet takes for a formula.
+    A row that waits for a hand is empty. No cell starts in a way that a spreadsheet takes for a formula, and every
+    text is quoted, so that none is parted in two by a spreadsheet that takes another character than the comma.
     """
     rows = [*(row.test_id for row in assignment.rows), *assignment.manual]
-    writer = csv.writer(file, lineterminator="\n")
+    writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     names = [name.removeprefix("test_") for name in rows]
     writer.writerow(["student", "submitted", "score", "max_score", "late_penalty", "needs_manual_grade", *names])
     for standing in standings:
@@ -36,12 +38,18 @@ def write_csv(standings: Sequence[Standing], assignment: Assignment, course: Cou
 
 
 def inert(text: str) -> str:
-    """``text`` such that no spreadsheet takes it for a formula (OWASP: CSV injection)."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+    """``text`` on one line, such that no spreadsheet takes it for a formula (OWASP: CSV injection).
+
+    Quotes and spaces before the sign do not hide it, nor does its full-width form.
+    """
+    line = one_line(text)
+    starts = text[:1] in ("\t", "\r", "\n") or line.lstrip("'\" \u00a0\u3000").startswith(tuple("=+-@＝＋－＠"))
+    return f"'{line}" if starts else line
 
 
-def _number(value: float) -> str:
-    return f"{value:.4f}".rstrip("0").rstrip(".")
+def _number(value: float) -> int | float:
+    rounded = round(float(value), 4)
+    return int(rounded) if rounded.is_integer() else rounded
 
 
 WRITERS = {"csv": write_csv}

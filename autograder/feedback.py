@@ -3,8 +3,8 @@
 Everything here is what a student gets to read, so nothing hidden may be in it: an errored check says only
 that it could not be made, never why. And an instructor opens it in the browser that holds the keys to the
 course (nbgrader's formgrader), so nothing that a student wrote may run there: code and outputs are shown as
-text and pictures, and raw HTML, foreign links and foreign pictures in a student's own Markdown are made
-inert.
+text and pictures, and raw HTML, foreign links, foreign pictures and TeX that acts in a student's own Markdown
+are made inert.
 """
 
 from __future__ import annotations
@@ -16,21 +16,24 @@ import html
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from autograder.course import Assignment
 from autograder.notebook import joined
+from autograder.plain import one_line, visible
 from autograder.report import CellRun, CheckResult, Report, RowResult
 from autograder.submission import Submission
 
 SUMMARY_ID = "autograder-summary"
 
-_PASSIVE = ("text/plain", "text/latex", "image/png", "image/jpeg", "image/svg+xml")
+_PASSIVE = ("text/plain", "text/latex", "image/png", "image/jpeg")
 _KEPT_METADATA = ("nbgrader", "deletable", "editable")
 _INERT = "\u200b"  # a zero-width space: what follows reads the same and is markup no more
 _NOT_GRADED = "This could not be graded, through no fault of yours. Your instructor was told."
+_SAID_ABOVE = CheckResult("said_above", "See the top of the notebook.", 1.0, "failed")
 _FIGURE = "A figure that the code above drew"
 _BOX = "border:1px solid #8886;border-left-width:6px;border-radius:4px;padding:0.5em 1em;margin:0.3em 0"
 
@@ -50,8 +53,8 @@ def annotated(submission: Submission, report: Report, assignment: Assignment) ->
     notebook = copy.deepcopy(submission.notebook)
     ours = _release_sources(assignment.release)
     runs = {run.index: run for run in report.cells}
-    rows = {row.test_id: row for row in report.rows}
-    executed, prose = 0, 5 * _MARKDOWN_CHARACTERS
+    rows, common = {row.test_id: row for row in report.rows}, said_of_all(report)
+    executed, prose, maths = 0, 5 * _MARKDOWN_CHARACTERS, 3 * _MATHS_CHARACTERS
     for index, cell in enumerate(notebook["cells"]):
         metadata = cell.get("metadata", {})
         cell["metadata"] = {key: metadata[key] for key in _KEPT_METADATA if key in metadata}
@@ -62,9 +65,11 @@ def annotated(submission: Submission, report: Report, assignment: Assignment) ->
             cell["execution_count"] = executed if run is not None and run.status != "skipped" else None
             row = rows.get(str(metadata.get("nbgrader", {}).get("grade_id", "")))
             if row is not None:
-                cell["outputs"].append(_result_output(row))
+                cell["outputs"].append(_result_output(row if common is None else replace(row, checks=(_SAID_ABOVE,))))
         elif (cell["cell_type"], joined(cell["source"])) not in ours:
-            prose -= len(_disarm(cell, max(prose, 0)))
+            kept = _disarm(cell, max(prose, 0), min(maths, _MATHS_CHARACTERS))
+            prose -= len(kept)
+            maths -= len(kept) if _MATHS.search(kept) else 0
     notebook["cells"].insert(0, _summary_cell(submission, report, assignment))
     kernelspec = notebook.get("metadata", {}).get("kernelspec")
     notebook["metadata"] = {"language_info": {"name": "python", "pygments_lexer": "ipython3"}}
@@ -92,9 +97,22 @@ def row_comment(row: RowResult) -> str:
         if check.reason:
             line = f"{line.rstrip('.')}: {_plain(check.reason)}"
         if check.hint:
-            line += f" (Hint: {_one_line(check.hint)})"
+            line += f" (Hint: {one_line(check.hint)})"
         lines.append(line)
     return str(_encodable("\n\n".join(lines)))
+
+
+def said_of_all(report: Report) -> CheckResult | None:
+    """The one failed check that every row has, as where the notebook could not be read; None where they differ."""
+    said = {(check.title, check.reason) for row in report.rows for check in row.checks}
+    checks = [check for row in report.rows for check in row.checks]
+    alike = len(said) == 1 and len(checks) == len(report.rows) > 1 and checks[0].outcome == "failed"
+    return checks[0] if alike else None
+
+
+def first_to_fix(report: Report) -> RowResult | None:
+    """The row to begin with: the first that lost points, since later ones build on it; None where none did."""
+    return next((row for row in report.rows if row.fraction < 1 and not row.errored), None)
 
 
 def points_text(points: float) -> str:
@@ -144,7 +162,7 @@ def feedback_html(
         }
     }
     page, _ = _exporter().from_notebook_node(nbformat.from_dict(copy.deepcopy(dict(notebook))), resources)
-    return str(page)
+    return _headings_in_order(str(page))
 
 
 # What is put under a test cell
@@ -192,7 +210,7 @@ def _result_text(row: RowResult) -> str:
             lines.append(f"✗ {check.title}{first}")
             lines += [f"    {line}" for line in check.reason.splitlines()]
             if check.hint:
-                lines.append(f"    Hint: {_one_line(check.hint)}")
+                lines.append(f"    Hint: {one_line(check.hint)}")
     return "\n".join(lines)
 
 
@@ -220,7 +238,7 @@ def _result_html(row: RowResult) -> str:
             if check.reason:
                 item += f'<br><span style="white-space:pre-wrap">{_prose(check.reason)}</span>'
             if check.hint:
-                item += f"<br><em>Hint:</em> {_prose(_one_line(check.hint))}"
+                item += f"<br><em>Hint:</em> {_prose(one_line(check.hint))}"
             parts.append(item + "</li>")
     parts.append("</ul></div>")
     return "\n".join(parts)
@@ -246,18 +264,28 @@ def _summary_cell(submission: Submission, report: Report, assignment: Assignment
         ]
     if report.sandbox == "none":
         lines += ["This was run without a sandbox.", ""]
+    common, first = said_of_all(report), first_to_fix(report)
+    if common is not None and common.reason != submission.unreadable:
+        lines += [f"**For every row:** {_literal(common.reason or common.title)}", ""]
+    elif first is not None and common is None:
+        failed = [check for check in first.checks if check.outcome == "failed"]
+        said = _literal(_common_reason(failed) or f"{failed[0].title} {failed[0].reason}")
+        lines += [f"**Start with [{_literal(first.name)}](#{first.test_id}).** {said}", ""]
+    elif report.rows and not report.errored and common is None:
+        lines += ["Every row is right.", ""]
     notes = [note for note in dict.fromkeys((*submission.notes, *report.notes)) if note != submission.unreadable]
     lines += [f"- {_literal(note)}" for note in notes]
     if notes:
         lines.append("")
-    lines += ["| | Row | Points | What to look at |", "|:-:|:--|--:|:--|"]
+    lines += ["| Right | Row | Points | What to look at |", "|:-:|:--|--:|:--|"]
     for row in report.rows:
         failed = [check for check in row.checks if check.outcome == "failed"]
         mark = "?" if row.errored else "✗" if failed or row.fraction < 1 else "✓"
         note = _NOT_GRADED if row.errored else ""
-        if failed and not row.errored:
-            more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-            note = f"{_literal(_one_line(failed[0].title))}{more}"
+        if failed and not row.errored and common is None:
+            same = _common_reason(failed)
+            more = f" (and {len(failed) - 1} more)" if len(failed) > 1 and not same else ""
+            note = f"{_literal(same or failed[0].title)}{more}"
         elif row.carried:
             note = f"right, given a correct {_literal(_listed(row.carried))}"
         score = "–" if row.score is None else points_text(row.score)
@@ -289,27 +317,29 @@ def with_hand_grades(summary: str, manual: Mapping[str, float], scores: Mapping[
 
 def _waiting_line(name: str, most: float) -> str:
     return f"| … | [{_literal(name)}](#{name}) | – / {points_text(most)} | waits to be graded by a person |"
+def _common_reason(failed: list[CheckResult]) -> str:
+    """The reason that several failed checks of a row share, as where its function is not written; else empty."""
+    return failed[0].reason if len(failed) > 1 and len({check.reason for check in failed}) == 1 else ""
 
 
 # Text that came from elsewhere
 
 
 def _encodable(tree: Any) -> Any:
-    """The tree with no text in it that a file or a database cannot take: lone surrogates, null characters."""
+    """The tree with no text in it that reads other than it is, or that a file or a database cannot take."""
     if isinstance(tree, str):
-        return tree.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+        return visible(tree)
     if isinstance(tree, dict):
         return {key: _encodable(value) for key, value in tree.items()}
     return [_encodable(value) for value in tree] if isinstance(tree, list) else tree
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
 def _prose(text: str) -> str:
-    """Text as HTML: everything escaped, code between backticks set as code."""
-    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", html.escape(text))
+    """Text as HTML: everything escaped, code between backticks set as code, and nothing that MathJax takes for TeX."""
+    pieces = re.split(r"`([^`\n]+)`", html.escape(text))
+    pieces[0::2] = [re.sub(r"[$\\]", r"<span>\g<0></span>", piece) for piece in pieces[0::2]]
+    pieces[1::2] = [f"<code>{piece}</code>" for piece in pieces[1::2]]
+    return "".join(pieces)
 
 
 def _literal(text: str) -> str:
@@ -319,14 +349,19 @@ def _literal(text: str) -> str:
         code = match.group(1)
         if code and "|" not in code:
             return f"`{code}`"
-        return re.sub(r"[^\w\s.,;:()’“”'±×−–/%=+?]|_", lambda m: f"&#{ord(m.group())};", match.group())
+        return re.sub(r"[^\w\s.,;:()’“”'±×−–/%=+?]|_", character, match.group())
 
-    return re.sub(r"`([\w .,()\[\]=+*/-]+)`|[^`]+|`", piece, _one_line(text))
+    def character(match: re.Match[str]) -> str:
+        reference = f"&#{ord(match.group())};"
+        # In an element of its own, MathJax takes it for no delimiter.
+        return f"<span>{reference}</span>" if match.group() in "$\\" else reference
+
+    return re.sub(r"`([\w .,()\[\]=+*/-]+)`|[^`]+|`", piece, one_line(text))
 
 
 def _plain(text: str) -> str:
     """Text for a comment: as it is where nothing outside its backticks is markup, else all between backticks."""
-    line = _one_line(text)
+    line = one_line(text)
     if re.search(r"[<>`*\\\\$~]|\][(\[:]|\b_|_\b|^[#|=+-]", re.sub(r"`[^`]+`", "", line)):
         return f"`{line.replace('`', '’')}`"
     return line
@@ -353,12 +388,29 @@ _MARKDOWN_CHARACTERS = 20_000
 """What is kept of a student's own prose, in one cell and in all: turning Markdown into a page is not linear in it."""
 
 
-def _disarm(cell: dict[str, Any], characters: int) -> str:
+_MATHS_CHARACTERS = 8_000
+"""How long a text with formulas may be for these to be set; a browser that sets more of them stands still."""
+
+_MATHS = re.compile(r"\$|\\[(\[]|\\begin")
+_ACTING_TEX = (
+    "href url unicode style class cssId data require mmlToken includegraphics toggle mathtip texttip bbox html "
+    "def gdef edef xdef let futurelet newcommand renewcommand providecommand newenvironment renewenvironment "
+    "raise lower moveleft moveright rule Rule Space llap rlap mathllap mathrlap"
+)
+"""Macros that make links, load, carry styles, ids or events, change the formulas of others, or draw over them."""
+
+_PLACES = r"^[ \t>*+\-.:)\d]*"  # where a block can begin, in quotes and lists too
+_HEADING = re.compile(_PLACES + r"#{1,6}[ \t]+", re.MULTILINE)
+_UNDERLINED = re.compile(_PLACES + r"(?=[^\s`~][^\n]*\n[ \t>]*(?:=+|-+)[ \t]*$)", re.MULTILINE)
+
+
+def _disarm(cell: dict[str, Any], characters: int, maths: int) -> str:
     """Make a student's Markdown or raw cell inert: nothing in it runs, and nothing is fetched from elsewhere.
 
     Args:
         cell: The cell, which is changed.
         characters: How much of its text is kept, at most.
+        maths: How long it may be for its formulas to stay formulas.
 
     Returns:
         The text that was kept.
@@ -387,8 +439,33 @@ def _disarm(cell: dict[str, Any], characters: int) -> str:
     source = re.sub(r"!\[(?![^\[\]]*\]\()", "!" + _INERT + "[", source)
     source = re.sub(r"(?P<picture>!\[[^\[\]]*)?\]\(", target, source)
     source = re.sub(r"\]:(?!\s+https?://)", f"]{_INERT}:", source)
+    source = re.sub(r"((?:`{3,}|~{3,})\s*)(?=mermaid)", rf"\1{_INERT}", source, flags=re.IGNORECASE)
+    # A heading's text becomes its id in nbgrader's pages, where the fields for scores are found by their ids.
+    source = _HEADING.sub(rf"\g<0>{_INERT}", source)
+    source = _UNDERLINED.sub(rf"\g<0>{_INERT}", source)
+    source = _calm(source, maths)
     cell["source"] = source if kept == whole else f"{source}\n\n[cut here: the text is too long to be shown]"
     return kept
+
+
+def _calm(text: str, most: int) -> str:
+    """Text whose TeX can be handed to MathJax: no macro that acts, and no formula where it is too much of it."""
+    # A character reference is one to Markdown and the character itself to MathJax.
+    text = re.sub(r"&(?=(?:#0*36|#x0*24|dollar|#0*92|#x0*5c|bsol);)", "&" + _INERT, text, flags=re.IGNORECASE)
+    text = re.sub(rf"\\(?=(?:{_ACTING_TEX.replace(' ', '|')})(?![a-z]))", "\\\\" + _INERT, text)
+    if _MATHS.search(text) and _unsettable(text, most):
+        text = re.sub(r"\\(?=[(\[]|begin)", "\\\\" + _INERT, text.replace("$", "＄"))
+    return text
+
+
+def _unsettable(tex: str, most: int) -> bool:
+    """Whether TeX is longer or nested deeper than anybody writes it by hand: a browser can fail at it."""
+    depth = deepest = 0
+    for opening, closing in re.findall(r"(\\begin|\\left(?![a-z])|(?<!\\)\{)|(\\end|\\right(?![a-z])|(?<!\\)\})", tex):
+        depth += bool(opening) - bool(closing)
+        deepest = max(deepest, depth)
+    chained = re.search(r"(?:\\[A-Za-z]++[^\\\n]{0,3}+){60}", tex)
+    return len(tex) > most or deepest > 30 or chained is not None
 
 
 def _pictures(attachments: Any) -> dict[str, dict[str, str]]:
@@ -441,6 +518,8 @@ def _passive(output: Mapping[str, Any]) -> dict[str, Any] | None:
     data = {}
     for mime, content in dict(output.get("data", {})).items():
         text = joined(content)
+        if mime == "text/latex":
+            text = _calm(text, _MATHS_CHARACTERS)
         if mime in _PASSIVE and (mime not in ("image/png", "image/jpeg") or _is_base64(text)):
             data[mime] = text
     described = {mime: {"alt": _FIGURE} for mime in ("image/png", "image/jpeg") if mime in data}
@@ -448,6 +527,19 @@ def _passive(output: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 # The page
+
+
+def _headings_in_order(page: str) -> str:
+    """The page with the notebook's headings below its own one, none more than one level below that before it."""
+    last = 0
+
+    def level(match: re.Match[str]) -> str:
+        nonlocal last
+        if not match["end"]:
+            last = min(int(match["level"]) + (last > 0), last + 1, 6)
+        return f"<{match['end']}h{last}"
+
+    return re.sub(r"<(?P<end>/?)h(?P<level>[1-6])(?=[ >])", level, page)
 
 
 @lru_cache(maxsize=1)
@@ -466,7 +558,9 @@ def _mathml(tex: str, display: str) -> str | None:
         from latex2mathml.converter import convert
     except ImportError:
         return None
-    tex = tex.replace("<", r"\lt ").replace(">", r"\gt ")  # the converter escapes neither
+    if "\\" + _INERT in tex:
+        return None
+    tex = tex.replace(_INERT, "").replace("<", r"\lt ").replace(">", r"\gt ")  # the converter escapes neither
     tex = re.sub(r"\\(begin|end)\{(?:aligned|align|split)\}", r"\\\1{align*}", tex)
     try:
         formula = str(convert(tex, display=display))
@@ -489,6 +583,14 @@ def _exporter() -> Any:
     class Renderer(IPythonRenderer):  # type: ignore[misc]
         def inline_math(self, body: str) -> str:
             return _mathml(body, "inline") or f"<code>{html.escape(body)}</code>"
+
+        def table(self, text: str) -> str:
+            return f'<div class="table"><table>\n{text}</table></div>\n'
+
+        def image(self, text: str, url: str, title: str | None = None) -> str:
+            # The page fetches nothing: a picture that is a file beside the notebook would be a broken one.
+            inside = url.startswith(("data:", "attachment:"))
+            return str(super().image(text, url, title)) if inside else f"[picture: {html.escape(text or url)}]"
 
         def block_math(self, body: str) -> str:
             return _mathml(body.strip(), "block") or f"<pre>{html.escape(body)}</pre>"
@@ -519,6 +621,6 @@ def _exporter() -> Any:
         "markdown2html", lambda source, attachments=None: prose(source, json.dumps(attachments or {}))
     )
     exporter.register_filter("highlight_code", highlight)
-    best = ("text/html", "image/svg+xml", "image/png", "image/jpeg", "text/latex", "text/plain")
+    best = ("text/html", "image/png", "image/jpeg", "text/latex", "text/plain")
     exporter.register_filter("filter_data_type", lambda data: [mime for mime in best if mime in data][:1])
     return exporter

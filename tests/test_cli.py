@@ -1,22 +1,31 @@
 """The command, as an instructor uses it: on a course in a folder, with its gradebook, sandbox and pool for real."""
 
+import contextlib
 import csv
+import fcntl
 import io
 import json
 import os
+import pty
+import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from autograder import cli
 from autograder.course import load_course
-from autograder.export import inert
-from autograder.gradebook import open_gradebook, standings
+from autograder.export import inert, write_csv
+from autograder.gradebook import Standing, open_gradebook, standings
 from tests.courses import CHECKS, CONFIG, make_course, solved, submit, untouched
 
 pytestmark = pytest.mark.sandbox
@@ -263,11 +272,15 @@ def test_a_grade_without_a_sandbox_is_not_kept_by_a_run_with_one(run, course_roo
 
 
 def test_nothing_that_a_student_writes_moves_the_terminal(run, course_root):
-    hostile = "def scale(x, factor): raise ValueError('\\x1b[2J\\x07 cleared\\nand a line')"
-    notebook = submit(course_root, "cy", mistaken(hostile))
-    _, out, err = run("check", str(notebook))
-    assert "cleared and a line" in out
-    assert not set("\x1b\x07") & set(out + err)
+    said = (
+        "\\x1b[2J\\x07 cleared\\nand a line\\x1b]8;;http://evil.example\\x1b\\\\link \\u202egnp.exe\\u2066 \\x9b2J\\x85"
+    )
+    notebook = submit(course_root, "cy", mistaken(f"def scale(x, factor): raise ValueError('{said}')"))
+    notebook = notebook.rename(notebook.with_name("\x1b[2Jnb\u202e\n.ipynb"))
+    for command in (["check", str(notebook)], ["grade", "warmup", "--jobs", "1"], ["check", "\x1b[2Jnone.ipynb"]):
+        _, out, err = run(*command)
+        assert not set("\x1b\x07\x85\x9b\u202e\u2066") & set(out + err)
+        assert "cleared and a line" in out or command[:2] != ["check", str(notebook)]
 
 
 def test_without_a_sandbox_nothing_is_graded(run, course_root, monkeypatch):
@@ -304,9 +317,81 @@ def test_scores_are_exported_as_a_table(run, course_root):
     assert run("export", "warmup")[1] == (course_root / "scores.csv").read_text()
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r1", "\n1", " =1", '"=1', "'\" +1", "＝1", "\u00a0-1"]
+)
 def test_no_cell_of_an_export_is_a_formula(text):
     assert inert(text)[0] == "'"
+
+
+@given(text=st.text())
+def test_a_cell_of_an_export_is_one_line_and_no_formula(text):
+    cell = inert(text)
+    assert len(cell.splitlines()) <= 1
+    assert not cell.lstrip(' "').startswith(("=", "+", "-", "@"))
+
+
+def test_a_students_id_is_one_cell_of_an_export_whatever_parts_the_cells(course_root):
+    standing = Standing("ada;=1+1\t2,3\n4", None, {"test_scale": 1.5}, 1.5, 0.0, 1.5, 12.0, False)
+    course = load_course(course_root)
+    table = io.StringIO()
+    write_csv([standing], course.assignment("warmup"), course, table)
+    for delimiter in (",", ";", "\t"):
+        rows = list(csv.reader(io.StringIO(table.getvalue()), delimiter=delimiter))
+        assert len(rows) == 2
+        assert rows[1][0].startswith("ada;=1+1 2,3 4")
+
+
+STRANGE_IDS = ("名前の長い学生さん", "x" * 200, "zoë-müller", "O'Brien", "🦊")
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_table_fits_the_terminal_whatever_the_ids(run, course_root, width):
+    for student in STRANGE_IDS:
+        submit(course_root, student, untouched() if student == "🦊" else solved())
+    command = [str(Path(sys.executable).with_name("autograder")), "grade", "warmup", "--jobs", "1"]
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
+    grading = subprocess.Popen(
+        command, cwd=course_root, stdout=theirs, stderr=subprocess.DEVNULL, env=environment | {"TERM": "xterm"}
+    )
+    os.close(theirs)
+    printed = b""
+    with os.fdopen(ours, "rb", buffering=0) as terminal, contextlib.suppress(OSError):  # EIO is the end of it
+        while piece := terminal.read(65536):
+            printed += piece
+    assert grading.wait() == 0
+    lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", printed.decode()).replace("\r", "").split("\n")
+    table = lines[: lines.index("")]
+    assert max(map(cell_len, table)) <= width
+    assert next(line for line in table if line.startswith("🦊")).split()[1:3] == ["0", "all"]
+    assert "".join(line.split()[0] for line in table if line.startswith("xx")) == "x" * 200
+    scores = {cell_len(line[: line.rindex(" 10 ")]) for line in table if " 10 " in line}
+    assert len(scores) == 1  # one under the other
+
+
+def test_a_pipe_has_one_line_for_a_student_and_no_colour(run, course_root, monkeypatch):
+    monkeypatch.delenv("COLUMNS")
+    submit(course_root, "x" * 200, mistaken())
+    out = run("grade", "warmup", "--jobs", "1")[1]
+    assert "\x1b" not in out
+    assert out.splitlines()[1].split()[:3] == ["x" * 200, "6", "scale"]
+
+
+def test_the_row_to_begin_with_is_named_first(run, course_root):
+    notebook = submit(course_root, "cy", mistaken())
+    out = run("check", str(notebook))[1]
+    assert out.splitlines()[1] == "Start with scale; 1 of 2 rows lost points."
+    assert "scale  0 / 4  ← start here" in out
+
+
+def test_what_holds_for_every_row_is_said_once(run, course_root):
+    notebook = submit(course_root, "ada")
+    notebook.write_text('{"cells": [')
+    out = run("check", str(notebook))[1]
+    assert out.count("ends too early") == 1
+    assert len(out.splitlines()) == 2
 
 
 def test_an_unknown_assignment_is_named_with_the_nearest_one(run):

@@ -1,9 +1,11 @@
 """What a student reads: complete, safe to open, and giving nothing hidden away."""
 
 import copy
+import html
 import json
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +142,25 @@ def test_an_unreadable_notebook_says_why_at_the_top(warmup: Assignment) -> None:
     assert "ends too early" in source
 
 
+def test_what_holds_for_every_row_is_said_once(warmup: Assignment) -> None:
+    same = CheckResult("readable", "The notebook can be read.", 1.0, "failed", "The file ends too early.")
+    rows = tuple(RowResult(row.name, row.test_id, row.points, (same,)) for row in warmup.rows)
+    notebook = annotated(submission(warmup), Report("warmup", "ada", "digest", "bubblewrap", rows), warmup)
+    everything = json.dumps(notebook, ensure_ascii=False)
+    assert everything.count("The file ends too early.") == 1
+    assert "0 of 4 points" in shown(notebook, "test_scale")["text/plain"]
+
+
+def test_the_row_to_begin_with_is_named_at_the_top(warmup: Assignment) -> None:
+    source = annotated(submission(warmup), report(PASSED, FAILED), warmup)["cells"][0]["source"]
+    said = "**Start with [scale](#test_scale).** The input stays as it was. `scale` changed `x` at [0]."
+    assert said in html.unescape(source)
+
+
+def test_a_perfect_submission_is_told_so(warmup: Assignment) -> None:
+    assert "Every row is right." in annotated(submission(warmup), report(), warmup)["cells"][0]["source"]
+
+
 def test_notes_on_repairs_are_listed(warmup: Assignment) -> None:
     note = "The visible checks had been changed and were restored: test_scale."
     source = annotated(submission(warmup), report(notes=(note,)), warmup)["cells"][0]["source"]
@@ -203,6 +224,8 @@ HOSTILE = (
     r"$\href{javascript:alert(1)}{x}$ $\text{<script>}$ $\style{x:y}{z}$",
     "$$<img src=x onerror=alert(1)>$$",
     "<b onclick=alert(1)>x</b><br onload=alert(1)><base href=//evil.example>",
+    "# test_scale\n\ntest_scale\n===\n\n> - # why-comment\n\nwhy\n---",
+    r"$&#92;href{x}{y}$ \\(\unicode{x}\\) &#36;\def\a{}&dollar;",
 )
 
 
@@ -227,7 +250,7 @@ def nbgraders_page(notebook: dict[str, Any]) -> str:
     parts = []
     for each in notebook["cells"]:
         if each["cell_type"] == "markdown":
-            renderer = IPythonRenderer(escape=False, attachments=each.get("attachments", {}), exclude_anchor_links=True)
+            renderer = IPythonRenderer(escape=False, attachments=each.get("attachments", {}))
             parts.append(MarkdownWithMath(renderer=renderer).render(each["source"]))
         parts += [output["data"].get("text/html", "") for output in each.get("outputs", []) if "data" in output]
     return "\n".join(parts)
@@ -255,6 +278,90 @@ def test_no_text_of_a_student_becomes_markup_that_acts(warmup: Assignment, piece
     assert_inert(nbgraders_page(notebook))
     comment = {"cell_type": "markdown", "source": row_comment(report(said).rows[0])}
     assert_inert(nbgraders_page({"cells": [comment]}))
+
+
+@pytest.mark.parametrize(
+    "heading", ["# why", "why\n===", "> - # why", "1. # why", "* > why\n> ---", "### *why*", "# `why`", ": # why"]
+)
+def test_no_heading_takes_the_place_of_a_field_of_the_formgraders(warmup: Assignment, heading: str) -> None:
+    """There a heading's text is its id, and the field for a score is found by its ``grade_id``."""
+    tree = submission(warmup, cell(heading, kind="markdown"))
+    page = nbgraders_page(annotated(tree, report(FAILED), warmup))
+    assert "why" in page
+    assert "why" not in [attributes.get("id") for _, attributes in Tags(page).seen]
+
+
+TEX = (
+    "$",
+    "$$",
+    "\\(",
+    "\\)",
+    "\\",
+    "\\\\",
+    "&#92;",
+    "&#36;",
+    "&bsol;",
+    "href",
+    "def",
+    "{",
+    "}",
+    "x",
+    " ",
+    "`",
+    "*",
+    "\n",
+    "\n\n",
+)
+
+
+@given(pieces=st.lists(st.sampled_from(TEX), max_size=14))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_text_of_a_student_becomes_tex_that_acts(warmup: Assignment, pieces: list[str]) -> None:
+    """What a browser reads as text outside code is what MathJax looks for TeX in."""
+    text = "".join(pieces)
+    said = CheckResult("t", "Title", 1.0, "failed", text)
+    notebook = annotated(submission(warmup, cell(text, kind="markdown")), report(said, notes=(text,)), warmup)
+    page = nbgraders_page(notebook)
+    outside = re.sub(r"<(code|pre)\b.*?</\1>", "", page, flags=re.DOTALL)
+    assert not re.search(r"\\(href|def)(?![a-z])", html.unescape(outside))
+    ours = shown(notebook, "test_scale")["text/html"] + nbgraders_page({"cells": notebook["cells"][:1]})
+    assert not re.search(r"(?<!<span>)(\$|\\)", html.unescape(re.sub(r"<code>.*?</code>", "", ours)))
+
+
+@pytest.mark.parametrize(
+    "tex",
+    ["{" * 40 + "}" * 40, r"\sqrt" * 80, r"\frac1" * 80, r"\begin{matrix}" * 40, r"\left\{" * 40, "x+" * 5000],
+    ids=["braces", "roots", "fractions", "matrices", "brackets", "long"],
+)
+@pytest.mark.parametrize("marks", ["$ $", "$$ $$", r"\( \)", r"\[ \]", r"\begin{align} \end{align}"])
+def test_a_formula_that_a_browser_fails_at_stays_text(warmup: Assignment, tex: str, marks: str) -> None:
+    prose = cell(f"It is {marks.replace(' ', tex)}.", kind="markdown")
+    notebook = annotated(submission(warmup, prose), report(), warmup)
+    (source,) = (each["source"] for each in notebook["cells"] if each["id"].startswith("own-"))
+    assert not re.search(r"\$|\\\(|\\\[|\\begin", source)
+    assert source.startswith("It is ")
+
+
+def test_formulas_that_people_write_stay_formulas(warmup: Assignment) -> None:
+    tex = (
+        r"$\frac{\partial L}{\partial W} = \frac{1}{N}\sum_i x_i^\top \left(p_i - y_i\right)$, costs \$5, "
+        r"$$\begin{pmatrix}a\end{pmatrix}$$"
+    )
+    notebook = annotated(submission(warmup, cell(tex, kind="markdown")), report(), warmup)
+    assert tex in [each["source"] for each in notebook["cells"]]
+
+
+def test_code_that_reads_other_than_it_is_shows_what_it_is(warmup: Assignment) -> None:
+    notebook = annotated(submission(warmup, cell("x = 'a\u202eb'  # \x1b[2J")), report(), warmup)
+    assert "x = 'a\\u202eb'  # \\x1b[2J" in [each["source"] for each in notebook["cells"]]
+
+
+def test_headings_are_in_order_whatever_the_notebook_has(warmup: Assignment) -> None:
+    prose = cell("#### Deep\n\n# Top\n\n### Third", kind="markdown")
+    page = feedback_html(annotated(submission(warmup, prose), report(), warmup), "Warm-up")
+    levels = [int(tag[1]) for tag, _ in Tags(page).seen if re.fullmatch(r"h[1-6]", tag)]
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
 def test_a_reason_reads_in_a_comment_as_it_was_written() -> None:
