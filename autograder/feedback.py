@@ -317,6 +317,8 @@ def with_hand_grades(summary: str, manual: Mapping[str, float], scores: Mapping[
 
 def _waiting_line(name: str, most: float) -> str:
     return f"| … | [{_literal(name)}](#{name}) | – / {points_text(most)} | waits to be graded by a person |"
+
+
 def _common_reason(failed: list[CheckResult]) -> str:
     """The reason that several failed checks of a row share, as where its function is not written; else empty."""
     return failed[0].reason if len(failed) > 1 and len({check.reason for check in failed}) == 1 else ""
@@ -585,7 +587,8 @@ def _exporter() -> Any:
             return _mathml(body, "inline") or f"<code>{html.escape(body)}</code>"
 
         def table(self, text: str) -> str:
-            return f'<div class="table"><table>\n{text}</table></div>\n'
+            # What is scrolled sideways on a phone can be reached by the keyboard.
+            return f'<div class="table" role="group" aria-label="Table" tabindex="0"><table>\n{text}</table></div>\n'
 
         def image(self, text: str, url: str, title: str | None = None) -> str:
             # The page fetches nothing: a picture that is a file beside the notebook would be a broken one.
@@ -593,7 +596,10 @@ def _exporter() -> Any:
             return str(super().image(text, url, title)) if inside else f"[picture: {html.escape(text or url)}]"
 
         def block_math(self, body: str) -> str:
-            return _mathml(body.strip(), "block") or f"<pre>{html.escape(body)}</pre>"
+            formula = _mathml(body.strip(), "block")
+            if formula is None:
+                return f"<pre>{html.escape(body)}</pre>"
+            return f'<span class="formula" role="group" aria-label="Formula" tabindex="0">{formula}</span>'
 
         def latex_environment(self, name: str, body: str) -> str:
             whole = body if name in ("equation", "equation*") else f"\\begin{{{name}}}{body}\\end{{{name}}}"

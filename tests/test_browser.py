@@ -120,6 +120,21 @@ def scale(x, factor):
 """
 
 
+NOTES = f"""\
+#### Notes
+
+$x^2$ and [a page](https://fine.example)
+
+$${" + ".join(f"x_{{{number}}}" for number in range(40))}$$
+
+{"| column " * 20}|
+{"|---" * 20}|
+{"| cell " * 20}|
+
+# Title
+"""
+
+
 def class_in(root: Path) -> Path:
     """A course with one student of each kind, graded, with our feedback pages."""
     make_course(root)
@@ -133,7 +148,7 @@ def class_in(root: Path) -> Path:
     submit(root, "late", timestamp="2026-12-01 12:00:00 UTC")
     mistaken = solved()
     mistaken["cells"][2]["source"] = MISTAKEN
-    mistaken["cells"].insert(0, cell("#### Notes\n\n$x^2$ [a page](https://fine.example)\n\n# Title", kind="markdown"))
+    mistaken["cells"].insert(0, cell(NOTES, kind="markdown"))
     mistaken["cells"].append(cell("import warnings\nwarnings.warn('a')\nprint('x' * 500)\n1 / 0"))
     submit(root, "mistaken", mistaken)
     submit(root, "unreadable").write_text('{"cells": [')
@@ -440,6 +455,6 @@ def test_a_dark_page_prints_black_on_white(look: Look, course: Path) -> None:
 
 def test_the_page_is_whole_without_a_network(look: Look, course: Path) -> None:
     page, seen = look(ours(course, "mistaken"), offline=True)
-    assert page.locator("math").count() == 1
+    assert page.locator("math").count() == 2
     assert page.locator("h1").text_content() == "Warm-up"
     assert seen.elsewhere(ours(course, "mistaken")) == []

@@ -3,6 +3,8 @@
 import base64
 import os
 import signal
+import sys
+import sysconfig
 import textwrap
 import time
 from dataclasses import replace
@@ -11,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from autograder.answers import Student
 from autograder.course import Limits
 from autograder.errors import SandboxError, Stopped
 from autograder.sandbox import processes
@@ -101,6 +104,26 @@ def test_html_and_javascript_outputs_do_not_come_back(session):
         ["from IPython.display import HTML, Javascript, display\ndisplay(Javascript('alert(1)'))\nHTML('<b>x</b>')"]
     )[0]
     assert {mime for output in run.outputs for mime in output["data"]} == {"text/plain"}
+
+
+def test_outputs_name_no_path_of_the_machine(session):
+    show = "import json, sys, numpy as np\nprint(json.__file__, np.__file__, sys.executable, sys.prefix)\n"
+    runs = session.run(
+        [show, "json.loads('{')", "np.linalg.inv(np.zeros((2, 2)))", "def f(): open(json.__file__ + 'x')"]
+    )
+    shown = "".join(str(run.outputs) for run in runs)
+    with session.row() as row, pytest.raises(Stopped) as stopped:
+        Student(row).f()
+    assert "json/decoder.py" in shown
+    assert "site-packages/numpy/linalg" in shown
+    assert "json/__init__.pyx" in str(stopped.value)
+    for path in (sysconfig.get_path("stdlib"), sys.prefix, str(Path(sys.executable).resolve()), "/site/", "/runner"):
+        assert path not in shown + str(stopped.value)
+
+
+def test_escape_codes_do_not_come_back(session):
+    run = session.run(["print('\\x1b[31mred\\x1b[0m \\u202e', end='')"])[0]
+    assert run.outputs[0]["text"] == "red \\u202e"
 
 
 def test_a_cell_that_raises_does_not_stop_the_next(session):
