@@ -159,13 +159,12 @@ class Answer:
                 f"{self.label} should be a dict with the keys {', '.join(keys)}, but it is {_kind(self.value)}."
             )
         missing = [key for key in keys if key not in self.value]
-        extra = [short(repr(key)) for key in self.value if key not in keys]
+        extra = [key for key in self.value if key not in keys]
         if missing:
             raise Wrong(f"{self.label} lacks the {_plural(missing, 'key')} {', '.join(missing)}.")
         if extra:
-            raise Wrong(
-                f"{self.label} has the {_plural(extra, 'key')} {', '.join(extra[:5])}, which should not be there."
-            )
+            named = ", ".join(short(repr(key)) for key in extra[:5])
+            raise Wrong(f"{self.label} has the {_plural(extra, 'key')} {named}, which should not be there.")
         return {
             key: self._part(self.value[key], key, f"{self.label}[{key!r}]".replace("`[", "[") + "`") for key in keys
         }
@@ -179,7 +178,7 @@ class Answer:
         """
         _by_reference(self, self.calls)
         match self.calls.exchange(("items", self.ref, limit), self.function):
-            case ("result", int(handle), list(values)) if _is_handle(handle):
+            case (str("result"), int(handle), list(values)) if _is_handle(handle):
                 if len(values) > limit:
                     raise Wrong(f"{self.label} yields more than {limit} items.")
                 return [
@@ -188,7 +187,7 @@ class Answer:
                     )
                     for index, value in enumerate(values)
                 ]
-            case ("raised", "TypeError", str(text), *_) if "not iterable" in text:
+            case (str("raised"), str("TypeError"), str(text), *_) if "not iterable" in text:
                 raise self._verdict(f"{self.label} should be something to iterate over, but it is {_kind(self.value)}.")
             case reply:
                 raise stopped(reply, self.function)
@@ -201,7 +200,7 @@ class Answer:
         """
         _by_reference(self, self.calls)
         match self.calls.exchange(("arguments", self.ref.handle), self.function):
-            case ("arguments", now):
+            case (str("arguments"), now):
                 if not _same(self.sent, now):
                     raise Wrong(
                         f"`{self.function}` changed one of its arguments in place. Work on a copy, or make a new array."
@@ -224,30 +223,32 @@ class Answer:
 
 def stopped(reply: Any, function: str) -> Stopped:
     """What to tell the student of a reply that is no result."""
+    # ``str("missing")``, not ``"missing"``, here and elsewhere: a literal is compared with whatever was sent, and an
+    # array that is compared with a text has no truth value.
     match reply:
-        case ("missing", ""):
+        case (str("missing"), str("")):
             return Stopped(
                 f"`{function}` is not defined once your notebook has run from top to bottom.", "missing", function
             )
-        case ("missing", str(kind)):
+        case (str("missing"), str(kind)):
             return Stopped(
                 f"`{function}` is not a function but a `{short(kind)}` once your notebook has run.",
                 "missing",
                 function,
             )
-        case ("raised", "NotImplementedError", _, str(where), int(), str()):
+        case (str("raised"), str("NotImplementedError"), _, str(where), int(), str()):
             if where in (function, ""):
                 return Stopped(
                     f"`{function}` is not written yet: it raises NotImplementedError.", "unwritten", function
                 )
             return Stopped(f"`{function}` calls `{short(where)}`, which is not written yet.", "raised", function)
-        case ("raised", str(kind), str(text), str(where), int(line), str(source)):
+        case (str("raised"), str(kind), str(text), str(where), int(line), str(source)):
             said = f"{short(kind)}: {short(text, 300)}" if text else short(kind)
             place = f" It happened in `{short(where)}`: `{short(source, 160)}`." if source else ""
-            if line and not source:
+            if 0 < line < 10**6 and not source:
                 place = f" It happened in line {line} of a cell."
             return Stopped(f"`{function}` raised {said.rstrip('.')}.{place}", "raised", function)
-        case ("toolarge", str(why)):
+        case (str("toolarge"), str(why)):
             return Stopped(
                 f"What `{function}` gave is too large or too deep to be looked at ({short(why, 120)}).",
                 "uncrossable",
@@ -258,7 +259,7 @@ def stopped(reply: Any, function: str) -> Stopped:
 
 def _result(calls: Calls, message: tuple[Any, ...], function: str, sent: tuple[Any, ...]) -> Answer:
     match calls.exchange(message, function):
-        case ("result", int(handle), value) if _is_handle(handle):
+        case (str("result"), int(handle), value) if _is_handle(handle):
             return Answer(value, Ref(handle), f"`{function}(…)`", function, calls, calls.generation, sent)
         case reply:
             raise stopped(reply, function)
@@ -319,7 +320,7 @@ def _kind(value: Any) -> str:
     return f"a `{type(value).__name__}`"
 
 
-def _plural(things: list[str], word: str) -> str:
+def _plural(things: list[Any], word: str) -> str:
     return word if len(things) == 1 else word + "s"
 
 

@@ -3,8 +3,11 @@
 import contextlib
 import socket
 import struct
+import sys
 import threading
 import time
+import tracemalloc
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -12,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from autograder.sandbox.inside import wire
+from autograder.sandbox.inside import calls, wire
 from autograder.sandbox.inside.wire import Opaque, Ref, WireError
 
 scalars = (
@@ -66,9 +69,12 @@ def test_a_numpy_scalar_stays_a_numpy_scalar(array):
 
 
 def test_an_array_that_crossed_is_writable_and_its_own():
-    back = wire.decode(wire.encode(np.arange(3)))
+    frame = bytearray(wire.encode(np.arange(3)))
+    back = wire.decode(frame)
+    frame[-1] = 255
+    assert back.tolist() == [0, 1, 2]
     back[0] = 7
-    assert back.flags.owndata or back.base.flags.owndata
+    assert back.tolist() == [7, 1, 2]
 
 
 def test_a_view_in_another_memory_order_crosses_by_its_entries():
@@ -83,6 +89,57 @@ def test_a_big_endian_array_comes_back_native():
     assert np.array_equal(back, array)
 
 
+@given(arrays, st.data())
+def test_an_array_crosses_whatever_its_order_and_strides(array, data):
+    """Views: transposed, of a negative step, of every other entry, broadcast, with an axis of length 1 put in."""
+    view = array[..., *(slice(None, None, data.draw(st.sampled_from([1, 2, -1, -2]))) for _ in array.shape)]
+    view = data.draw(st.sampled_from([view, view.T, view[np.newaxis], np.broadcast_to(view, (3, *view.shape))]))
+    view = view.view(view.dtype.newbyteorder(data.draw(st.sampled_from("<>")))) if view.size else view
+    back = wire.decode(wire.encode(view))
+    assert (back.dtype, back.shape) == (view.dtype.newbyteorder("="), view.shape)
+    assert back.tobytes() == view.astype(view.dtype.newbyteorder("="), copy=True).tobytes()
+    assert back.flags.c_contiguous
+    assert back.flags.writeable
+
+
+@given(st.binary(min_size=8, max_size=64).filter(lambda data: len(data) % 8 == 0))
+def test_every_bit_of_a_float_survives(data):
+    """NaN payloads, quiet and signalling, signed zeros, subnormal numbers, infinities."""
+    for array in (np.frombuffer(data, "<f8"), np.frombuffer(data, "<f4"), np.frombuffer(data, "<f2")):
+        back = wire.decode(wire.encode((array, *array)))
+        assert back[0].tobytes() == data
+        assert b"".join(scalar.tobytes() for scalar in back[1:]) == data
+    for number in struct.unpack(f"<{len(data) // 8}d", data):
+        assert struct.pack("<d", wire.decode(wire.encode(number))) == struct.pack("<d", number)
+        crossed = wire.decode(wire.encode(complex(number, -number)))
+        assert struct.pack("<dd", crossed.real, crossed.imag) == struct.pack("<dd", number, -number)
+
+
+@pytest.mark.parametrize("number", [2**511 - 1, 1 - 2**511, 2**63, -(2**63), 2**64 - 1, 255, -256, 0])
+def test_an_integer_of_up_to_64_bytes_crosses(number):
+    assert wire.decode(wire.encode(number)) == number
+
+
+@given(st.text(st.characters(codec=None, categories=["Cs", "L"])))
+def test_a_text_with_lone_surrogates_crosses_with_these_written_out(text):
+    back = wire.decode(wire.encode(text))
+    assert back == text.encode("utf-8", "backslashreplace").decode()
+
+
+@given(st.dictionaries(st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(), trees))
+def test_every_kind_of_key_keeps_its_type_and_its_place(tree):
+    back = wire.decode(wire.encode(tree))
+    assert [(type(key), repr(key)) for key in back] == [(type(key), repr(key)) for key in tree]
+    assert list(back.values()) == list(tree.values())
+
+
+@pytest.mark.parametrize("dtype", ["longdouble", "clongdouble"])
+def test_a_wider_float_crosses_in_64_bits_a_part(dtype):
+    back = wire.decode(wire.encode(np.array([0.5, 1.25], dtype)))
+    assert back.dtype == np.dtype({"longdouble": "f8", "clongdouble": "c16"}[dtype])
+    assert back.tolist() == [0.5, 1.25]
+
+
 def test_what_stays_inside_is_named():
     tree = (Opaque("generator"), Ref(3, (0, "cache")))
     assert wire.decode(wire.encode(tree)) == tree
@@ -90,12 +147,17 @@ def test_what_stays_inside_is_named():
 
 @pytest.mark.parametrize(
     "thing",
-    [object(), {1, 2}, len, np.array(["a"]), np.array([object()]), np.zeros(2, "M8[s]"), 2**600, {(1, 2): 3}],
-    ids=["object", "set", "function", "strings", "objects", "dates", "huge-int", "tuple-key"],
+    [
+        *(object(), {1, 2}, len, 2**600, {(1, 2): 3}, {2**64: 3}, {b"y": 1}),
+        *(np.array(["a"]), np.array(["a"], np.dtypes.StringDType()), np.array([object()]), np.zeros(2, "M8[s]")),
+        *(np.zeros(2, "V8"), np.zeros(2, [("a", "f8")]), np.zeros((1,) * 17)),
+    ],
+    ids=lambda thing: type(thing).__name__ if not isinstance(thing, np.ndarray) else f"{thing.dtype} {thing.ndim}-d",
 )
 def test_anything_else_does_not_cross(thing):
-    with pytest.raises(WireError):
+    with pytest.raises(wire.Uncrossable):
         wire.encode(thing)
+    assert wire.decode(wire.encode([thing], calls.opaque)) == [calls.opaque(thing)]
 
 
 def test_anything_else_is_named_where_the_sender_says_how():
@@ -155,6 +217,78 @@ def array_frame(code: int, shape: tuple[int, ...], data: bytes = b"") -> bytes:
 def test_a_frame_that_lies_is_refused_before_memory_is_taken(payload):
     with pytest.raises(WireError):
         wire.decode(payload)
+
+
+def test_what_is_over_a_bound_is_not_sent():
+    """Deeper, more parts, more bytes in one piece, or in all, than the other side would take."""
+    deep = reduce(lambda tree, _: [tree], range(wire.MAX_DEPTH + 1), [])
+    half = bytes(wire.MAX_FRAME // 2)
+    for tree in (
+        deep,
+        [None] * wire.MAX_NODES,
+        bytes(wire.MAX_FRAME),
+        [half, half],
+        np.broadcast_to(0.0, (10**5,) * 2),
+    ):
+        with pytest.raises(WireError):
+            wire.encode(tree)
+    for tree in (deep[0], [None] * (wire.MAX_NODES - 1), half):
+        assert wire.decode(wire.encode(tree)) == tree
+
+
+def colliding(count: int) -> bytes:
+    """A dictionary whose keys all have the same hash."""
+    modulus = sys.hash_info.modulus
+    keys = b"".join(b"i\x20" + (n * modulus).to_bytes(32, "little") + b"N" for n in range(count))
+    return b"d" + struct.pack("<I", count) + keys
+
+
+def test_keys_that_collide_are_refused():
+    assert len({hash(n * sys.hash_info.modulus) for n in range(100)}) == 1
+    with pytest.raises(WireError, match="64 bits"):
+        wire.decode(colliding(100))
+
+
+def test_keys_that_are_numbers_are_bounded_in_all_dictionaries_together():
+    """A hostile sender can place numbers in a dictionary's table so that each insertion passes all before it."""
+    many = dict.fromkeys(range(wire.MAX_NUMBER_KEYS))
+    assert wire.decode(wire.encode(many)) == many
+    with pytest.raises(WireError, match="keys"):
+        wire.encode([many, {1.5: 1}])
+    frame = b"l\x02\x00\x00\x00" + wire.encode(many) + wire.encode({1.5: 1})
+    with pytest.raises(WireError, match="keys"):
+        wire.decode(frame)
+
+
+def test_a_table_of_many_numbers_stays_inside_and_the_rest_crosses():
+    tree = (1.0, dict.fromkeys(range(2 * wire.MAX_NUMBER_KEYS)), {"W1": 2.0})
+    assert wire.decode(wire.encode(tree, calls.opaque)) == (1.0, Opaque("dict"), {"W1": 2.0})
+
+
+SHARE = 10
+"""What is measured is so much smaller than the largest frame; measuring is slow."""
+
+PARTS = wire.MAX_NODES // SHARE
+TEXT = wire.MAX_TEXT // SHARE
+LARGEST = {
+    "texts": wire.encode(["x" * (TEXT - 4) + "𝄞", bytes((wire.MAX_FRAME - wire.MAX_TEXT) // SHARE)]),
+    "one array": array_frame(5, (wire.MAX_FRAME // SHARE,), bytes(wire.MAX_FRAME // SHARE)),
+    "tiny arrays": b"l" + struct.pack("<I", PARTS) + array_frame(11, (1,) * 16, bytes(8)) * PARTS,
+    "empty arrays": b"l" + struct.pack("<I", PARTS) + array_frame(11, (0, 2**26)) * PARTS,
+    "lists": b"l" + struct.pack("<I", PARTS) + b"l\0\0\0\0" * PARTS,
+}
+
+
+@pytest.mark.parametrize("frame", LARGEST.values(), ids=LARGEST)
+def test_what_a_frame_takes_is_a_small_multiple_of_its_bound(frame):
+    tracemalloc.start()
+    try:
+        tree = wire.decode(frame)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert tree is not None
+    assert most < 4 * wire.MAX_FRAME / SHARE
 
 
 def test_a_frame_announced_over_the_bound_is_refused_unread():

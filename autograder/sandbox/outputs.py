@@ -73,11 +73,13 @@ def _output(output: Any, budget: _Budget) -> dict[str, Any] | None:
     if not isinstance(output, dict):
         return None
     match output.get("output_type"):
-        case "stream":
-            name = "stderr" if output.get("name") == "stderr" else "stdout"
+        # With ``str(…)`` around: an array that is compared with a text has no truth value.
+        case str("stream"):
+            named = output.get("name")
+            name = "stderr" if isinstance(named, str) and named == "stderr" else "stdout"
             text = budget.cut(output.get("text"))
             return {"output_type": "stream", "name": name, "text": text} if text else None
-        case "error":
+        case str("error"):
             lines = output.get("traceback")
             return {
                 "output_type": "error",
@@ -85,7 +87,7 @@ def _output(output: Any, budget: _Budget) -> dict[str, Any] | None:
                 "evalue": budget.cut(output.get("evalue")),
                 "traceback": [budget.cut(line) for line in lines[:500]] if isinstance(lines, list) else [],
             }
-        case "display_data" | "execute_result" as kind:
+        case str("display_data" | "execute_result") as kind:
             data = _bundle(output.get("data"), budget)
             if not data:
                 return None

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from autograder.config import Limits
-from autograder.errors import SandboxError, Stopped
+from autograder.errors import CheckError, SandboxError, Stopped
 from autograder.report import CellRun
 from autograder.sandbox import cgroup, jail, processes, seccomp
 from autograder.sandbox.inside import wire
@@ -378,7 +378,7 @@ class Session:
                 "died", [{"output_type": "error", "ename": "Python ended", "evalue": how, "traceback": [how]}]
             ), False
         match reply:
-            case ("ok" | "raised" as status, list(outputs)):
+            case (str("ok" | "raised") as status, list(outputs)):
                 return result("timeout" if late else status, outputs), True
         self._kill(student.pid)
         return result("died"), False
@@ -416,6 +416,13 @@ class RowCalls:
             )
         if time.monotonic() >= self.session.deadline:
             raise Stopped("The submission's time was used up before this could be checked.", "timeout", function)
+        try:
+            payload = wire.encode(message)
+        except wire.Uncrossable as error:
+            raise CheckError(f"what a check gives to `{function}` cannot go into the sandbox: {error}") from error
+        except wire.WireError as error:
+            too_much = f"What `{function}` was to get is too large or too deep: {error}."
+            raise Stopped(too_much, "uncrossable", function) from None
         if self.channel is None:
             self._fork(function)
         assert self.channel is not None
@@ -424,11 +431,11 @@ class RowCalls:
         deadline = later()
         try:
             self.channel.settimeout(max(0.1, deadline - time.monotonic()))
-            wire.send(self.channel, wire.encode(message))
+            wire.send(self.channel, payload)
             for _ in range(MAX_ASKS):
                 reply = wire.receive(self.channel, deadline, later)
                 match reply:
-                    case ("ask", str(name), tuple(arguments), dict(keywords)):
+                    case (str("ask"), str(name), tuple(arguments), dict(keywords)):
                         asked = time.monotonic()
                         answer = self._answer(name, arguments, keywords, asked + seconds)
                         # What we take to answer is none of the student's time.
@@ -436,7 +443,7 @@ class RowCalls:
                         later = self.session._later(self.outside, begun, seconds)
                         deadline = later()
                         wire.send(self.channel, wire.encode(answer))
-                    case ("raised", "ModuleNotFoundError", str(text), *rest):
+                    case (str("raised"), str("ModuleNotFoundError"), str(text), *rest):
                         return ("raised", "ModuleNotFoundError", f"{text[:200]}. {self.session.importable}", *rest)
                     case _:
                         return reply

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import socket
+import threading
 import traceback
 from typing import Any
 
@@ -15,9 +16,11 @@ import numpy as np
 from . import wire
 from .wire import Opaque, Ref
 
+MAX_KEPT = 10_000
+
 
 class Row:
-    """What one row's fork keeps: the objects that calls gave, under handles, and the arguments that they took."""
+    """What one row's fork keeps: the latest results of calls, under handles, and the arguments that they took."""
 
     def __init__(self, channel: socket.socket | None, names: dict[str, Any]) -> None:
         self.channel = channel
@@ -25,6 +28,7 @@ class Row:
         self.kept: dict[int, Any] = {}
         self.arguments: dict[int, Any] = {}
         self.handles = itertools.count(1)
+        self.asking = threading.Lock()
 
     def serve(self) -> None:
         """Answer until the other side closes."""
@@ -71,11 +75,16 @@ class Row:
         handle = next(self.handles)
         self.kept[handle] = thing
         self.arguments[handle] = taken
+        # Old ones make room: what a student's function gave is not to use up the student's memory.
+        self.kept.pop(handle - MAX_KEPT, None)
+        self.arguments.pop(handle - MAX_KEPT, None)
         return ("result", handle, thing)
 
     def resolve(self, tree: Any) -> Any:
         """``tree`` with every ``Ref`` replaced by the object that it names."""
         if isinstance(tree, Ref):
+            if tree.handle not in self.kept:
+                raise ValueError("a result of too many calls ago cannot be used any more")
             thing = self.kept[tree.handle]
             for key in tree.path:
                 thing = thing[key]
@@ -91,18 +100,21 @@ class Row:
 
         def function(*arguments: Any, **keywords: Any) -> Any:
             generators = [thing for thing in (*arguments, *keywords.values()) if _is_random(thing)]
-            self.send(("ask", name, _with_states(arguments), _with_states(keywords)))
-            while True:
-                match self.receive():
-                    case ("answer", tree, list(states), bool(iterator)):
-                        for generator, state in zip(generators, states, strict=False):
-                            _put_state(generator, state)
-                        result = self.resolve(tree)
-                        return iter(result) if iterator else result
-                    case ("failed", str(reason)):
-                        raise ValueError(reason)
-                    case message:
-                        self.send(self.reply(message))
+            question = wire.encode(("ask", name, _with_states(arguments), _with_states(keywords)), opaque)
+            # One question at a time: a student's threads may all ask.
+            with self.asking:
+                assert self.channel is not None
+                wire.send(self.channel, question)
+                answer = self.receive()
+            match answer:
+                case ("answer", tree, list(states), bool(iterator)):
+                    for generator, state in zip(generators, states, strict=False):
+                        _put_state(generator, state)
+                    result = self.resolve(tree)
+                    return iter(result) if iterator else result
+                case ("failed", str(reason)):
+                    raise ValueError(reason)
+            raise ValueError(f"{name}: this could not be asked now")
 
         function.__name__ = function.__qualname__ = name
         return function

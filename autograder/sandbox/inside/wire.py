@@ -19,10 +19,14 @@ from typing import Any
 import numpy as np
 
 MAX_FRAME = 64 * 2**20
+MAX_TEXT = 24 * 2**20
+"""Bytes of all texts together: one wide character makes each of its text's take four."""
 MAX_DEPTH = 48
 MAX_NODES = 200_000
 MAX_DIMENSIONS = 16
 MAX_INT_BYTES = 64
+MAX_NUMBER_KEYS = 4096
+"""Numbers hash to themselves, so a sender can choose keys that all collide: a dict of n of them costs n² steps."""
 
 DTYPES = ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16")
 _CODE_OF = {np.dtype(name).newbyteorder("<"): code for code, name in enumerate(DTYPES)}
@@ -30,12 +34,17 @@ _DTYPE_OF = tuple(np.dtype(name).newbyteorder("<") for name in DTYPES)
 
 _LENGTH = struct.Struct("<I")
 _SIZE = struct.Struct("<Q")
+_SHAPES = tuple(struct.Struct(f"<{dimensions}Q") for dimensions in range(MAX_DIMENSIONS + 1))
 _FLOAT = struct.Struct("<d")
 _COMPLEX = struct.Struct("<dd")
 
 
 class WireError(ValueError):
     """Bytes that are no frame within the bounds, or a tree that does not fit into one."""
+
+
+class Uncrossable(WireError):  # noqa: N818 - what it is
+    """A tree holds something that is no data."""
 
 
 class Closed(WireError):  # noqa: N818 - what has happened
@@ -72,7 +81,8 @@ def encode(tree: object, opaque: Callable[[object], Opaque] | None = None) -> by
         The bytes, without the length prefix.
 
     Raises:
-        WireError: Something cannot cross and ``opaque`` is None, or the tree exceeds a bound.
+        Uncrossable: Something is no data and ``opaque`` is None.
+        WireError: The tree exceeds a bound.
     """
     out = bytearray()
     _Encoder(out, opaque).put(tree, 0)
@@ -86,6 +96,8 @@ class _Encoder:
         self.out = out
         self.opaque = opaque
         self.nodes = 0
+        self.number_keys = 0
+        self.texts = 0
 
     def put(self, tree: object, depth: int) -> None:
         self.nodes += 1
@@ -103,7 +115,7 @@ class _Encoder:
         elif kind is complex:
             out += b"c" + _COMPLEX.pack(tree.real, tree.imag)  # type: ignore[attr-defined]
         elif kind is str:
-            self._bytes(b"s", tree.encode("utf-8", "backslashreplace"))  # type: ignore[attr-defined]
+            self._text(b"s", tree)  # type: ignore[arg-type]
         elif kind is bytes:
             self._bytes(b"y", tree)  # type: ignore[arg-type]
         elif isinstance(tree, list | tuple):
@@ -118,7 +130,7 @@ class _Encoder:
         elif isinstance(tree, np.generic):
             self._array(np.asarray(tree), b"g")
         elif kind is Opaque:
-            self._bytes(b"o", tree.type_name[:200].encode("utf-8", "backslashreplace"))  # type: ignore[attr-defined]
+            self._text(b"o", tree.type_name[:200])  # type: ignore[attr-defined]
         elif kind is Ref:
             if not 0 <= tree.handle < 2**64:  # type: ignore[attr-defined]
                 raise WireError("a handle that is no 64-bit number")
@@ -133,14 +145,27 @@ class _Encoder:
             return self._opaque(number)
         self.out += b"i" + bytes((size,)) + number.to_bytes(size, "little", signed=True)
 
+    def _text(self, tag: bytes, text: str) -> None:
+        data = text.encode("utf-8", "backslashreplace")
+        self.texts += len(data)
+        if self.texts > MAX_TEXT:
+            raise WireError(f"texts of {self.texts:,} bytes are over the bound of {MAX_TEXT:,}")
+        self._bytes(tag, data)
+
     def _bytes(self, tag: bytes, data: bytes) -> None:
         if len(self.out) + len(data) > MAX_FRAME:
             raise WireError(f"a string of {len(data):,} bytes is over the bound of {MAX_FRAME:,}")
         self.out += tag + _LENGTH.pack(len(data)) + data
 
     def _dict(self, tree: dict[object, object], depth: int) -> None:
-        if not all(key is None or type(key) in (str, int, bool, float) for key in tree):
+        if not all(map(is_key, tree)):
             return self._opaque(tree)
+        numbers = sum(type(key) in (int, float) for key in tree)
+        if self.number_keys + numbers > MAX_NUMBER_KEYS:
+            if self.opaque is None:
+                raise WireError(f"more than {MAX_NUMBER_KEYS:,} keys of dictionaries that are numbers")
+            return self._opaque(tree)
+        self.number_keys += numbers
         self.out += b"d" + _LENGTH.pack(len(tree))
         for key, value in list(tree.items()):
             self.put(key, depth + 1)
@@ -151,7 +176,7 @@ class _Encoder:
             array = array.astype("f8")
         elif array.dtype.kind == "c" and array.dtype.itemsize > 16:
             array = array.astype("c16")
-        code = _CODE_OF.get(array.dtype.newbyteorder("<"))
+        code = _CODE_OF.get(array.dtype.newbyteorder("<")) if array.dtype.kind in "biufc" else None
         if code is None or array.ndim > MAX_DIMENSIONS:
             return self._opaque(array)
         if len(self.out) + array.nbytes > MAX_FRAME:
@@ -163,8 +188,13 @@ class _Encoder:
 
     def _opaque(self, thing: object) -> None:
         if self.opaque is None:
-            raise WireError(f"a {type(thing).__name__} cannot cross the wall")
+            raise Uncrossable(f"a {type(thing).__name__} cannot cross the wall")
         self.put(self.opaque(thing), MAX_DEPTH)
+
+
+def is_key(key: object) -> bool:
+    """Whether a dictionary with this key crosses: None, bool, str, float, or an int of at most 64 bits."""
+    return key is None or type(key) in (str, bool, float) or (type(key) is int and -(2**63) <= key < 2**64)
 
 
 def decode(payload: bytes | bytearray | memoryview) -> Any:
@@ -187,6 +217,8 @@ class _Decoder:
         self.view = view
         self.at = 0
         self.nodes = 0
+        self.number_keys = 0
+        self.texts = 0
 
     def bytes_of(self, count: int) -> memoryview:
         if count > len(self.view) - self.at:
@@ -250,8 +282,12 @@ class _Decoder:
                 raise WireError(f"unknown tag {tag!r} at {self.at - 1}")
 
     def text(self) -> str:
+        length = self.count(1)
+        self.texts += length
+        if self.texts > MAX_TEXT:
+            raise WireError(f"texts of {self.texts:,} bytes are over the bound of {MAX_TEXT:,}")
         try:
-            return str(self.bytes_of(self.count(1)), "utf-8")
+            return str(self.bytes_of(length), "utf-8")
         except UnicodeDecodeError as error:
             raise WireError(f"a string that is not UTF-8: {error.reason}") from None
 
@@ -259,8 +295,11 @@ class _Decoder:
         tree: dict[Any, Any] = {}
         for _ in range(self.count(2)):
             key = self.take(depth + 1)
-            if key is not None and type(key) not in (str, int, bool, float):
-                raise WireError(f"a dictionary key of type {type(key).__name__}")
+            if not is_key(key):
+                raise WireError(f"a dictionary key of type {type(key).__name__}, or beyond 64 bits")
+            self.number_keys += type(key) in (int, float)
+            if self.number_keys > MAX_NUMBER_KEYS:
+                raise WireError(f"more than {MAX_NUMBER_KEYS:,} keys of dictionaries that are numbers")
             tree[key] = self.take(depth + 1)
         return tree
 
@@ -269,8 +308,8 @@ class _Decoder:
         if code >= len(_DTYPE_OF) or dimensions > MAX_DIMENSIONS:
             raise WireError(f"an array of dtype code {code} with {dimensions} dimensions")
         dtype = _DTYPE_OF[code]
-        shape = tuple(int(_SIZE.unpack(self.bytes_of(8))[0]) for _ in range(dimensions))
-        if any(length > MAX_FRAME for length in shape):
+        shape = _SHAPES[dimensions].unpack(self.bytes_of(8 * dimensions))
+        if shape and max(shape) > MAX_FRAME:
             raise WireError(f"an array with an axis longer than {MAX_FRAME:,}")
         data = self.bytes_of(math.prod(shape) * dtype.itemsize)
         if code == 0 and data and np.frombuffer(data, "u1").max() > 1:
