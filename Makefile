@@ -5,7 +5,9 @@ PYTHON ?= $(shell for name in python3 python3.11 python3.12 python3.13 python; d
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint install clean
+RUNS ?= 100000
+
+.PHONY: demo test lint fuzz install clean
 
 demo: $(VENV)/installed
 	$(BIN)/autograder demo demo
@@ -17,6 +19,11 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Searches for bytes that the grader does not handle: RUNS inputs for each of the targets in tests/fuzz/targets.py.
+fuzz: $(VENV)/installed-dev
+	$(BIN)/python -m pip install --quiet --group fuzz
+	$(BIN)/python -m tests.fuzz.fuzz --runs $(RUNS)
 
 install: $(VENV)/installed-dev
 

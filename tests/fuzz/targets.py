@@ -1,0 +1,292 @@
+"""What the trusted side does with bytes that a hostile process wrote, each way as a function of arbitrary bytes.
+
+A target returns where the bytes are handled as they should be: refused with an error of ours, or told to the student
+as a verdict. Anything else that it raises is a finding. ``fuzz.py`` searches for one; ``test_corpus.py`` runs what
+earlier searches kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from autograder.answers import Answer, Student
+from autograder.config import Limits
+from autograder.errors import Stopped, Wrong
+from autograder.matching import agree
+from autograder.numerics import compare, describe
+from autograder.reference import Reference, answer
+from autograder.sandbox.inside import wire
+from autograder.sandbox.outputs import Room
+from autograder.sandbox.worker import RowCalls, Session, _Student
+
+LIMITS = Limits(output_kb=4)
+MAX_REASON = 2000
+MAX_OUTPUTS = 2**25
+GIVEN = np.arange(5.0)
+
+
+def decoder(data: bytes) -> None:
+    """A frame's payload is refused, or is a tree that crosses again and is the same then, to the bit."""
+    try:
+        tree = wire.decode(data)
+    except wire.WireError:
+        return
+    again = wire.encode(tree)
+    assert wire.encode(wire.decode(again)) == again
+
+
+def replies(data: bytes) -> None:
+    """Whatever a student's process replies, in whatever order, each way to use an answer gives a verdict."""
+    sent = frames(data)
+    for use in _USES:
+        student = Student(_Scripted(list(sent)))
+        with _verdicts():
+            use(student.scale(GIVEN, 3.0, name="x"))
+    with _verdicts():
+        Student(_Scripted(list(sent))).rng(1).items(3)
+
+
+def channel(data: bytes) -> None:
+    """Whatever bytes come through a row's channel, the next call gives a verdict, and questions are answered."""
+    with _channel(data) as (ours, session):
+        row = RowCalls(session, _tenfold, ("scale", "softmax"))  # type: ignore[arg-type]
+        row.channel = ours
+        with _verdicts():
+            _use_all(Student(row).scale(GIVEN))
+
+
+def cells(data: bytes) -> None:
+    """Whatever bytes come in place of a cell's outputs, what is kept of them is a notebook's outputs, within bounds."""
+    with _channel(data) as (ours, session):
+        session.student = _Student(ours, 2)
+        run, _ = Session._cell(session, 0, "", Room())  # type: ignore[arg-type]
+        assert run.status in ("ok", "raised", "timeout", "died")
+        assert len(json.dumps(run.outputs)) < MAX_OUTPUTS
+
+
+def questions(data: bytes) -> None:
+    """Whatever is asked of the reference, there is an answer, and it crosses or is refused with an error of ours."""
+    with contextlib.suppress(wire.WireError):
+        match wire.decode(data):
+            case (str(name), tuple(arguments), dict(keywords)):
+                reference = _week2()
+                known = [each for each in vars(reference._module) if callable(getattr(reference._module, each))]
+                # Long names are seldom found by chance: most questions are to reach a function.
+                name = name if name in known else sorted(known)[sum(name.encode()) % len(known)]
+                answered = answer(reference, name, arguments, keywords)
+                assert answered[0] in ("answer", "failed")
+                wire.encode(answered)
+
+
+def comparisons(data: bytes) -> None:
+    """Whatever real arrays are compared, there is a result, and a sentence of printable text about it."""
+    with contextlib.suppress(wire.WireError):
+        match wire.decode(data):
+            case (np.ndarray() as actual, np.ndarray() as desired, float(floor)) if _comparable(actual, desired):
+                result = compare(actual, desired, relative=1e-6, floor=abs(floor) if floor == floor else 0.0)
+                _printable(describe(result, "`x`", actual.shape))
+                assert result.ok or result.wrong
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    target.__name__: target for target in (decoder, replies, channel, cells, questions, comparisons)
+}
+
+FRAMED = ("replies", "channel", "cells")
+"""The targets whose input is frames with their lengths, one behind the other."""
+
+
+def seeds(name: str) -> Iterator[bytes]:
+    """Well-formed input for a target, to start from."""
+    trees = list(_trees())
+    for tree in trees:
+        payload = wire.encode(tree)
+        yield struct.pack("<I", len(payload)) + payload if name in FRAMED else payload
+    if name in FRAMED:
+        framed = [struct.pack("<I", len(payload)) + payload for payload in map(wire.encode, trees)]
+        for first, second in itertools.pairwise(framed):
+            yield first + second
+
+
+class _Scripted:
+    """The way to a student whose replies are written down; the last is given again and again."""
+
+    generation = 1
+
+    def __init__(self, replies: list[Any]) -> None:
+        self.replies = replies
+
+    def exchange(self, message: tuple[Any, ...], function: str) -> Any:
+        if not self.replies:
+            raise Stopped("it ended", "died")
+        return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+
+
+def frames(data: bytes) -> list[Any]:
+    """The trees of the frames that follow each other in ``data``; those that cannot be read are left out."""
+    trees, at = [], 0
+    while at + 4 <= len(data) and len(trees) < 8:
+        (length,) = struct.unpack_from("<I", data, at)
+        with contextlib.suppress(wire.WireError):
+            trees.append(wire.decode(data[at + 4 : at + 4 + length]))
+        at += 4 + length
+    return trees
+
+
+@contextlib.contextmanager
+def _channel(data: bytes) -> Iterator[tuple[socket.socket, Any]]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            theirs.sendall(data[: 2**16])
+        theirs.shutdown(socket.SHUT_WR)
+        killed: list[int] = []
+        yield (
+            ours,
+            SimpleNamespace(
+                limits=LIMITS,
+                deadline=time.monotonic() + 60,
+                hangs={},
+                student=None,
+                _kill=lambda pid, number=9: killed.append(pid),
+                give_up=lambda: None,
+            ),
+        )
+
+
+def _tenfold(name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], deadline: float) -> Any:
+    return ("answer", arguments, [], False)
+
+
+@contextlib.contextmanager
+def _verdicts() -> Iterator[None]:
+    try:
+        yield
+    except Wrong as verdict:
+        _printable(str(verdict))
+
+
+def _printable(text: str) -> None:
+    assert text.isprintable(), text
+    assert len(text) < MAX_REASON, len(text)
+
+
+def _shaped(value: Answer) -> None:
+    for shape in (None, (), (5,), (2, 3)):
+        with _verdicts():
+            assert value.array(shape).dtype.kind in "iuf"
+
+
+def _scalar(value: Answer) -> None:
+    assert type(value.scalar()) is float
+
+
+def _unpacked(value: Answer) -> None:
+    for part in value.unpack("out", "cache"):
+        _scalar_or_verdict(part)
+
+
+def _entries(value: Answer) -> None:
+    for part in value.entries("W1", "b1").values():
+        _shaped(part)
+
+
+def _items(value: Answer) -> None:
+    for item in value.items(3):
+        for part in item.unpack("xb", "yb"):
+            _shaped(part)
+
+
+def _unchanged(value: Answer) -> None:
+    assert value.unchanged() is value
+
+
+def _agreeing(value: Answer) -> None:
+    for desired in (GIVEN, np.zeros((2, 3)), 1.0):
+        with _verdicts():
+            agree(value, desired)
+
+
+def _scalar_or_verdict(value: Answer) -> None:
+    with _verdicts():
+        _scalar(value)
+
+
+_USES: tuple[Callable[[Answer], None], ...] = (
+    _shaped,
+    _scalar,
+    _unpacked,
+    _entries,
+    _items,
+    _unchanged,
+    _agreeing,
+    lambda value: _printable(repr(value.dtype)),
+)
+
+
+def _use_all(value: Answer) -> None:
+    for use in _USES:
+        with _verdicts():
+            use(value)
+
+
+def _comparable(actual: np.ndarray, desired: np.ndarray) -> bool:
+    return actual.shape == desired.shape and {actual.dtype.kind, desired.dtype.kind} <= set("biuf")
+
+
+@cache
+def _week2() -> Reference:
+    from autograder.course import load_course
+    from autograder.reference import load_reference
+
+    return load_reference(load_course(Path(__file__).parents[2]).assignment("week2"))
+
+
+def _trees() -> Iterator[Any]:
+    generator = {"generator": np.random.PCG64(1).state}
+    stream = {"output_type": "stream", "name": "stderr", "text": "oops"}
+    result = {"output_type": "execute_result", "execution_count": 1, "metadata": {}, "data": {"text/plain": "1"}}
+    error = {"output_type": "error", "ename": "E", "evalue": "no", "traceback": ["a", "b"]}
+    picture = {"output_type": "display_data", "metadata": {}, "data": {"image/png": "iVBORw0KGgo="}}
+    for dtype in wire.DTYPES:
+        yield ("result", 1, np.zeros(5, dtype))
+        yield ("result", 2, np.zeros((2, 3), dtype))
+        yield ("result", 3, np.ones((), dtype)[()])
+        yield (np.zeros(2, dtype), np.ones(2, dtype), 0.5)
+    yield ("result", 4, (GIVEN, wire.Opaque("Cache")))
+    yield ("result", 5, {"W1": GIVEN, "b1": wire.Ref(1, (0, "W1"))})
+    yield ("result", 6, [(GIVEN, np.arange(5)), [1.5, True], None, b"y", "text", 2**500, 1 + 2j])
+    yield ("raised", "ValueError", "no", "scale", 3, "return x")
+    yield ("raised", "NotImplementedError", "", "scale", 0, "")
+    yield ("raised", "TypeError", "'int' object is not iterable", "", 0, "")
+    yield ("missing", "")
+    yield ("missing", "int")
+    yield ("toolarge", "a frame")
+    yield ("arguments", ((GIVEN, 3.0), {"name": "x"}))
+    yield ("ask", "scale", (GIVEN, 3.0), {"axis": 1})
+    yield ("ask", "softmax", (generator,), {"rng": generator})
+    yield ("replaced",)
+    yield ("ok", [stream, error, result, picture])
+    yield ("raised", [error])
+    yield ("softmax", (np.zeros((2, 3)),), {})
+    yield ("one_hot", (np.arange(3), 4), {})
+    yield ("softmax_cross_entropy", (np.zeros((2, 3)), np.arange(2)), {})
+    yield ("linear_forward", (np.zeros((2, 3)), np.zeros((3, 4)), np.zeros(4)), {})
+    yield ("adam_step", (np.zeros(3), np.zeros(3), np.zeros(3), np.zeros(3), 1), {"lr": 0.1, "own": None})
+    yield ("minibatches", (np.zeros((4, 2)), np.arange(4), 2, generator), {})
+    yield ("cosine_decay", (0.1, 3, 7), {"lr_min": 0.0})
+    yield ("train", (np.zeros((4, 2)), np.arange(4) % 2, 3, 2), {"epochs": 2, "batch_size": 2, "seed": 1})
+    yield {None: 1, True: 2, 3: 4, 1.5: 6, "a": []}
