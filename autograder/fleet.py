@@ -70,7 +70,7 @@ def grade_all(entries: Iterable[Entry], assignment: Assignment, *, sandbox: Kind
     """
     waiting = iter(entries)
     suspects: list[Entry] = []
-    pool = _pool(jobs)
+    pool = processes(jobs)
     running: dict[Future[Graded], Entry] = {}
     try:
         for entry in waiting:
@@ -114,7 +114,8 @@ def grade_entry(entry: Entry, assignment: Assignment, sandbox: Kind) -> Graded:
         return Graded(entry, None, None, trouble=str(error))
 
 
-def _pool(jobs: int) -> Executor:
+def processes(jobs: int) -> Executor:
+    """A pool of ``jobs`` fresh processes, each on a processor of its own, none of which outlives this one."""
     context = multiprocessing.get_context("spawn")
     number = context.Value("i", 0)
     return ProcessPoolExecutor(jobs, mp_context=context, initializer=_join_the_pool, initargs=(number,))
@@ -142,7 +143,7 @@ def _finished(running: dict[Future[Graded], Entry]) -> Iterator[Graded]:
 
 
 def _alone(entry: Entry, assignment: Assignment, sandbox: Kind) -> Graded:
-    with _pool(1) as pool:
+    with processes(1) as pool:
         try:
             return pool.submit(grade_entry, entry, assignment, sandbox).result()
         except BrokenProcessPool:

@@ -6,7 +6,8 @@ import atexit
 import functools
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -96,6 +97,19 @@ class Grader:
             report = replace(report, trouble="".join(traceback.format_exception(error)))
         return replace(report, seconds=time.monotonic() - begun)
 
+    @contextmanager
+    def ran(self, cells: Sequence[str], assignment: Assignment) -> Iterator[tuple[Session, Suite]]:
+        """A session in which code cells have run, which need not be a student's, and the checks.
+
+        Raises:
+            SandboxError: There is no sandbox on this machine, or it failed by itself.
+            CheckError: The assignment's checks cannot be used.
+        """
+        suite = self._suite(assignment)
+        with self._ready(assignment).session(assignment.limits) as session:
+            session.run(cells)
+            yield session, suite
+
     def prepare(self, assignment: Assignment) -> None:
         """Start what grading an assignment needs, so that what is missing is known before the first submission.
 
@@ -164,13 +178,30 @@ def _grade(
         def undefined(function: str) -> str:
             return why_undefined(function, own.get(function), cells, placed)
 
-        return tuple(_rows(session, assignment, suite, undefined)), placed
+        return tuple(check_rows(session, assignment, suite, {}, undefined)), placed
 
 
-def _rows(session: Session, assignment: Assignment, suite: Suite, undefined: Undefined) -> list[RowResult]:
-    """Check each row with the student's own functions, and where that fails again with correct earlier ones."""
+def check_rows(
+    session: Session,
+    assignment: Assignment,
+    suite: Suite,
+    known: Mapping[str, RowResult],
+    undefined: Undefined = lambda _: "",
+) -> list[RowResult]:
+    """Check each row with the student's own functions, and where that fails again with correct earlier ones.
+
+    Args:
+        session: One in which the cells have run.
+        assignment: What they are a submission for.
+        suite: Its checks.
+        known: Results, by row, of rows that are not to be checked again.
+        undefined: Why a function is not defined, as a sentence; empty where nothing is known.
+    """
     results: list[RowResult] = []
     for row in assignment.rows:
+        if row.name in known:
+            results.append(known[row.name])
+            continue
         checks = suite.rows()[row.name]
         with session.row() as calls:
             verdicts = suite.run(checks, calls)
@@ -192,7 +223,22 @@ def _carried(
     alone: RowResult,
     undefined: Undefined,
 ) -> RowResult:
-    """The best of the row's result and those with functions of earlier rows answered by the reference.
+    """The best of the row's result and those with functions of earlier rows answered by the reference."""
+    best = alone
+    wrong, sets = replacements(row, suite, earlier, before)
+    for replaced in sets:
+        if best.fraction < 1:
+            with StandIn(suite.reference, wrong) as answers, session.row(answers, replaced) as calls:
+                result = _result(row, suite.run(suite.rows()[row.name], calls), undefined)
+            if not result.errored and result.fraction > best.fraction:
+                best = replace(result, carried=tuple(name for name in replaced if name in calls.asked))
+    return best
+
+
+def replacements(
+    row: Row, suite: Suite, earlier: Sequence[Row], before: Sequence[RowResult]
+) -> tuple[frozenset[str], list[list[str]]]:
+    """The functions to be answered by the reference where a row failed, one set after the other.
 
     First the functions of rows that lost points, or that were right only with others' help, with those that share
     objects with them; then all: a function may be good enough for its own row and still make this one miss.
@@ -207,16 +253,8 @@ def _carried(
         for name in each.functions
     }
     wrong |= {name for group in suite.together if group & wrong for name in group}
-    best = alone
-    for replaced in ([name for name in known if name in wrong], known):
-        if replaced and best.fraction < 1:
-            with StandIn(suite.reference, wrong) as answers, session.row(answers, replaced) as calls:
-                result = _result(row, suite.run(suite.rows()[row.name], calls), undefined)
-            if not result.errored and result.fraction > best.fraction:
-                best = replace(result, carried=tuple(name for name in replaced if name in calls.asked))
-        if replaced == known:
-            break
-    return best
+    some = [name for name in known if name in wrong]
+    return frozenset(wrong), [each for each in ([some] if some == known else [some, known]) if each]
 
 
 def _result(row: Row, verdicts: Sequence[Verdict], undefined: Undefined) -> RowResult:
