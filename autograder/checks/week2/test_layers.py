@@ -385,16 +385,22 @@ def test_mlp_of_large_logits(student: Student, reference: Reference, draw: Draw)
 
 @check(
     "mlp_loss_and_grads",
-    hint="Where a hidden unit's input is exactly 0, ReLU passes no gradient; N = 1 is a batch too.",
+    hint="Where a hidden unit's input is exactly 0, ReLU passes no gradient; N, D, H or C may be 1.",
 )
 def test_mlp_of_one_example_and_at_the_kink(student: Student, reference: Reference, draw: Draw) -> None:
-    """A single example works, and so does a hidden unit whose input is exactly 0."""
+    """A single example works, and so do a single input, hidden unit or class, and an input to a unit of exactly 0."""
     of = student.mlp_loss_and_grads, reference.mlp_loss_and_grads
     matches(*of, *network(draw, 1, 4, 5, 3), parts=("loss", "grads"))
     params, x, labels = network(draw, 3, 2, 5, 4)
     params["b1"] = np.zeros(5)
     x[1] = 0.0
     matches(*of, params, x, labels, parts=("loss", "grads"))
+    for sizes in [(4, 1, 3, 2), (5, 2, 1, 3)]:
+        matches(*of, *network(draw, *sizes), parts=("loss", "grads"))
+    # With one class the gradients are 0 but for round-off, which is not looked at.
+    grads = grads_of(student.mlp_loss_and_grads(*network(draw, 3, 2, 4, 1)))
+    for key, shape in [("W1", (2, 4)), ("b1", (4,)), ("W2", (4, 1)), ("b2", (1,))]:
+        grads[key].array(shape)
 
 
 @check(

@@ -37,8 +37,8 @@ def test_exponential_decay(student: Student, reference: Reference, draw: Draw) -
     slow, fast = (float(rate) for rate in draw.uniform([0.02, 0.2], [0.1, 0.5]))
     desired = [reference.exponential_decay(lr0, epoch, slow) for epoch in epochs]
     agree(rates(lambda e: student.exponential_decay(lr0, e, slow), epochs), desired, what="the list of rates")
-    desired = [reference.exponential_decay(lr0, epoch, fast) for epoch in epochs]
-    mine = rates(lambda e: student.exponential_decay(lr0, e, rate=fast), epochs)
+    desired = [reference.exponential_decay(2.0 * lr0, epoch, fast) for epoch in epochs]
+    mine = rates(lambda e: student.exponential_decay(2.0 * lr0, e, rate=fast), epochs)
     agree(mine, desired, what="the list of rates")
 
 

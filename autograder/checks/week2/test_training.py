@@ -233,7 +233,7 @@ def test_train_uses_the_optimizer(student: Student, reference: Reference, draw: 
 
 def copies(draw: Draw) -> tuple[Batch, list[Batch]]:
     """Seven copies of one example, and its batches of an epoch in threes: their order makes no difference."""
-    x, y = np.repeat(draw.normal(size=(1, 2)), 7, axis=0), np.full(7, 2)
+    x, y = np.repeat(draw.normal(size=(1, 3)), 7, axis=0), np.full(7, 2)
     return (x, y), [(x[:3], y[:3]), (x[:3], y[:3]), (x[:1], y[:1])]
 
 
@@ -246,8 +246,8 @@ def test_train_steps_once_for_each_batch(student: Student, reference: Reference,
     """Each batch, the smaller last one too, gives one step; Adam's t counts steps."""
     (x, y), path = copies(draw)
     settings = {"epochs": 2, "batch_size": 3, "optimizer": "adam", "seed": 11}
-    start, _ = results(student.train(x, y, 5, 4, lr=ALMOST_0, **settings), 2, 5, 4)
-    end, _ = results(student.train(x, y, 5, 4, lr=0.03, **settings), 2, 5, 4)
+    start, _ = results(student.train(x, y, 5, 4, lr=ALMOST_0, **settings), 3, 5, 4)
+    end, _ = results(student.train(x, y, 5, 4, lr=0.03, **settings), 3, 5, 4)
     desired, _ = steps(reference, start, path * 2, "adam", 0.03)
     same(end, desired, "after 2 epochs of 3 batches")
 
@@ -261,8 +261,8 @@ def test_train_history_is_the_mean_loss_of_each_epoch(student: Student, referenc
     """An entry of history is the mean of the training loss over its epoch."""
     (x, y), path = copies(draw)
     settings = {"epochs": 3, "batch_size": 3, "optimizer": "sgd", "seed": 12}
-    start, _ = results(student.train(x, y, 5, 4, lr=ALMOST_0, **settings), 2, 5, 4)
-    _, history = results(student.train(x, y, 5, 4, lr=0.05, **settings), 2, 5, 4)
+    start, _ = results(student.train(x, y, 5, 4, lr=ALMOST_0, **settings), 3, 5, 4)
+    _, history = results(student.train(x, y, 5, 4, lr=0.05, **settings), 3, 5, 4)
     seen = losses(history, 3)
     _, each = steps(reference, start, [*(path * 3), path[0]], "sgd", 0.05)
     epochs = np.array(each[:-1]).reshape(3, 3)
