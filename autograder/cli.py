@@ -20,6 +20,7 @@ from autograder.plain import one_line, visible
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from autograder.audit.auditing import Audit
     from autograder.course import Assignment, Course
     from autograder.gradebook import Standing
     from autograder.report import Report, RowResult
@@ -108,14 +109,69 @@ def release(assignment: AssignmentName, course: CourseFolder = None) -> None:
     """Make what students get, release/ASSIGNMENT, from the master notebook.
 
     Refused where it would leak a solution, a hidden check or an output, where the solved master does not get full
-    marks in every row, or where the untouched release scores anything.
+    marks in every row, or where the untouched release scores anything. Says so where the hidden checks have not been
+    audited since the assignment changed.
     """
+    from autograder.audit.record import unaudited
     from autograder.release import release as make
 
     opened, chosen = _open(course, assignment)
     with _waiting(f"Releasing {chosen.name}"):
         made = make(opened, chosen.name)
     _print(f"{chosen.title}: released to {made.folder.relative_to(opened.root)}, {chosen.max_score:g} points.")
+    if warning := unaudited(chosen):
+        _say_warning(warning)
+
+
+@app.command()
+def audit(
+    assignment: AssignmentName,
+    row: Annotated[
+        list[str] | None,
+        typer.Option("--row", metavar="NAME", help="Only mutants of this row; may be given again."),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Only so many mutants, taken evenly from all.")
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Processes that grade at once; one for each core by default."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="A page to write, HTML.")] = None,
+    as_json: AsJson = False,
+    course: CourseFolder = None,
+) -> None:
+    """Prove the hidden checks before students meet them, by wrong and by right answers.
+
+    Wrong answers are made from the solved master: small changes of its code, mistakes that students make, and those of
+    solutions/ASSIGNMENT/mistakes.py. Each must lose points, in its own row alone. Right answers are the solved master
+    in other words. Exit status: 0 when every mutant lost points or is listed in solutions/ASSIGNMENT/equivalent.yaml,
+    none cost another row, and no right answer lost any; 1 otherwise.
+    """
+    from autograder.audit.auditing import audit as try_out
+    from autograder.audit.page import audit_page, audit_tree, row_counts, total
+    from autograder.audit.record import write_record
+    from autograder.fleet import cores
+
+    _, chosen = _open(course, assignment)
+    with _progress(quiet=as_json) as (started, advance):
+        found = try_out(chosen, rows=row or (), limit=limit, jobs=jobs or cores(), started=started, advance=advance)
+    if output is not None:
+        try:
+            output.write_text(audit_page(found), encoding="utf-8")
+        except OSError as error:
+            raise AutograderError(f"{output} could not be written: {error.strerror}") from error
+    if found.whole:
+        sums = total(row_counts(found))
+        write_record(chosen, {"mutants": sums.made, "equivalent": sums.equivalent}, passed=found.passed)
+    if as_json:
+        print(json.dumps(audit_tree(found), indent=1))
+    else:
+        _print_audit(found)
+        if output is not None:
+            _print(f"The page is {_near(output)}.")
+    if not found.passed:
+        raise typer.Exit(OURS)
 
 
 @app.command()
@@ -386,6 +442,13 @@ def _say_error(text: str) -> None:
     console.print(said, soft_wrap=True)
 
 
+def _say_warning(text: str) -> None:
+    from rich.text import Text
+
+    console = _console(stderr=True)
+    console.print(Text("autograder: ", style="bold yellow").append(text, style="not bold default"), soft_wrap=True)
+
+
 def _near(path: Path) -> Path:
     """The path as one would type it from here."""
     path = path.resolve()
@@ -549,6 +612,44 @@ def _print_row(console: Console, row: RowResult, *, first: bool) -> None:
             _print_indented(console, result.reason, 6)
             if result.hint:
                 _print_indented(console, f"Hint: {result.hint}", 6, "dim")
+
+
+def _print_audit(found: Audit) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from autograder.audit.equivalents import FILE
+    from autograder.audit.page import diff, findings, row_counts, total
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("row", no_wrap=True)
+    for name in ("mutants", "killed", "equivalent", "survived", "spilled"):
+        table.add_column(name, justify="right", no_wrap=True)
+    counts = row_counts(found)
+    for count in (*counts, total(counts)):
+        numbers = (count.made, count.killed, count.equivalent, count.survived, count.spilled)
+        table.add_row(count.row, *map(str, numbers))
+    console = _console()
+    console.print(table)
+    for each in findings(found):
+        mutant = each.mutant
+        what = f"{mutant.row}: {mutant.kind}: {mutant.before} → {mutant.after}"
+        said = f"lost points in {', '.join(each.spills)} too" if each.spills else each.status
+        console.print(
+            Text(f"\n✗ {what}", style="red"), Text(f"  {said} {each.reason}".rstrip()), sep="\n", soft_wrap=True
+        )
+        console.print(Text(diff(mutant)), soft_wrap=True)
+    lost = [each for each in found.right if each.lost]
+    for answer in lost:
+        console.print(Text(f"\n✗ a right answer lost points: {answer.alternate.name}", style="red"), soft_wrap=True)
+        for name, reason in answer.lost:
+            console.print(Text(f"  {name}: {reason}"), soft_wrap=True)
+    listed = _near(found.assignment.solutions / FILE)
+    for entry in found.stale:
+        _print(f"{listed}: no mutant of {entry.function} is like this any more: {entry.line} → {entry.becomes}")
+    _print(f"\n{len(found.right) - len(lost)} of {len(found.right)} right answers have full marks.")
+    if not found.whole:
+        _print("Only a part of the mutants was tried, so this audit is not kept.")
 
 
 def _print_next(made: Any, folder: Path) -> None:

@@ -1,0 +1,1 @@
+"""Hidden checks put to the test before students meet them."""

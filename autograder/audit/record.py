@@ -1,0 +1,43 @@
+"""What was audited last, kept beside the reference in ``.audit.json`` and committed with the course.
+
+An audit takes minutes and says something of the checks, not of a machine: whoever has the same files need not repeat
+it. The file is a hidden one, so it is no part of what decides a grade.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from autograder.course import Assignment, assignment_digest
+
+FILE = ".audit.json"
+
+
+def audited_digest(assignment: Assignment) -> str:
+    """SHA-256, in hex, of what an audit says something of: all that decides a grade but the release."""
+    return assignment_digest(replace(assignment, release=assignment.solutions / "no release"))
+
+
+def write_record(assignment: Assignment, counts: dict[str, int], *, passed: bool) -> Path:
+    """Keep that the assignment, as it is, was audited, and return the file."""
+    path = assignment.solutions / FILE
+    tree = {"digest": audited_digest(assignment), "passed": passed} | counts
+    path.write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def unaudited(assignment: Assignment) -> str:
+    """Why the assignment's checks should be audited before students meet them; empty where they were and passed."""
+    again = f"`autograder audit {assignment.name}` tries them on wrong and on right answers"
+    try:
+        record = json.loads((assignment.solutions / FILE).read_text(encoding="utf-8"))
+        digest, passed = record["digest"], record["passed"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"the hidden checks of {assignment.name} were never audited: {again}"
+    if digest != audited_digest(assignment):
+        return f"{assignment.name} has changed since its hidden checks were audited: {again}"
+    if passed is not True:
+        return f"the audit of {assignment.name} found something: {again}"
+    return ""

@@ -1,0 +1,130 @@
+"""The solved master as the code cells that grading depends on, and which rows a change of one of them can reach."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import warnings
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from autograder.course import Assignment
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A code cell of the solved master.
+
+    Attributes:
+        row: The row that it solves; empty for a cell that only defines what others need.
+        source: Its source, without magics and shell lines.
+        defines: The names that it binds at its top level.
+        mentions: The names that it uses anywhere, and words in strings, by which a name can be looked up too.
+    """
+
+    row: str
+    source: str
+    defines: frozenset[str]
+    mentions: frozenset[str]
+
+
+def solved_cells(assignment: Assignment) -> tuple[Cell, ...]:
+    """The cells of the rows, and those that define what they need, in the master's order; no tests and no figures."""
+    cells: list[Cell] = []
+    rows = {row.name for row in assignment.rows}
+    for tree in json.loads(assignment.master.read_text(encoding="utf-8"))["cells"]:
+        marks = tree["metadata"].get("nbgrader", {})
+        grade_id = marks.get("grade_id", "")
+        if tree["cell_type"] == "code" and (grade_id in rows or not (marks.get("grade") or marks.get("solution"))):
+            cells.append(_cell(grade_id if grade_id in rows else "", "".join(tree["source"])))
+    wanted = {name for cell in cells if cell.row for name in cell.mentions}
+    needed: set[int] = set()
+    while True:
+        more = {
+            number for number, cell in enumerate(cells) if not cell.row and cell.defines & (wanted | {"*"})
+        } - needed
+        if not more:
+            return tuple(cell for number, cell in enumerate(cells) if cell.row or number in needed)
+        needed |= more
+        wanted |= {name for number in more for name in cells[number].mentions}
+
+
+def reached(cells: Sequence[Cell], changed: Cell, called: Mapping[str, Collection[str]]) -> frozenset[str]:
+    """The rows whose results a change of one cell can change.
+
+    Checks are deterministic: as long as every function that they call answers as before, they call the same ones. So
+    a row can only change where a function that its checks call (see ``called``, of the solved master), or one that
+    such a function mentions, and so on, is defined by the changed cell.
+    """
+    rows = ((row, uses(cells, functions)) for row, functions in called.items())
+    return frozenset(row for row, names in rows if row == changed.row or changed.defines & names)
+
+
+def uses(cells: Iterable[Cell], functions: Collection[str]) -> set[str]:
+    """The names that functions mention, those that these mention, and so on, the functions' own among them."""
+    mentions: dict[str, set[str]] = {}
+    for cell in cells:
+        for name in cell.defines:
+            mentions.setdefault(name, set()).update(cell.mentions)
+    found: set[str] = set()
+    waiting = list(functions)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += mentions.get(name, ())
+    return found
+
+
+def parsed(source: str) -> ast.Module:
+    """The syntax tree of code without magics.
+
+    Raises:
+        SyntaxError: It is no Python.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(source)
+
+
+def _cell(row: str, source: str) -> Cell:
+    plain = re.sub(r"^[%!].*$", "", source, flags=re.MULTILINE)
+    try:
+        tree = parsed(plain)
+    except SyntaxError:  # a cell of the instructor's in another language (%%html): it defines nothing
+        return Cell(row, "", frozenset(), frozenset())
+    return Cell(row, plain, frozenset(_bound(tree.body)), frozenset(_mentioned(tree)))
+
+
+def _bound(body: Iterable[ast.stmt]) -> set[str]:
+    names: set[str] = set()
+    for statement in body:
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(statement.name)
+            continue
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                names.add(node.id)
+            elif isinstance(node, ast.alias):
+                names.add((node.asname or node.name).partition(".")[0])
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                names.add(node.name)
+    return names
+
+
+def _mentioned(tree: ast.AST) -> set[str]:
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    words = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return names | {word for word in words if word.isidentifier()}
+
+
+def numpy_name(cells: Iterable[Cell]) -> str:
+    """What the cells call NumPy; empty where none imports it."""
+    for cell in cells:
+        for node in ast.walk(parsed(cell.source)):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    if alias.name == "numpy":
+                        return alias.asname or alias.name
+    return ""
