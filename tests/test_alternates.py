@@ -90,3 +90,4 @@ def test_a_right_answer_has_full_marks_in_whatever_style(
     lost = [f"{row.name}: {check.reason}" for row in report.rows for check in row.checks if check.outcome != "passed"]
     assert not lost, "\n".join(lost)
     assert report.score == 95
+    assert not any(row.carried for row in report.rows), "a right answer needs no help"
