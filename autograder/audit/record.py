@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from autograder.course import Assignment, assignment_digest
+from autograder.errors import AutograderError
 
 FILE = ".audit.json"
 
@@ -21,10 +22,17 @@ def audited_digest(assignment: Assignment) -> str:
 
 
 def write_record(assignment: Assignment, counts: dict[str, int], *, passed: bool) -> Path:
-    """Keep that the assignment, as it is, was audited, and return the file."""
+    """Keep that the assignment, as it is, was audited, and return the file.
+
+    Raises:
+        AutograderError: It could not be written.
+    """
     path = assignment.solutions / FILE
     tree = {"digest": audited_digest(assignment), "passed": passed} | counts
-    path.write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")
+    try:
+        path.write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise AutograderError(f"{path} could not be written: {error.strerror}") from error
     return path
 
 
