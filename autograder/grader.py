@@ -15,6 +15,7 @@ from typing import Self
 from autograder import course
 from autograder.course import Assignment, Row
 from autograder.errors import SandboxError
+from autograder.extras import files_beside
 from autograder.provenance import digest_of, provenance
 from autograder.reasons import told, why_undefined
 from autograder.report import CellRun, CheckResult, Report, RowResult
@@ -105,8 +106,9 @@ class Grader:
             SandboxError: There is no sandbox on this machine, or it failed by itself.
             CheckError: The assignment's checks cannot be used.
         """
-        suite = self._suite(assignment)
-        with self._ready(assignment).session(assignment.limits) as session:
+        suite = self._suite(assignment, course.assignment_digest(assignment))
+        files = files_beside(assignment.master.parent, assignment).contents
+        with self._ready(assignment).session(assignment.limits, files=files) as session:
             session.run(cells)
             yield session, suite
 

@@ -90,10 +90,6 @@ class _Watched:
         """As that of what is watched."""
         return self.calls.generation
 
-    @generation.setter
-    def generation(self, number: int) -> None:
-        self.calls.generation = number
-
     def exchange(self, message: tuple[Any, ...], function: str) -> Any:
         """As ``Calls.exchange``."""
         begun = time.monotonic()
