@@ -3,6 +3,7 @@
 Each test runs the command in a process of its own.
 """
 
+import copy
 import json
 import os
 import shutil
@@ -157,8 +158,8 @@ def test_a_run_killed_at_any_stage_loses_nothing_and_the_next_one_goes_on(root: 
         assert json.loads((root / "autograded/ada/warmup/warmup.ipynb").read_text())["cells"]
         assert scores(root, "bob") == NEW
         assert (result(root, "bob"), whole(root)["bob"]) == (bob, bob["report"]["digest"])
-        for copy in (root / ".gradebook-backups").glob("gradebook-*"):
-            assert scores(root, "ada", copy) in reached
+        for kept in (root / ".gradebook-backups").glob("gradebook-*"):
+            assert scores(root, "ada", kept) in reached
         reached.append(now)
     done = grade(root)
     assert done.returncode == 0, done.stderr
@@ -452,7 +453,7 @@ def test_whatever_is_left_of_a_result_it_is_a_report_or_none(graded: Path, tmp_p
             if not isinstance(holder[key], dict | list) or not holder[key] or data.draw(st.booleans()):
                 break
             holder = holder[key]
-        holder[key] = data.draw(strange)
+        holder[key] = copy.deepcopy(data.draw(strange))
         if not isinstance(tree.get("report"), dict):
             break
     folder = tmp_path / "autograded/ada/warmup"
@@ -491,9 +492,9 @@ def test_a_copy_is_of_one_moment_whatever_somebody_else_is_writing(root: Path) -
     with closing(sqlite3.connect(root / "gradebook.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         other.execute("UPDATE grade SET auto_score = 99")
-        copy = backup(load_course(root))
+        kept = backup(load_course(root))
         other.execute("ROLLBACK")
-    assert scores(root, "ada", copy) == OLD
+    assert scores(root, "ada", kept) == OLD
 
 
 def test_a_damaged_gradebook_pushes_no_copy_out(root: Path) -> None:
