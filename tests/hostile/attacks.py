@@ -1,36 +1,6 @@
-"""Notebooks that try to get marks, to break the grader, or to look around: each a source with the effect it seeks.
+"""Notebooks that try to get marks, to break the grader, or to look around: each a source with the effect it seeks."""
 
-They are written for the tiny course of ``tests/courses.py``: the rows ``scale`` (4 points) and ``centre`` (6).
-"""
-
-from dataclasses import dataclass
-
-RIGHT_SCALE = "def scale(x, factor): return x * factor"
-RIGHT_CENTRE = "def centre(x): return x - x.mean()"
-
-
-@dataclass(frozen=True)
-class Attack:
-    """One hostile notebook.
-
-    Attributes:
-        name: What it is called in the test's id.
-        seeks: The effect that it seeks, which must not happen.
-        first: A cell in front of all others.
-        scale: The solution cell of the first row; the released stub where empty.
-        centre: That of the second row.
-        last: A cell behind all others.
-        earned: The points that its honest part is worth.
-    """
-
-    name: str
-    seeks: str
-    first: str = ""
-    scale: str = ""
-    centre: str = ""
-    last: str = ""
-    earned: float = 0.0
-
+from tests.hostile.attack import RIGHT_CENTRE, RIGHT_SCALE, Attack
 
 # What gives full marks with nbgrader and otter-grader (see docs/security.md): none of it solves anything here.
 

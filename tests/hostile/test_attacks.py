@@ -1,29 +1,67 @@
-"""Every attack seeks an effect: it must not happen, and an honest submission beside it keeps its grade."""
+"""A class of attackers, with honest students between them, graded by the command: no effect that is sought happens."""
 
+import ctypes
+import hashlib
 import json
 import os
 import re
+import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from autograder import Grader
-from autograder.cli import app
-from autograder.course import load_course
-from autograder.feedback import annotated, feedback_html
-from autograder.submission import read_submission
-from tests.courses import CHECKS, CONFIG, REFERENCE, cell, make_course, solved, submit, untouched, write
-from tests.hostile.attacks import ANSWERS, ATTACKS, Attack
+from autograder.sandbox.jail import STUDENT_UID
+from tests.courses import CHECKS, CONFIG, REFERENCE, make_course, submit
+from tests.hostile import attacks, insiders, notebooks, system
+from tests.hostile.attack import Attack, hand_in
 
 pytestmark = pytest.mark.sandbox
 
+ATTACKS = (*attacks.ATTACKS, *notebooks.ATTACKS, *insiders.ATTACKS, *system.ATTACKS)
+HONEST_EACH = 4
+"""An honest student after so many attackers."""
+
 HIDDEN = "a-hidden-word"
 LIMITS = "{cell_seconds: 1.5, call_seconds: 1, submission_seconds: 10, memory_mb: 512, file_mb: 8, processes: 24}"
-MOST_SECONDS = 20.0
+MOST_SECONDS = 30.0
 MOST_BYTES = 2**20
+WRITTEN = ("gradebook.db", "autograded", "feedback")
+"""What grading writes into a course's folder, beside hidden names."""
+
+BROKEN = ("NameError", "SyntaxError", "ModuleNotFoundError", "IndentationError")
+"""Exceptions of an attack that was not even tried."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the class.
+
+    Attributes:
+        root: The course.
+        results: What ``grade --json`` printed, by student.
+        points: What the gradebook holds, by student; nothing for those without a grade.
+        printed: What the commands printed on the terminal.
+        changed: Files that changed or are new where nothing should.
+        left: Processes that outlived the command.
+        held: The scratch folder's content after the commands.
+    """
+
+    root: Path
+    results: dict[str, Any]
+    points: dict[str, float]
+    printed: str
+    changed: list[str]
+    left: list[str]
+    held: list[str]
 
 
 def course_of(root: Path) -> Path:
@@ -31,139 +69,129 @@ def course_of(root: Path) -> Path:
     make_course(root, config=re.sub(r"(?<=limits: ).*", LIMITS, CONFIG))
     (root / "autograder/checks/warmup/test_warmup.py").write_text(f"{CHECKS}\nWORD = {HIDDEN!r}\n")
     (root / "solutions/warmup/__init__.py").write_text(f"{REFERENCE}\nWORD = {HIDDEN!r}\n")
+    master = root / "source/warmup/warmup.ipynb"
+    master.write_text(master.read_text().replace("BEGIN SOLUTION", f"BEGIN SOLUTION {HIDDEN}"))
+    (root / ".secret").write_text(HIDDEN)
     return root
 
 
-def notebook_of(attack: Attack):
-    """The released notebook with the attack's cells in it."""
-    tree = untouched()
-    for each in tree["cells"]:
-        each["source"] = {"scale": attack.scale, "centre": attack.centre}.get(each["id"]) or each["source"]
-    first = [cell(attack.first)] if attack.first else []
-    last = [cell(attack.last)] if attack.last else []
-    return {**tree, "cells": [*first, *tree["cells"], *last]}
+def name_of(attack: Attack) -> str:
+    return f"s{ATTACKS.index(attack):03}-{attack.name}"
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    return course_of(tmp_path_factory.mktemp("course"))
+def honest() -> list[str]:
+    return [f"s{number:03}-zz-honest" for number in range(0, len(ATTACKS), HONEST_EACH)]
 
 
-@pytest.fixture(scope="module")
-def assignment(root):
-    return load_course(root).assignment("warmup")
+@pytest.fixture(scope="session")
+def outcome(tmp_path_factory):
+    root = course_of(tmp_path_factory.mktemp("course"))
+    for attack in ATTACKS:
+        hand_in(attack, root, name_of(attack))
+    for student in honest():
+        submit(root, student)
+    scratch = tmp_path_factory.mktemp("scratch")
+    with watched(root) as (changed, left):
+        graded = command(root, scratch, "grade", "warmup", "--jobs", "2", "--json", answers=(0,))
+        again = command(root, scratch, "grade", "warmup", "--jobs", "2", answers=(0,))
+        pages = command(root, scratch, "feedback", "warmup", answers=(0,))
+        table = command(root, scratch, "export", "warmup", answers=(0,))
+    results = {result["student"]: result for result in json.loads(graded)}
+    held = [path.name for path in scratch.iterdir()]
+    return Outcome(root, results, points(root), again + pages + table, changed, left, held)
 
 
-@pytest.fixture(scope="module")
-def grader(assignment):
-    with Grader() as grader:
-        grader.prepare(assignment)
-        yield grader
+def command(root: Path, scratch: Path, *arguments: str, answers: tuple[int, ...]) -> str:
+    """Run ``autograder`` in the course, as somebody types it, and return its standard output."""
+    program = Path(sys.executable).with_name("autograder")
+    environment = os.environ | {"TMPDIR": str(scratch), "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        [program, *arguments, "--course", root], cwd=root, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode in answers, done.stdout[-2000:] + done.stderr[-4000:]
+    return done.stdout
 
 
-def graded(grader, assignment, folder: Path, tree):
-    submission = read_submission(write(folder / "warmup.ipynb", tree), assignment)
-    return submission, grader.grade(submission, assignment)
+@contextmanager
+def watched(root: Path) -> Iterator[tuple[list[str], list[str]]]:
+    """Fills two lists in the end: what changed on the machine, and which processes are left."""
+    changed: list[str] = []
+    left: list[str] = []
+    before = snapshot(root)
+    with adopting_orphans():
+        yield changed, left
+        for _ in range(50):
+            left[:] = descendants()
+            if not left:
+                break
+            time.sleep(0.1)
+    after = snapshot(root)
+    changed += sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
 
 
-@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
-def test_the_effect_does_not_happen(grader, assignment, tmp_path, attack):
-    begun = time.monotonic()
-    submission, report = graded(grader, assignment, tmp_path, notebook_of(attack))
-    assert time.monotonic() - begun < MOST_SECONDS
-    assert not os.path.lexists("/tmp/hostile-was-unpickled")
-    assert not report.errored, "a student forced an error of ours"
-    assert report.score == attack.earned
-    told = json.dumps(report.as_dict())
-    assert len(told) < MOST_BYTES
-    assert HIDDEN not in told
-    page = feedback_html(annotated(submission, report, assignment), "Warm-up")
-    assert "<script" not in page
-    assert len(page) < 2 * MOST_BYTES
-    if attack not in ANSWERS:
-        _, honest = graded(grader, assignment, tmp_path / "honest", solved())
-        assert honest.score == 10
-
-
-def test_there_are_enough_attacks():
-    assert len(ATTACKS) >= 60
-    assert len({attack.name for attack in ATTACKS}) == len(ATTACKS)
-
-
-def test_nothing_that_is_hidden_can_be_found_inside(grader, root, assignment, tmp_path):
-    """Look for the course by its path, and for a hidden word in every file in reach that is no library's."""
-    look = f"""
-import os
-
-found = []
-for path in ({str(root)!r}, {str(root / "source")!r}, {str(Path.home())!r}, "/proc/1/environ", "/proc/self/maps"):
-    try:
-        found.append((path, os.listdir(path) if os.path.isdir(path) else open(path, "rb").read()))
-    except OSError:
-        pass
-for folder, folders, names in os.walk("/"):
-    folders[:] = [name for name in folders if name not in ("site", "lib", "lib64", "usr")]
-    for name in names:
-        path = os.path.join(folder, name)
-        try:
-            if {HIDDEN[:8]!r} + {HIDDEN[8:]!r} in open(path, errors="replace").read(10**5 if "dev" not in path else 0):
-                found.append(path)
-        except OSError:
-            pass
-print("found", [each for each in found if {str(root)!r} in str(each) or "environ" in str(each) or "maps" in str(each)])
-"""
-    _, report = graded(grader, assignment, tmp_path, notebook_of(Attack("look", "find the course", first=look)))
-    assert report.cells[0].status in ("ok", "timeout")
-    assert HIDDEN not in json.dumps(report.as_dict())
-    if report.cells[0].status == "ok":
-        assert report.cells[0].outputs[0]["text"] == "found []\n"
-
-
-def left_behind() -> list[str]:
-    """Processes of this machine with the name that the attack gave its own."""
-    found = []
-    for name in Path("/proc").glob("[0-9]*/comm"):
-        try:
-            if name.read_text().strip() == "hostile-left":
-                found.append(name.parent.name)
-        except OSError:
-            continue
+def snapshot(root: Path) -> dict[str, str]:
+    """The course's files but for those that grading writes, and what attackers leave where everybody may write."""
+    found = {}
+    for path in sorted(root.rglob("*")):
+        inside = path.relative_to(root)
+        known = path.is_file() and not path.is_symlink() and inside.parts[0] not in WRITTEN
+        # The grader's own locks and copies have hidden names; the course's secret has, too.
+        if known and (not inside.parts[0].startswith(".") or inside.name == ".secret"):
+            found[str(inside)] = f"{hashlib.sha256(path.read_bytes()).hexdigest()} {path.stat().st_mode:o}"
+    names = {"kept", "numpy.py", "results.json", "gradebook.db", "hostile-was-unpickled", "hostile"}
+    for folder in (Path("/tmp"), Path("/dev/shm"), Path("/var/tmp"), Path.home(), Path("/"), Path("/run")):
+        for path in folder.iterdir() if folder.is_dir() else ():
+            try:
+                if path.name in names or path.lstat().st_uid == STUDENT_UID or path.name.startswith("hostile"):
+                    found[str(path)] = "left behind"
+            except OSError:
+                continue
     return found
 
 
-def test_nothing_survives_a_submission(grader, assignment, tmp_path):
-    attack = next(attack for attack in ATTACKS if attack.name == "detached")
-    graded(grader, assignment, tmp_path, notebook_of(attack))
-    for _ in range(50):
-        if not left_behind():
-            return
-        time.sleep(0.1)
-    assert left_behind() == []
-
-
-def sql(root: Path) -> Attack:
-    """Looks for a gradebook by its path and everywhere else, and writes a score into it."""
-    source = f"""
-import os, sqlite3
-
-places = [{str(root / "gradebook.db")!r}, "gradebook.db", "../gradebook.db"]
-for folder, _, names in os.walk("/"):
-    places += [os.path.join(folder, name) for name in names if name.endswith(".db")]
-for place in places:
+@contextmanager
+def adopting_orphans() -> Iterator[None]:
+    """Processes whose parents end become children of this one, so that none can hide."""
+    set_subreaper = 36
+    libc = ctypes.CDLL(None)
+    assert libc.prctl(set_subreaper, 1, 0, 0, 0) == 0
     try:
-        with sqlite3.connect(place) as connection:
-            connection.execute("update grade set auto_score = 99, manual_score = 99")
-            connection.execute("update grade set auto_score = 0 where 1")
-    except sqlite3.Error:
-        pass
-"""
-    return Attack("sql", "write scores into the gradebook, also into another's", first=source)
+        yield
+    finally:
+        libc.prctl(set_subreaper, 0, 0, 0, 0)
+
+
+KNOWN_CHILDREN = frozenset(path.name for path in Path("/proc").glob("[0-9]*"))
+
+
+def descendants() -> list[str]:
+    """The processes below this one that run, by name; those that have ended are buried."""
+    while True:
+        try:
+            if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                break
+        except ChildProcessError:
+            break
+    parents: dict[int, int] = {}
+    names: dict[int, str] = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            name, rest = (path / "stat").read_text().split("(", 1)[1].rsplit(")", 1)
+        except OSError:
+            continue
+        parents[int(path.name)], names[int(path.name)] = int(rest.split()[1]), f"{name} {rest.split()[0]}"
+    below, ours = [], {os.getpid()}
+    for _ in range(20):
+        more = {pid for pid, parent in parents.items() if parent in ours} - ours
+        below += [names[pid] for pid in more if str(pid) not in KNOWN_CHILDREN]
+        ours |= more
+    return below
 
 
 def points(root: Path) -> dict[str, float]:
-    """Each student's points in nbgrader's gradebook."""
+    """Each student's points in nbgrader's gradebook, those given by hand included."""
     query = """
-        select assignment.student_id, sum(grade.auto_score) from grade
+        select assignment.student_id, sum(coalesce(grade.manual_score, grade.auto_score)) from grade
         join submitted_notebook on grade.notebook_id = submitted_notebook.id
         join submitted_assignment assignment on submitted_notebook.assignment_id = assignment.id
         group by assignment.student_id
@@ -175,21 +203,113 @@ def points(root: Path) -> dict[str, float]:
         connection.close()
 
 
-def test_a_class_with_attackers_is_graded_as_if_they_were_not_there(tmp_path):
-    """Through the command: attackers and honest students in turn, in two processes, twice."""
+def cells_of(outcome: Outcome, student: str) -> list[dict[str, Any]]:
+    notebook = outcome.root / "autograded" / student / "warmup/warmup.ipynb"
+    return json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
+def test_the_effect_does_not_happen(outcome, attack):
+    student = name_of(attack)
+    result = outcome.results[student]
+    if attack.earned is None:
+        assert result["status"] == "refused"
+        assert student not in outcome.points
+        return
+    assert result["status"] == "graded", result["why"]
+    assert result["report"]["score"] == outcome.points[student]
+    if attack.harms_itself:
+        assert outcome.points[student] <= attack.earned
+    else:
+        assert outcome.points[student] == attack.earned, reasons(result)
+    assert result["report"]["seconds"] < MOST_SECONDS
+    told = json.dumps(result)
+    page = (outcome.root / "feedback" / student / "warmup/warmup.html").read_text(encoding="utf-8")
+    kept = (outcome.root / "autograded" / student / "warmup/warmup.ipynb").read_text(encoding="utf-8")
+    for text in (told, page, kept):
+        assert HIDDEN not in text
+        assert len(text) < 4 * MOST_BYTES
+    assert "<script" not in page
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
+def test_the_attack_was_tried(outcome, attack):
+    """A cell or a function with a mistake of ours would attack nothing."""
+    if attack.earned is None or attack.name.startswith(("answers-", "raises-")):
+        return
+    outputs = cells_of(outcome, name_of(attack))[0].get("outputs", ()) if attack.first else ()
+    raised = {output.get("ename") for output in outputs}
+    told = reasons(outcome.results[name_of(attack)])
+    raised |= {re.split(r"raised |: |\.", reason)[1] for reason in told if "raised " in reason}
+    assert not raised & set(BROKEN)
+
+
+def reasons(result: dict[str, Any]) -> list[str]:
+    return [check["reason"] for row in result["report"]["rows"] for check in row["checks"] if check["reason"]]
+
+
+@pytest.mark.parametrize("student", honest())
+def test_an_honest_student_among_attackers_has_the_honest_grade(outcome, student):
+    assert outcome.points[student] == 10
+    assert outcome.results[student]["status"] == "graded"
+
+    def timeless(report: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in report.items() if key not in ("seconds", "student")}
+
+    first = outcome.results[honest()[0]]["report"]
+    assert timeless(outcome.results[student]["report"]) == timeless(first)
+
+
+def test_nothing_of_the_course_and_nothing_outside_it_has_changed(outcome):
+    assert outcome.changed == []
+
+
+def test_no_process_outlives_the_command(outcome):
+    assert outcome.left == []
+
+
+def test_the_grader_leaves_nothing_in_its_scratch_folder(outcome):
+    assert outcome.held == []
+
+
+def test_nothing_hidden_is_in_what_was_written(outcome):
+    for folder in ("autograded", "feedback"):
+        for path in (outcome.root / folder).rglob("*"):
+            assert not path.is_symlink()
+            if path.is_file():
+                assert HIDDEN.encode() not in path.read_bytes(), path
+
+
+def test_what_the_commands_print_moves_no_terminal(outcome):
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", outcome.printed)
+
+
+def test_a_second_run_finds_every_grade_and_grades_nothing(outcome):
+    graded = [student for student, result in outcome.results.items() if result["status"] == "graded"]
+    assert f"{len(graded)} had not changed" in outcome.printed
+
+
+def test_there_are_enough_attacks():
+    assert len(ATTACKS) >= 60
+    assert len({attack.name for attack in ATTACKS}) == len(ATTACKS)
+
+
+def test_the_watch_sees_what_it_looks_for(tmp_path):
+    """A file of the course that changes, a new one, and a process that is left."""
     root = course_of(tmp_path / "course")
-    attacks = [sql(root), *(attack for attack in ATTACKS if attack.name in ("run-cell", "ends-by-abort", "detached"))]
-    for number, attack in enumerate(attacks):
-        submit(root, f"s{number}-attacker", notebook_of(attack))
-        submit(root, f"s{number}-honest", solved())
-    submit(root, "=cmd()", notebook_of(Attack("[/x]", "", scale="def scale(x, factor): raise ValueError('[/x]')")))
-    runner, arguments = CliRunner(), ["grade", "warmup", "--course", str(root), "--force", "--jobs"]
-    for jobs in ("2", "1"):
-        result = runner.invoke(app, [*arguments, jobs])
-        assert result.exit_code == 0, result.output
-        assert "\x1b" not in result.output
-        scores = points(root)
-        expected = {f"s{number}-attacker": attack.earned for number, attack in enumerate(attacks)}
-        assert scores == {"=cmd()": 0.0} | expected | {f"s{number}-honest": 10.0 for number in range(len(attacks))}
-    assert "'=cmd()," in runner.invoke(app, ["export", "warmup", "--course", str(root)]).output
-    assert left_behind() == []
+    sleep = shutil.which("sleep")
+    leaves = f"import subprocess as s; print(s.Popen([{sleep!r}, '60'], stdout=s.DEVNULL, stderr=s.DEVNULL).pid)"
+    with watched(root) as (changed, left):
+        (root / ".secret").write_text("other")
+        (root / "source/new").write_text("new")
+        started = subprocess.run(
+            [sys.executable, "-c", leaves],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    os.kill(int(started.stdout), signal.SIGKILL)
+    descendants()
+    assert changed == [".secret", "source/new"]
+    assert len(left) == 1
+    assert left[0].startswith("sleep")
