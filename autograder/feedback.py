@@ -456,7 +456,8 @@ def _calm(text: str, most: int) -> str:
     text = re.sub(r"&(?=(?:#0*36|#x0*24|dollar|#0*92|#x0*5c|bsol);)", "&" + _INERT, text, flags=re.IGNORECASE)
     text = re.sub(rf"\\(?=(?:{_ACTING_TEX.replace(' ', '|')})(?![a-z]))", "\\\\" + _INERT, text)
     if _MATHS.search(text) and _unsettable(text, most):
-        text = re.sub(r"\\(?=[(\[]|begin)", "\\\\" + _INERT, text.replace("$", "＄"))
+        # In an element of its own, MathJax takes a dollar sign for no delimiter.
+        text = re.sub(r"\\(?=[(\[]|begin)", "\\\\" + _INERT, text.replace("$", "<span>&#36;</span>"))
     return text
 
 
@@ -517,10 +518,13 @@ def _passive(output: Mapping[str, Any]) -> dict[str, Any] | None:
         }
     if kind not in ("display_data", "execute_result"):
         return None
-    data = {}
+    data: dict[str, str] = {}
     for mime, content in dict(output.get("data", {})).items():
         text = joined(content)
         if mime == "text/latex":
+            if _unsettable(text, _MATHS_CHARACTERS):
+                data.setdefault("text/plain", text)
+                continue
             text = _calm(text, _MATHS_CHARACTERS)
         if mime in _PASSIVE and (mime not in ("image/png", "image/jpeg") or _is_base64(text)):
             data[mime] = text

@@ -342,6 +342,13 @@ def test_a_formula_that_a_browser_fails_at_stays_text(warmup: Assignment, tex: s
     assert source.startswith("It is ")
 
 
+def test_an_outputs_formula_that_a_browser_fails_at_is_shown_as_text(warmup: Assignment) -> None:
+    deep = "$" + r"\sqrt{" * 100 + "}" * 100 + "$"
+    run = CellRun(2, "ok", ({"output_type": "display_data", "data": {"text/latex": deep}, "metadata": {}},), 0.1)
+    notebook = annotated(submission(warmup), report(cells=(run,)), warmup)
+    assert named(notebook, "scale")["outputs"][0]["data"] == {"text/plain": deep}
+
+
 def test_formulas_that_people_write_stay_formulas(warmup: Assignment) -> None:
     tex = (
         r"$\frac{\partial L}{\partial W} = \frac{1}{N}\sum_i x_i^\top \left(p_i - y_i\right)$, costs \$5, "
