@@ -358,7 +358,8 @@ def _literal(text: str) -> str:
         # In an element of its own, MathJax takes it for no delimiter.
         return f"<span>{reference}</span>" if match.group() in "$\\" else reference
 
-    return re.sub(r"`([\w .,()\[\]=+*/-]+)`|[^`]+|`", piece, one_line(text))
+    literal = re.sub(r"`([\w .,()\[\]=+*/-]+)`|[^`]+|`", piece, one_line(text))
+    return literal.replace("://", ":&#47;&#47;")  # an address becomes no link
 
 
 def _plain(text: str) -> str:

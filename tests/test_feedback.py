@@ -142,6 +142,13 @@ def test_an_unreadable_notebook_says_why_at_the_top(warmup: Assignment) -> None:
     assert "ends too early" in source
 
 
+def test_an_address_in_what_a_student_wrote_becomes_no_link(warmup: Assignment) -> None:
+    said = CheckResult("t", "Title.", 1.0, "failed", "`scale` raised ValueError: http://evil.example/x`y")
+    page = nbgraders_page(annotated(submission(warmup), report(said), warmup))
+    assert "http://evil.example/x`y" in html.unescape(page)
+    assert not [attributes for tag, attributes in Tags(page).seen if "evil" in attributes.get("href", "")]
+
+
 def test_what_holds_for_every_row_is_said_once(warmup: Assignment) -> None:
     same = CheckResult("readable", "The notebook can be read.", 1.0, "failed", "The file ends too early.")
     rows = tuple(RowResult(row.name, row.test_id, row.points, (same,)) for row in warmup.rows)
