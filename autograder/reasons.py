@@ -74,7 +74,7 @@ def _again(verdict: Verdict) -> str:
         "unwritten": f"{name} is not written yet, as said above.",
         "nothing": f"{name} gave None here too.",
         "raised": f"{name} raised {exception} here too.",
-        "timeout": f"{name} did not finish here either.",
+        "timeout": f"{name} did not finish, as said above.",
         "died": f"{name} ended Python here too.",
     }.get(verdict.kind, f"{name} failed here in the same way.")
 

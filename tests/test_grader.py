@@ -183,7 +183,7 @@ def test_a_cell_that_was_not_run_is_named_as_the_cause(grader, assignment, tmp_p
         ("raise NotImplementedError", "is not written yet: it raises", "`scale` is not written yet, as said above.", 0),
         ("return None", "it is None (does the function", "`scale` gave None here too.", 0),
         ("return x[99]", "raised IndexError", "`scale` raised IndexError here too.", 1),
-        ("while True: pass", "did not finish within 1 second", "`scale` did not finish here either.", 0),
+        ("while True: pass", "did not finish within 1 second", "`scale` did not finish, as said above.", 0),
     ],
 )
 def test_a_function_that_never_works_has_its_cause_told_once_and_no_hints_but_on_what_it_is_for(
