@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import numpy as np
 
 from autograder.answers import Answer, Student
+from autograder.config import Visibility
 from autograder.errors import CheckError, Wrong
 from autograder.halves import Halves, halves, telling, which_half
 from autograder.matching import agree, matches, right
@@ -52,27 +53,35 @@ class Declared:
     row: str
     weight: float
     hint: str
+    visibility: Visibility | None = None
 
 
-def check(row: str, *, weight: float = 1.0, hint: str = "") -> Callable[[Test], Test]:
+def check(
+    row: str, *, weight: float = 1.0, hint: str = "", visibility: Visibility | None = None
+) -> Callable[[Test], Test]:
     """Make a test a check of a row.
 
     Args:
         row: The row's ``grade_id``.
         weight: The check's share of the row's points, relative to the row's other checks.
         hint: What the student reads beside the reason where the check fails.
+        visibility: From when on the student sees the check's title, reason and hint: ``"visible"`` (at once),
+            ``"after_due_date"``, ``"after_published"`` or ``"hidden"`` (never); by default what the assignment says.
 
     Returns:
         A decorator. The first line of the test's docstring is the title that students read.
 
     Raises:
-        CheckError: The weight is not positive.
+        CheckError: The weight is not positive, or there is no such visibility.
     """
     if not weight > 0:
         raise CheckError(f"a check of {row!r} has the weight {weight}; a weight is above 0")
+    if visibility is not None and visibility not in get_args(Visibility):
+        known = ", ".join(get_args(Visibility))
+        raise CheckError(f"a check of {row!r} has the visibility {visibility!r}; expected one of: {known}")
 
     def declare(test: Test) -> Test:
-        setattr(test, DECLARED, Declared(row, weight, hint))
+        setattr(test, DECLARED, Declared(row, weight, hint, visibility))
         return test
 
     return declare

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -209,6 +210,7 @@ def grade(
             jobs=jobs or cores(),
             force=force,
             sandbox=sandbox.value if sandbox else opened.sandbox,
+            now=datetime.now(UTC),
             started=started,
         )
         stopped = None
@@ -282,7 +284,7 @@ def feedback(assignment: AssignmentName, course: CourseFolder = None) -> None:
             started(len(students))
             for each in students:
                 try:
-                    write_feedback(gradebook, opened, chosen, each)
+                    write_feedback(gradebook, opened, chosen, each, now=datetime.now(UTC))
                 except AutograderError as error:
                     troubles.append(str(error))
                 advance()
@@ -587,14 +589,14 @@ def _print_report(report: Report, assignment: Assignment) -> None:
         lost = sum(row.fraction < 1 for row in report.rows)
         _print_indented(console, f"Start with {first.name}; {lost} of {len(report.rows)} rows lost points.\n ", 0)
     for row in report.rows if common is None else ():
-        _print_row(console, row, first=row is first)
+        _print_row(console, row, assignment, first=row is first)
     if report.errored:
         from autograder.run import trouble
 
         _say_error(trouble(report))
 
 
-def _print_row(console: Console, row: RowResult, *, first: bool) -> None:
+def _print_row(console: Console, row: RowResult, assignment: Assignment, *, first: bool) -> None:
     from rich.text import Text
 
     mark, style = ("?", "yellow") if row.errored else ("✓", "green") if row.fraction == 1 else ("✗", "red")
@@ -612,6 +614,8 @@ def _print_row(console: Console, row: RowResult, *, first: bool) -> None:
             _print_indented(console, result.reason, 6)
             if result.hint:
                 _print_indented(console, f"Hint: {result.hint}", 6, "dim")
+            if (seen := result.visibility or assignment.visibility) != "visible":
+                _print_indented(console, f"To the student: {seen.replace('_', ' ')}", 6, "dim")
 
 
 def _print_audit(found: Audit) -> None:

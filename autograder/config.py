@@ -30,6 +30,8 @@ PositiveWhole = Annotated[int, Gt(0)]
 Percent = Annotated[float, Ge(0), Le(100)]
 NotNegative = Annotated[float, Ge(0)]
 Seed = Annotated[int, Ge(0), Le(2**63 - 1)]
+Visibility = Literal["visible", "after_due_date", "after_published", "hidden"]
+"""From when on a student sees a check, in Gradescope's words."""
 
 MAX_FILES = 100
 """Files of one assignment; each is mounted for each submission."""
@@ -89,6 +91,8 @@ class AssignmentEntry:
     due: str = ""
     late: LatePolicy = field(default_factory=LatePolicy)
     seed: Seed = 0
+    visibility: Visibility = "visible"
+    published: Any = False
     limits: Limits = field(default_factory=Limits)
     allowed_imports: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
@@ -165,17 +169,20 @@ def timezone_of(document: Document) -> ZoneInfo | None:
         return None
 
 
-def due_dates(document: Document, zone: ZoneInfo | None) -> dict[str, datetime]:
-    """The due dates by assignment, aware of the zone; mistakes are noted."""
+def dates_at(key: str, document: Document, zone: ZoneInfo | None) -> dict[str, datetime]:
+    """The dates under ``due`` or another key by assignment, aware of the zone; mistakes are noted."""
     dates: dict[str, datetime] = {}
     for name, entry in entries_of(document).items():
-        text = entry.get("due")
+        text = entry.get(key)
         if not isinstance(text, str):
+            if key == "published" and not isinstance(text, bool | None):
+                expected = "expected true, false, or a local date and time such as 2026-12-07 09:00"
+                document.blame(("assignments", name, key), f"{expected}, found {shown(text)}")
             continue
         try:
             dates[name] = _local_time(text, zone or ZoneInfo("UTC"))
         except ValueError as problem:
-            document.blame(("assignments", name, "due"), str(problem))
+            document.blame(("assignments", name, key), str(problem))
     return dates
 
 
@@ -349,7 +356,8 @@ def _explain(error: ErrorDetails) -> str:
         case "less_than_equal":
             return f"expected a number of at most {limits['le']:g}, found {found}"
         case "literal_error":
-            return f"expected {limits['expected']}, found {found}"
+            nearest = did_you_mean(str(value), re.findall(r"'(\w+)'", limits["expected"]))
+            return f"expected one of: {limits['expected'].replace(chr(39), '')}; {nearest}found {found}"
         case "tuple_type" | "list_type":
             return f"expected a list such as [numpy, matplotlib], found {found}"
         case "dataclass_type" | "dict_type" | "dataclass_exact_type":

@@ -17,10 +17,11 @@ from autograder.config import (
     AssignmentEntry,
     LatePolicy,
     Limits,
+    Visibility,
     check_files,
     check_imports,
     database_of,
-    due_dates,
+    dates_at,
     entries_of,
     timezone_of,
     validated,
@@ -60,6 +61,8 @@ class Assignment:
         due: The due date, aware of its time zone, or None.
         late: The late policy.
         seed: The seed of all random inputs.
+        visibility: From when on students see those checks that say nothing of it themselves.
+        published: Whether the grades are published, or from when on they are.
         limits: What one submission may use.
         allowed_imports: Distributions that a submission may import, beside the standard library.
         rows: The autograded rows in the notebook's order.
@@ -82,6 +85,8 @@ class Assignment:
     rows: tuple[Row, ...]
     manual: dict[str, float]
     files: tuple[str, ...] = ()
+    visibility: Visibility = "visible"
+    published: datetime | bool = False
 
     @property
     def given(self) -> dict[str, Path]:
@@ -159,7 +164,7 @@ def load_course(root: Path) -> Course:
     entry = validated(document)
     zone = timezone_of(document)
     database = database_of(document, root)
-    due = due_dates(document, zone)
+    due, published = dates_at("due", document, zone), dates_at("published", document, zone)
     check_imports(document)
     check_files(document)
     if entry is None or zone is None or database is None:
@@ -167,14 +172,21 @@ def load_course(root: Path) -> Course:
         for name, tree in entries_of(document).items():
             notebook = tree.get("notebook")
             known = AssignmentEntry(notebook=notebook if isinstance(notebook, str) else "")
-            _assignment(root, name, known, None, document)
+            _assignment(root, name, known, None, False, document)
         raise document.error()
     if not entry.name.strip():
         document.blame(("name",), "expected the course's name, found nothing")
     if not entry.assignments:
         document.blame(("assignments",), "expected at least one assignment, found none")
     assignments = {
-        name: _assignment(root, name, with_course_limits(each, entry, document, name), due.get(name), document)
+        name: _assignment(
+            root,
+            name,
+            with_course_limits(each, entry, document, name),
+            due.get(name),
+            published.get(name, each.published is True),
+            document,
+        )
         for name, each in entry.assignments.items()
     }
     if document.mistakes:
@@ -231,7 +243,12 @@ def _decisive_files(folder: Path) -> Iterator[Path]:
 
 
 def _assignment(
-    root: Path, name: str, entry: AssignmentEntry, due: datetime | None, document: Document
+    root: Path,
+    name: str,
+    entry: AssignmentEntry,
+    due: datetime | None,
+    published: datetime | bool,
+    document: Document,
 ) -> Assignment | None:
     """The assignment, or None where its folders or its master have mistakes, which are then noted."""
     before = len(document.mistakes)
@@ -262,6 +279,8 @@ def _assignment(
         due=due,
         late=entry.late,
         seed=entry.seed,
+        visibility=entry.visibility,
+        published=published,
         limits=entry.limits,
         allowed_imports=entry.allowed_imports,
         rows=rows,

@@ -65,12 +65,13 @@ def annotated(submission: Submission, report: Report, assignment: Assignment) ->
             cell["execution_count"] = executed if run is not None and run.status != "skipped" else None
             row = rows.get(str(metadata.get("nbgrader", {}).get("grade_id", "")))
             if row is not None:
-                cell["outputs"].append(_result_output(row if common is None else replace(row, checks=(_SAID_ABOVE,))))
+                cell["outputs"].append(_result_output(row, common))
         elif (cell["cell_type"], joined(cell["source"])) not in ours:
             kept = _disarm(cell, max(prose, 0), min(maths, _MATHS_CHARACTERS))
             prose -= len(kept)
             maths -= len(kept) if _MATHS.search(kept) else 0
-    notebook["cells"].insert(0, _summary_cell(submission, report, assignment))
+    notes = (*submission.notes, *report.notes)
+    notebook["cells"].insert(0, _summary_cell(report, assignment, submission.unreadable, notes))
     kernelspec = notebook.get("metadata", {}).get("kernelspec")
     notebook["metadata"] = {"language_info": {"name": "python", "pygments_lexer": "ipython3"}}
     if isinstance(kernelspec, dict):
@@ -78,6 +79,33 @@ def annotated(submission: Submission, report: Report, assignment: Assignment) ->
             key: kernelspec[key] for key in ("display_name", "language", "name") if key in kernelspec
         }
     return _encodable(notebook)  # type: ignore[no-any-return]
+
+
+def told_anew(notebook: Mapping[str, Any], report: Report, assignment: Assignment) -> dict[str, Any]:
+    """The notebook that ``annotated`` gave, with its results told anew, as when its student may see more of them.
+
+    Args:
+        notebook: The notebook, with its texts joined or in lines.
+        report: The report as the student may see it now; its cells are not needed.
+        assignment: What was graded.
+
+    Returns:
+        A new notebook.
+    """
+    changed = copy.deepcopy(dict(notebook))
+    rows = {row.test_id: row for row in report.rows}
+    for cell in changed["cells"]:
+        row = rows.get(str(cell["metadata"].get("nbgrader", {}).get("grade_id", "")))
+        if cell["cell_type"] == "code" and row is not None:
+            # No output of a student's is HTML.
+            theirs = [output for output in cell["outputs"] if "text/html" not in output.get("data", {})]
+            cell["outputs"] = [*theirs, _result_output(row, said_of_all(report))]
+    unread = next((check.reason for row in report.rows for check in row.checks if check.name == "readable"), "")
+    changed["cells"] = [
+        _summary_cell(report, assignment, unread, report.notes) if cell.get("id") == SUMMARY_ID else cell
+        for cell in changed["cells"]
+    ]
+    return _encodable(changed)  # type: ignore[no-any-return]
 
 
 def row_comment(row: RowResult) -> str:
@@ -88,7 +116,7 @@ def row_comment(row: RowResult) -> str:
     """
     if row.errored:
         return _NOT_GRADED
-    failed = [check for check in row.checks if check.outcome == "failed"]
+    failed = [check for check in row.checks if check.outcome == "failed" and check.shown]
     lines = []
     if row.carried:
         lines.append(_carried_text(row))
@@ -99,6 +127,8 @@ def row_comment(row: RowResult) -> str:
         if check.hint:
             line += f" (Hint: {one_line(check.hint)})"
         lines.append(line)
+    if row.unseen:
+        lines.append(f"… {_unseen_text(row)}")
     return str(_encodable("\n\n".join(lines)))
 
 
@@ -111,8 +141,11 @@ def said_of_all(report: Report) -> CheckResult | None:
 
 
 def first_to_fix(report: Report) -> RowResult | None:
-    """The row to begin with: the first that lost points, since later ones build on it; None where none did."""
-    return next((row for row in report.rows if row.fraction < 1 and not row.errored), None)
+    """The row to begin with: the first that is seen to be wrong, since later ones build on it; None where none is."""
+    for row in report.rows:
+        if not row.errored and any(check.outcome == "failed" and check.shown for check in row.checks):
+            return row
+    return None
 
 
 def points_text(points: float) -> str:
@@ -128,6 +161,7 @@ def feedback_html(
     max_score: float | None = None,
     late_penalty: float = 0.0,
     pending: bool = False,
+    least: bool = False,
 ) -> str:
     """One page with everything in it, to open from a disk, mail or print.
 
@@ -144,17 +178,19 @@ def feedback_html(
         max_score: The most that the assignment gives.
         late_penalty: Points lost for lateness.
         pending: Whether an answer still waits for a person.
+        least: Whether the score is only what it is at least, since checks are not shown yet.
 
     Returns:
         The HTML.
     """
     import nbformat
 
+    at_least = "at least " if least else ""
     resources = {
         "feedback": {
             "title": title,
-            "score": None if score is None else points_text(max(0.0, score - late_penalty)),
-            "before": None if score is None else points_text(score),
+            "score": None if score is None else at_least + points_text(max(0.0, score - late_penalty)),
+            "before": None if score is None else (at_least + points_text(score)).capitalize(),
             "max_score": None if max_score is None else points_text(max_score),
             "late_penalty": points_text(late_penalty) if late_penalty > 0 else "",
             "pending": pending,
@@ -168,19 +204,31 @@ def feedback_html(
 # What is put under a test cell
 
 
-def _result_output(row: RowResult) -> dict[str, Any]:
+def _result_output(row: RowResult, common: CheckResult | None) -> dict[str, Any]:
+    """What stands under a row's test cell; ``common`` is what is said of all rows at the top, and not again here."""
+    row = row if common is None else replace(row, checks=(_SAID_ABOVE,))
     data = {"text/html": _result_html(row), "text/plain": _result_text(row)}
     return {"output_type": "display_data", "data": data, "metadata": {}}
 
 
 def _score_line(row: RowResult) -> str:
-    if row.score is None:
+    if row.errored:
         return f"– of {points_text(row.points)} points"
+    if row.score is None:
+        return f"at least {points_text(row.least)} of {points_text(row.points)} points"
     return f"{points_text(row.score)} of {points_text(row.points)} points"
 
 
 def _listed(names: tuple[str, ...]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _unseen_text(row: RowResult) -> str:
+    checks = "1 further check is" if row.unseen == 1 else f"{row.unseen} further checks are"
+    whose = "its" if row.unseen == 1 else "their"
+    if row.withheld:
+        return f"{checks} not shown yet; {whose} points are added later."
+    return f"{checks} not shown; {whose} points are counted."
 
 
 def _carried_text(row: RowResult) -> str:
@@ -191,8 +239,9 @@ def _carried_text(row: RowResult) -> str:
 
 
 def _ordered(row: RowResult) -> list[CheckResult]:
-    """Failed checks first: the first of them is the first thing to mend."""
-    return sorted(row.checks, key=lambda check: ("failed", "errored", "passed").index(check.outcome))
+    """The checks that are shown, failed ones first: the first of them is the first thing to mend."""
+    shown = [check for check in row.checks if check.shown]
+    return sorted(shown, key=lambda check: ("failed", "errored", "passed").index(check.outcome))
 
 
 def _result_text(row: RowResult) -> str:
@@ -211,20 +260,23 @@ def _result_text(row: RowResult) -> str:
             lines += [f"    {line}" for line in check.reason.splitlines()]
             if check.hint:
                 lines.append(f"    Hint: {one_line(check.hint)}")
+    if row.unseen:
+        lines.append(f"… {_unseen_text(row)}")
     return "\n".join(lines)
 
 
 def _result_html(row: RowResult) -> str:
     whole = row.score is not None and row.fraction == 1
-    edge = "#2e8b57" if whole else "#8a8a8a" if row.errored else "#d1603d"
+    failed = sum(check.outcome == "failed" for check in row.checks)
+    waits = row.withheld and not failed
+    edge = "#2e8b57" if whole else "#8a8a8a" if row.errored or waits else "#d1603d"
     parts = [
         f'<div class="autograder-result" style="{_BOX};border-left-color:{edge}">',
-        f"<p><strong>{'✓' if whole else '?' if row.errored else '✗'} {html.escape(row.name)}: "
+        f"<p><strong>{'✓' if whole else '?' if row.errored else '…' if waits else '✗'} {html.escape(row.name)}: "
         f"{_score_line(row)}</strong></p>",
     ]
     if row.carried and not row.errored:
         parts.append(f"<p>{_prose(_carried_text(row))}</p>")
-    failed = sum(check.outcome == "failed" for check in row.checks)
     parts.append('<ul style="list-style:none;padding-left:0;margin-left:0">')
     for position, check in enumerate(_ordered(row)):
         title = _prose(check.title)
@@ -240,21 +292,23 @@ def _result_html(row: RowResult) -> str:
             if check.hint:
                 item += f"<br><em>Hint:</em> {_prose(one_line(check.hint))}"
             parts.append(item + "</li>")
+    if row.unseen:
+        parts.append(f"<li>… {_unseen_text(row)}</li>")
     parts.append("</ul></div>")
     return "\n".join(parts)
 
 
-def _summary_cell(submission: Submission, report: Report, assignment: Assignment) -> dict[str, Any]:
+def _summary_cell(report: Report, assignment: Assignment, unreadable: str, notes: tuple[str, ...]) -> dict[str, Any]:
     lines = ["## What the autograder found", ""]
-    if submission.unreadable:
-        lines += [f"**The notebook could not be read.** {_literal(submission.unreadable)}", ""]
-    if report.score is None:
+    if unreadable:
+        lines += [f"**The notebook could not be read.** {_literal(unreadable)}", ""]
+    if report.errored:
         lines += [f"**{_NOT_GRADED}**", ""]
     else:
-        lines += [
-            f"**{points_text(report.score)} of {points_text(report.max_score)} points** by the autograder.",
-            "",
-        ]
+        least = "At least " if report.withheld else ""
+        later = " Some checks are not shown yet; their points are added later." if report.withheld else ""
+        points = f"{least}{points_text(report.least)} of {points_text(report.max_score)} points"
+        lines += [f"**{points}** by the autograder.{later}", ""]
     if assignment.manual:
         count = "One answer" if len(assignment.manual) == 1 else f"{len(assignment.manual)} answers"
         points = points_text(sum(assignment.manual.values()))
@@ -265,22 +319,22 @@ def _summary_cell(submission: Submission, report: Report, assignment: Assignment
     if report.sandbox == "none":
         lines += ["This was run without a sandbox.", ""]
     common, first = said_of_all(report), first_to_fix(report)
-    if common is not None and common.reason != submission.unreadable:
+    if common is not None and common.reason != unreadable:
         lines += [f"**For every row:** {_literal(common.reason or common.title)}", ""]
     elif first is not None and common is None:
-        failed = [check for check in first.checks if check.outcome == "failed"]
+        failed = [check for check in first.checks if check.outcome == "failed" and check.shown]
         said = _literal(_common_reason(failed) or f"{failed[0].title} {failed[0].reason}")
         lines += [f"**Start with [{_literal(first.name)}](#{first.test_id}).** {said}", ""]
-    elif report.rows and not report.errored and common is None:
+    elif report.rows and not report.errored and all(row.fraction == 1 for row in report.rows):
         lines += ["Every row is right.", ""]
-    notes = [note for note in dict.fromkeys((*submission.notes, *report.notes)) if note != submission.unreadable]
-    lines += [f"- {_literal(note)}" for note in notes]
-    if notes:
+    told = [note for note in dict.fromkeys(notes) if note != unreadable]
+    lines += [f"- {_literal(note)}" for note in told]
+    if told:
         lines.append("")
     lines += ["| Right | Row | Points | What to look at |", "|:-:|:--|--:|:--|"]
     for row in report.rows:
-        failed = [check for check in row.checks if check.outcome == "failed"]
-        mark = "?" if row.errored else "✗" if failed or row.fraction < 1 else "✓"
+        failed = [check for check in row.checks if check.outcome == "failed" and check.shown]
+        mark = "?" if row.errored else "✗" if failed else "…" if row.withheld else "✗" if row.fraction < 1 else "✓"
         note = _NOT_GRADED if row.errored else ""
         if failed and not row.errored and common is None:
             same = _common_reason(failed)
@@ -288,7 +342,9 @@ def _summary_cell(submission: Submission, report: Report, assignment: Assignment
             note = f"{_literal(same or failed[0].title)}{more}"
         elif row.carried:
             note = f"right, given a correct {_literal(_listed(row.carried))}"
-        score = "–" if row.score is None else points_text(row.score)
+        elif row.unseen and not row.errored:
+            note = _unseen_text(row)
+        score = "–" if row.errored else f"{'≥ ' if row.withheld else ''}{points_text(row.least)}"
         lines.append(
             f"| {mark} | [{_literal(row.name)}](#{row.test_id}) | {score} / {points_text(row.points)} | {note} |"
         )

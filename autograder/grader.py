@@ -264,5 +264,6 @@ def _result(row: Row, verdicts: Sequence[Verdict], undefined: Undefined) -> RowR
 
 
 def _unreadable(submission: Submission, suite: Suite) -> tuple[RowResult, ...]:
-    check = CheckResult("readable", "The notebook can be read.", 1.0, "failed", submission.unreadable)
+    title = "The notebook can be read."
+    check = CheckResult("readable", title, 1.0, "failed", submission.unreadable, visibility="visible")
     return tuple(RowResult(row.name, row.test_id, row.points, (check,)) for row in suite.assignment.rows)

@@ -16,26 +16,31 @@ import logging
 import os
 import sys
 import weakref
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbconvert.exporters import NotebookExporter
 from nbgrader.plugins import LateSubmissionPlugin
-from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader.preprocessors import GetGrades, NbGraderPreprocessor
 
 from autograder.course import Assignment, Course, load_course
 from autograder.errors import AutograderError, ConfigError, RefusedError, SubmissionError
-from autograder.feedback import annotated
+from autograder.feedback import annotated, told_anew
 from autograder.folders import find_notebook, submissions
 from autograder.gradebook import (
     RESULT_FILE,
+    as_seen,
     backup,
     enter,
     late_penalty,
     only_run,
     open_gradebook,
     register,
+    seen_now,
+    standings,
     store,
 )
 from autograder.grader import grade
@@ -97,8 +102,35 @@ class GradeSubmission(NbGraderPreprocessor):  # type: ignore[misc]
             )
         _clear(course.root / "autograded" / names["student"] / assignment.name)
         with only_run(course), open_gradebook(course) as gradebook:
-            store(gradebook, course, assignment, submission, report)
-        return nbformat.from_dict(annotated(submission, report, assignment)), resources
+            now = datetime.now(UTC)
+            store(gradebook, course, assignment, submission, report, now=now)
+            seen = seen_now(gradebook, course, assignment, names["student"], now)
+        # The stored result has no outputs: those of the run belong into the notebook.
+        return nbformat.from_dict(annotated(submission, replace(seen, cells=report.cells), assignment)), resources
+
+
+class SeenGrades(GetGrades):  # type: ignore[misc]
+    """In the place of nbgrader's GetGrades, where it makes feedback: no more than the student may see by now."""
+
+    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
+        """The executed notebook with scores and comments, and ``resources`` with the total.
+
+        Raises:
+            AutograderError: There is no result of ours: nbgrader lists the feedback as not made.
+        """
+        names = resources["nbgrader"]
+        course, assignment = _course_of(self.parent.parent.coursedir, names["assignment"])
+        with open_gradebook(course) as gradebook:
+            seen = seen_now(gradebook, course, assignment, names["student"], datetime.now(UTC))
+            (standing,) = standings(gradebook, assignment, student=names["student"])
+        nb, resources = super().preprocess(nbformat.from_dict(told_anew(nb, seen, assignment)), resources)
+        standing = as_seen(standing, seen)
+        for cell in nb.cells:
+            meta = cell.metadata.get("nbgrader", {})
+            if meta.get("grade_id") in standing.scores and "score" in meta:
+                meta["score"] = standing.scores[meta["grade_id"]] or 0.0
+        resources["nbgrader"]["score"] = standing.score
+        return nb, resources
 
 
 class LatePenalty(LateSubmissionPlugin):  # type: ignore[misc]
@@ -174,6 +206,10 @@ def configure(c: Any, config_file: str) -> None:
         f"{here}.GradeSubmission",
         "nbgrader.preprocessors.AssignLatePenalties",
         "nbgrader.preprocessors.CheckCellMetadata",
+    ]
+    c.GenerateFeedback.preprocessors = [
+        f"{here}.SeenGrades",
+        "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]
     c.Autograde.pre_convert_hook = f"{here}.find_submission"
     # nbgrader logs names of students' files as they are.

@@ -6,8 +6,11 @@ from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
 
-Outcome = Literal["passed", "failed", "errored"]
-"""``failed`` is the student's; ``errored`` is ours, outranks every verdict and is never a zero."""
+from autograder.config import Visibility
+
+Outcome = Literal["passed", "failed", "errored", "withheld"]
+"""``failed`` is the student's; ``errored`` is ours, outranks every verdict and is never a zero; ``withheld`` stands in
+what a student sees (``visibility.students_view``) for a check of which not even the outcome is told yet."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class CheckResult:
         reason: What went wrong, for the student, with nothing hidden in it; empty where it passed.
         hint: The author's hint, shown where the check failed; may be empty.
         trouble: For the instructor, where it errored: the traceback.
+        visibility: From when on the student sees it; None for what the assignment says.
     """
 
     name: str
@@ -31,6 +35,12 @@ class CheckResult:
     reason: str = ""
     hint: str = ""
     trouble: str = ""
+    visibility: Visibility | None = None
+
+    @property
+    def shown(self) -> bool:
+        """Whether it may be told of: in what a student sees, a check without a title is only counted."""
+        return bool(self.title)
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,16 @@ class RowResult:
         return any(check.outcome == "errored" for check in self.checks)
 
     @property
+    def withheld(self) -> bool:
+        """Whether, in what a student sees, the outcome of one of the checks is not told yet."""
+        return any(check.outcome == "withheld" for check in self.checks)
+
+    @property
+    def unseen(self) -> int:
+        """How many checks are only counted, in what a student sees."""
+        return sum(not check.shown for check in self.checks)
+
+    @property
     def fraction(self) -> Fraction:
         """The share of the points, exact: passed weight over total weight."""
         total = sum(Fraction(check.weight) for check in self.checks)
@@ -65,8 +85,13 @@ class RowResult:
 
     @property
     def score(self) -> float | None:
-        """Points for the row, or None where one of its checks errored."""
-        return None if self.errored else float(Fraction(self.points) * self.fraction)
+        """Points for the row, or None where one of its checks errored or is withheld."""
+        return None if self.errored or self.withheld else self.least
+
+    @property
+    def least(self) -> float:
+        """Points by the checks that are known to have passed: the score, or what it is at least."""
+        return float(Fraction(self.points) * self.fraction)
 
 
 @dataclass(frozen=True)
@@ -120,10 +145,18 @@ class Report:
         return bool(self.trouble) or any(row.errored for row in self.rows)
 
     @property
+    def withheld(self) -> bool:
+        """Whether, in what a student sees, the outcome of a check is not told yet."""
+        return any(row.withheld for row in self.rows)
+
+    @property
     def score(self) -> float | None:
-        """Points over all autograded rows, or None where something of ours failed."""
-        if self.errored:
-            return None
+        """Points over all autograded rows, or None where something of ours failed or a check is withheld."""
+        return None if self.errored or self.withheld else self.least
+
+    @property
+    def least(self) -> float:
+        """Points by the checks that are known to have passed: the score, or what it is at least."""
         return float(sum((Fraction(row.points) * row.fraction for row in self.rows), Fraction(0)))
 
     @property

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from autograder.course import Assignment, Course, assignment_digest
@@ -62,6 +63,7 @@ def grade_assignment(
     jobs: int,
     force: bool = False,
     sandbox: Kind = "bubblewrap",
+    now: datetime | None = None,
     started: Callable[[int], None] = lambda _: None,
 ) -> Iterator[Result]:
     """Grade what was submitted and store it, one result after the other.
@@ -73,6 +75,7 @@ def grade_assignment(
         jobs: How many processes grade.
         force: Grade also what has its grade already.
         sandbox: ``"none"`` runs the students' code unprotected.
+        now: The time, which decides what students may see of their results; None for a time before any date.
         started: Told how many submissions there are.
 
     Yields:
@@ -88,7 +91,9 @@ def grade_assignment(
             grader.prepare(assignment)
         backup(course)
         with open_gradebook(course) as gradebook:
-            yield from _grade_all(gradebook, course, assignment, folders, jobs=jobs, force=force, sandbox=sandbox)
+            yield from _grade_all(
+                gradebook, course, assignment, folders, jobs=jobs, force=force, sandbox=sandbox, now=now
+            )
 
 
 def _grade_all(
@@ -100,6 +105,7 @@ def _grade_all(
     jobs: int,
     force: bool,
     sandbox: Kind,
+    now: datetime | None,
 ) -> Iterator[Result]:
     register(gradebook, course, assignment, [folder.student for folder in folders if not folder.problem])
     held = {} if force else graded_digests(gradebook, course, assignment)
@@ -115,7 +121,7 @@ def _grade_all(
             entries.append(found)
     odd = {folder.student: _with_damage(folder, course, assignment) for folder in folders}
     for graded in grade_all(entries, assignment, sandbox=sandbox, jobs=jobs):
-        yield _store(gradebook, course, assignment, graded, odd[graded.entry.student])
+        yield _store(gradebook, course, assignment, graded, odd[graded.entry.student], now)
     apply_late_penalties(gradebook, assignment)
 
 
@@ -143,7 +149,9 @@ def _kept(gradebook: Gradebook, course: Course, assignment: Assignment, folder: 
     return Result(folder.student, "kept", report, _odd(folder.note, course, assignment, folder.student))
 
 
-def _store(gradebook: Gradebook, course: Course, assignment: Assignment, graded: Graded, note: str) -> Result:
+def _store(
+    gradebook: Gradebook, course: Course, assignment: Assignment, graded: Graded, note: str, now: datetime | None
+) -> Result:
     student = graded.entry.student
     if graded.refused:
         return Result(student, "refused", None, graded.refused)
@@ -152,7 +160,7 @@ def _store(gradebook: Gradebook, course: Course, assignment: Assignment, graded:
     if graded.report.errored:
         return Result(student, "failed", graded.report, trouble(graded.report))
     try:
-        store(gradebook, course, assignment, graded.submission, graded.report)
+        store(gradebook, course, assignment, graded.submission, graded.report, now=now)
     except AutograderError as error:
         return Result(student, "failed", graded.report, str(error))
     return Result(student, "graded", graded.report, _odd(note, course, assignment, student))

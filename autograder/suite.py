@@ -18,6 +18,7 @@ from _pytest.runner import runtestprotocol
 
 from autograder import checking
 from autograder.answers import Calls
+from autograder.config import Visibility
 from autograder.course import Assignment
 from autograder.errors import CheckError, SandboxError, Stopped, Wrong
 from autograder.plugin import BENCH, Bench, declared
@@ -47,12 +48,13 @@ class Check:
     title: str
     weight: float
     hint: str
+    visibility: Visibility | None
     item: pytest.Item
 
     def result(self, outcome: Outcome, reason: str = "", trouble: str = "") -> CheckResult:
         """The check's result."""
         hint = "" if outcome == "passed" else self.hint
-        return CheckResult(self.name, self.title, self.weight, outcome, reason, hint, trouble)
+        return CheckResult(self.name, self.title, self.weight, outcome, reason, hint, trouble, self.visibility)
 
 
 @dataclass(frozen=True)
@@ -232,4 +234,4 @@ def _check(item: pytest.Item) -> Check:
     title = lines[0].strip() if lines else item.name.removeprefix("test_").replace("_", " ")
     parameters: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
     title = re.sub(r"\{(\w+)\}", lambda field: str(parameters.get(field[1], field[0])), title)
-    return Check(said.row, item.name, title, said.weight, said.hint, item)
+    return Check(said.row, item.name, title, said.weight, said.hint, said.visibility, item)

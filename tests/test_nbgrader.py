@@ -26,7 +26,7 @@ from autograder.gradebook import (
 )
 from autograder.grader import grade
 from autograder.submission import find_notebook, read_submission, submissions
-from tests.courses import make_course, solved, submit, untouched
+from tests.courses import CONFIG, make_course, solved, submit, untouched
 
 REPOSITORY = Path(autograder.__file__).parents[1]
 
@@ -190,6 +190,39 @@ def test_nbgrader_writes_feedback_from_what_we_graded(ours: Path) -> None:
     for secret in ("np.multiply", "test_centre(student", RESULT_FILE):
         assert secret not in everything
     assert not list((ours / "feedback").rglob(RESULT_FILE))
+
+
+def test_nbgraders_feedback_tells_no_more_than_the_student_may_see(tmp_path: Path) -> None:
+    root = make_course(
+        tmp_path / "course", config=CONFIG.replace("seed: 7", "seed: 7\n    visibility: after_published")
+    )
+    shutil.copy(REPOSITORY / "nbgrader_config.py", root)
+    wrong = solved()
+    wrong["cells"][2]["source"] = "def scale(x, factor):\n    return x + factor"
+    submission = submit(root, "ada", wrong)
+    course = load_course(root)
+    warmup = course.assignment("warmup")
+    with open_gradebook(course) as gradebook:
+        register(gradebook, course, warmup)
+        read = read_submission(submission, warmup, student="ada")
+        store(gradebook, course, warmup, read, grade(read, warmup))
+    pages = []
+    for published in (False, True):
+        if published:
+            config = (root / "gradebook_config.yaml").read_text()
+            (root / "gradebook_config.yaml").write_text(config.replace("seed: 7", "seed: 7\n    published: true"))
+        said = nbgrader(root, "generate_feedback", "warmup", "--force")
+        assert said.returncode == 0, said.stderr
+        pages.append((root / "feedback/ada/warmup/warmup.html").read_text())
+    for text in (
+        "A vector is scaled.",
+        "entries are wrong",
+        "Multiply every entry by the factor.",
+        "(Score: 6.0 / 12.0)",
+    ):
+        assert [text in page for page in pages] == [False, True]
+    assert "(Score: 0.0 / 12.0)" in pages[0]
+    assert "1 further check is not shown yet" in pages[0]
 
 
 def test_nbgrader_exports_what_we_graded(ours: Path) -> None:

@@ -13,7 +13,7 @@ from autograder.gradebook.files import RESULT_FILE
 from autograder.gradebook.lateness import apply_late_penalties, late_penalty
 from autograder.gradebook.locking import only_run
 from autograder.gradebook.opening import Gradebook, backup, database_file, open_gradebook
-from autograder.gradebook.pages import write_feedback
+from autograder.gradebook.pages import as_seen, seen_now, write_feedback
 from autograder.gradebook.reading import (
     Standing,
     damaged_result,
@@ -32,6 +32,7 @@ __all__ = [
     "Gradebook",
     "Standing",
     "apply_late_penalties",
+    "as_seen",
     "backup",
     "damaged_result",
     "database_file",
@@ -45,6 +46,7 @@ __all__ = [
     "open_gradebook",
     "read_report",
     "register",
+    "seen_now",
     "standings",
     "store",
     "store_timestamp",

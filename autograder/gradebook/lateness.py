@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from autograder.course import Assignment, Course, LatePolicy
@@ -109,6 +109,17 @@ def _penalty(
         score = math.fsum(counted(*row) or 0.0 for row in points)
         penalty = late_penalty(assignment.late, assignment.max_score, score, late)
     return old, penalty
+
+
+def due_date(gradebook: Gradebook, connection: Connection, assignment: Assignment, submitted: str) -> datetime | None:
+    """When a submission is due, in UTC, with the extension that the gradebook holds; None where it never is."""
+    from sqlalchemy import select
+
+    if assignment.due is None:
+        return None
+    submissions = gradebook.tables["submitted_assignment"]
+    extension = connection.execute(select(submissions.c.extension).where(submissions.c.id == submitted)).scalar()
+    return assignment.due.astimezone(UTC) + (extension or timedelta())
 
 
 def counted(auto: float | None, manual: float | None, extra: float | None) -> float | None:

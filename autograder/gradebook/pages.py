@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from autograder.course import Assignment, Course
 from autograder.errors import GradebookError, RefusedError
-from autograder.feedback import SUMMARY_ID, feedback_html, with_hand_grades
+from autograder.feedback import SUMMARY_ID, feedback_html, row_comment, told_anew, with_hand_grades
 from autograder.folders import read_regular
-from autograder.gradebook.files import write_atomically
-from autograder.gradebook.opening import Gradebook, one_line
-from autograder.gradebook.reading import Standing, graded_digest, standings
+from autograder.gradebook.files import RESULT_FILE, write_atomically
+from autograder.gradebook.lateness import due_date
+from autograder.gradebook.opening import Gradebook, one_line, transaction
+from autograder.gradebook.reading import Standing, graded_digest, read_report, standings
 from autograder.gradebook.registering import cells_of
-from autograder.notebook import joined
+from autograder.gradebook.storing import write_comments
+from autograder.notebook import joined, notebook_text
+from autograder.report import Report
+from autograder.visibility import students_view
 
 
-def write_feedback(gradebook: Gradebook, course: Course, assignment: Assignment, student: str) -> Path:
+def write_feedback(
+    gradebook: Gradebook, course: Course, assignment: Assignment, student: str, *, now: datetime | None = None
+) -> Path:
     """Write ``feedback/<student>/<assignment>/<notebook>.html`` from the executed notebook and the gradebook.
 
     Scores and comments given by hand and the late penalty are in it as they are now. ``timestamp.txt`` and
-    ``submission_secret.txt`` go beside it, as nbgrader's release_feedback wants them.
+    ``submission_secret.txt`` go beside it, as nbgrader's release_feedback wants them. Where the student may see
+    more of the results than before, the executed notebook and the comments in the gradebook tell it too.
+
+    Args:
+        gradebook: From ``open_gradebook``; the assignment has been registered.
+        course: The course.
+        assignment: The assignment.
+        student: The student's id.
+        now: The time, which decides what the student may see; None for a time before any date.
 
     Returns:
         The page.
@@ -41,9 +58,15 @@ def write_feedback(gradebook: Gradebook, course: Course, assignment: Assignment,
             f"{source.parent}: the result there is damaged, or of another run than the scores in the gradebook, as "
             f"after a run that was stopped. Run autograder grade {assignment.name} --student {student}."
         )
+    seen = seen_now(gradebook, course, assignment, student, now)
     comments = _comments(gradebook, assignment, student)
+    standing = as_seen(standing, seen)
     try:
-        notebook = _with_scores(json.loads(source.read_text(encoding="utf-8")), assignment, standing, comments)
+        text = source.read_text(encoding="utf-8")
+        tree = told_anew(json.loads(text), seen, assignment)
+        if (anew := notebook_text(tree)) != text:
+            write_atomically(source, anew)
+        notebook = _with_scores(tree, assignment, standing, comments)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise GradebookError(
             f"{source}: the executed notebook cannot be read: {one_line(error)}. "
@@ -56,6 +79,7 @@ def write_feedback(gradebook: Gradebook, course: Course, assignment: Assignment,
         max_score=standing.max_score,
         late_penalty=standing.late_penalty,
         pending=standing.needs_manual_grade,
+        least=seen.withheld,
     )
     folder = course.root / "feedback" / student / assignment.name
     try:
@@ -74,6 +98,45 @@ def write_feedback(gradebook: Gradebook, course: Course, assignment: Assignment,
             f"{error.filename or folder}: the feedback could not be written: {error.strerror or error}."
         ) from error
     return folder / f"{assignment.notebook}.html"
+
+
+def seen_now(
+    gradebook: Gradebook, course: Course, assignment: Assignment, student: str, now: datetime | None
+) -> Report:
+    """What a student may see of their result now; the comments in the gradebook tell as much from here on.
+
+    Raises:
+        GradebookError: The student has no result.
+    """
+    from sqlalchemy import select
+
+    report = read_report(course, student, assignment)
+    if report is None:
+        raise GradebookError(
+            f"{course.root / 'autograded' / student / assignment.name / RESULT_FILE}: the result is missing or "
+            f"damaged. Run autograder grade {assignment.name} --student {student} --force."
+        )
+    submissions, notebooks = gradebook.tables["submitted_assignment"], gradebook.tables["submitted_notebook"]
+    with transaction(gradebook.engine) as connection:
+        cells = cells_of(gradebook, connection, assignment)
+        submitted, notebook = connection.execute(
+            select(submissions.c.id, notebooks.c.id)
+            .join(notebooks, notebooks.c.assignment_id == submissions.c.id)
+            .where(submissions.c.student_id == student, submissions.c.assignment_id == cells.assignment)
+            .where(notebooks.c.notebook_id == cells.notebook)
+        ).one()
+        seen = students_view(report, assignment, now=now, due=due_date(gradebook, connection, assignment, submitted))
+        texts = {row.name: row_comment(row) or None for row in seen.rows}
+        write_comments(gradebook, connection, cells, notebook, texts)
+    return seen
+
+
+def as_seen(standing: Standing, seen: Report) -> Standing:
+    """The standing with no more points for a row than its student may know of."""
+    least = {row.test_id: row.least for row in seen.rows if row.withheld}
+    scores = standing.scores | {name: points for name, points in least.items() if standing.scores.get(name) is not None}
+    raw = math.fsum(score or 0.0 for score in scores.values())
+    return replace(standing, scores=scores, raw_score=raw, score=max(0.0, raw - standing.late_penalty))
 
 
 def _comments(gradebook: Gradebook, assignment: Assignment, student: str) -> dict[str, str | None]:

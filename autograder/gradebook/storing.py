@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import EllipsisType
@@ -19,13 +20,14 @@ from autograder.gradebook.files import (
     settle,
     write_atomically,
 )
-from autograder.gradebook.lateness import write_penalty
+from autograder.gradebook.lateness import due_date, write_penalty
 from autograder.gradebook.opening import Cells, Gradebook, transaction
 from autograder.gradebook.registering import cells_of, new_id
 from autograder.gradebook.released import checksum_of, released_cells
 from autograder.notebook import joined, notebook_text
 from autograder.report import Report
 from autograder.submission import Submission
+from autograder.visibility import students_view
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -33,8 +35,18 @@ if TYPE_CHECKING:
 _NO_RESPONSE = "No response."
 
 
-def store(gradebook: Gradebook, course: Course, assignment: Assignment, submission: Submission, report: Report) -> bool:
+def store(
+    gradebook: Gradebook,
+    course: Course,
+    assignment: Assignment,
+    submission: Submission,
+    report: Report,
+    *,
+    now: datetime | None = None,
+) -> bool:
     """Write one submission's grade: scores and comments, the executed notebook, the result with its digest.
+
+    Comments and notebook tell no more than the student may see; the result, which reaches no student, tells all.
 
     Grades given by hand stay: a manual score, extra credit and a manual comment are never touched. An answer
     graded by hand is put on the list for grading again only where the answer changed since, a row only where
@@ -46,6 +58,7 @@ def store(gradebook: Gradebook, course: Course, assignment: Assignment, submissi
         assignment: The assignment.
         submission: What was graded; its ``student`` is known and is added to the gradebook where missing.
         report: What came of it.
+        now: The time, which decides what the student may see; None for a time before any date.
 
     Returns:
         Whether the grade was written. A report with an error of ours leaves everything as it was, and is
@@ -65,8 +78,12 @@ def store(gradebook: Gradebook, course: Course, assignment: Assignment, submissi
         cells = cells_of(gradebook, connection, assignment)
         submitted, notebook = _entry(gradebook, connection, cells, student, submission.timestamp)
         _write_scores(gradebook, connection, cells, notebook, assignment, report, answers, before)
+        seen = students_view(report, assignment, now=now, due=due_date(gradebook, connection, assignment, submitted))
+        texts = {row.name: row_comment(row) or None for row in seen.rows}
+        texts |= {name: _NO_RESPONSE if untouched else None for name, (_, untouched) in answers.items()}
+        write_comments(gradebook, connection, cells, notebook, texts)
         write_penalty(gradebook, connection, assignment, submitted, notebook)
-    notebook_tree = annotated(submission, report, assignment)
+    notebook_tree = annotated(submission, seen, assignment)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         left_out = copy_companions(course, assignment, student, folder)
@@ -177,7 +194,7 @@ def _write_scores(
 ) -> None:
     from sqlalchemy import bindparam, select
 
-    grades, comments = gradebook.tables["grade"], gradebook.tables["comment"]
+    grades = gradebook.tables["grade"]
     present = {
         row.cell_id: row
         for row in connection.execute(
@@ -205,8 +222,15 @@ def _write_scores(
         .values(auto_score=bindparam("auto"), needs_manual_grade=bindparam("needs")),
         scores,
     )
-    texts = {row.name: row_comment(row) or None for row in report.rows}
-    texts |= {name: _NO_RESPONSE if untouched else None for name, (_, untouched) in answers.items()}
+
+
+def write_comments(
+    gradebook: Gradebook, connection: Connection, cells: Cells, notebook: str, texts: Mapping[str, str | None]
+) -> None:
+    """Write the grader's comments on one notebook, by ``grade_id``; a person's own stay."""
+    from sqlalchemy import bindparam
+
+    comments = gradebook.tables["comment"]
     said = [{"cell": cells.commented[name], "auto": text} for name, text in texts.items() if name in cells.commented]
     if said:
         connection.execute(
