@@ -108,7 +108,7 @@ class Grader:
         """
         suite = self._suite(assignment, course.assignment_digest(assignment))
         files = files_beside(assignment.master.parent, assignment).contents
-        with self._ready(assignment).session(assignment.limits, files=files) as session:
+        with self._ready(assignment).session(assignment.limits, assignment.seed, files=files) as session:
             session.run(cells)
             yield session, suite
 
@@ -171,7 +171,7 @@ def _grade(
     worker: Worker, assignment: Assignment, submission: Submission, suite: Suite
 ) -> tuple[tuple[RowResult, ...], tuple[CellRun, ...]]:
     cells = code_cells(submission)
-    with worker.session(assignment.limits, files=submission.files) as session:
+    with worker.session(assignment.limits, assignment.seed, files=submission.files) as session:
         runs = session.run([source for _, source in cells])
         placed = tuple(replace(run, index=cells[run.index][0]) for run in runs)
         solutions = solution_cells(submission)

@@ -122,7 +122,7 @@ def _submission_calls(
     if submission.unreadable:
         raise pytest.UsageError(submission.unreadable)
     worker = Worker(course.sandbox, assignment.allowed_imports)
-    session = worker.session(assignment.limits, files=submission.files)
+    session = worker.session(assignment.limits, assignment.seed, files=submission.files)
     config.add_cleanup(worker.close)
     config.add_cleanup(session.close)
     session.run([source for _, source in code_cells(submission)])

@@ -106,17 +106,18 @@ class Worker:
                     "`autograder doctor` shows what this machine allows, and whether `--sandbox landlock` would do."
                 )
 
-    def session(self, limits: Limits, files: Mapping[str, bytes] | None = None) -> Session:
+    def session(self, limits: Limits, seed: int = 0, *, files: Mapping[str, bytes] | None = None) -> Session:
         """A fresh fork for one submission.
 
         Args:
-            limits: What it may use.
+            limits: What the submission may use.
+            seed: What ``random`` and ``numpy.random`` start from inside, the same for all submissions.
             files: What it finds in its working folder, by name, to be read and, where Python, imported.
 
         Raises:
             SandboxError: The worker is gone.
         """
-        return Session(self, limits, files or {})
+        return Session(self, limits, seed, files or {})
 
     @property
     def alive(self) -> bool:
@@ -151,7 +152,7 @@ class _Student:
 class Session:
     """One submission inside the sandbox, from its first cell to its last row."""
 
-    def __init__(self, worker: Worker, limits: Limits, files: Mapping[str, bytes]) -> None:
+    def __init__(self, worker: Worker, limits: Limits, seed: int, files: Mapping[str, bytes]) -> None:
         self.limits = limits
         # Where nothing can be mounted, the files lie in a folder of the host's.
         self.folder = tempfile.mkdtemp(prefix="autograder-") if files and worker.kind == "none" else ""
@@ -173,6 +174,7 @@ class Session:
             "output_bytes": limits.output_kb * 1024,
             "files": [(name, len(content)) for name, content in files.items()],
             "folder": self.folder,
+            "seed": seed,
         }
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control.settimeout(REPLY_SECONDS)

@@ -11,13 +11,14 @@ import signal
 import socket
 from typing import Any
 
-from . import wire
+from . import same, wire
 from .calls import Row
 from .cells import Notebook
 
 
 def serve(channel: socket.socket, notebook: Notebook, settings: dict[str, Any]) -> None:
     """Answer until the other side closes: ``("cell", source)`` runs one, ``("row",)`` forks on the next descriptor."""
+    same.seed(settings["seed"])
     while True:
         try:
             message = wire.receive(channel)
@@ -35,8 +36,10 @@ def serve(channel: socket.socket, notebook: Notebook, settings: dict[str, Any]) 
                 # The kernel buries rows that have ended; each would count as a process until somebody did.
                 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
                 _, fds, _, _ = socket.recv_fds(channel, 1, 1)
+                as_it_was = same.keep_random_state()
                 pid = os.fork()
                 if pid == 0:
+                    as_it_was()
                     channel.close()
                     _answer(socket.socket(fileno=fds[0]), notebook)
                 os.close(fds[0])

@@ -12,7 +12,7 @@ import socket
 import sys
 from typing import Any
 
-from . import confine, files, wire
+from . import confine, files, same, wire
 from .cells import Notebook
 from .keeper import keep
 
@@ -39,6 +39,7 @@ def main(control_fd: int, kind: str) -> None:
         confine.become(of_worker["uid"], of_worker["uid"], reading=of_worker["reading"])
     notebook = Notebook()
     notebook.warm()
+    same.fill_empty_arrays()
     of_worker |= {"mapped_kb": confine.mapped_kb(), "opened": _open_files(control_fd)}
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
