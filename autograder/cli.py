@@ -247,6 +247,14 @@ def check(
             help="The assignment; by default the one whose notebook has this name, or the only one.",
         ),
     ] = None,
+    student: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="Whose inputs to draw, where each student has others; by default those of whom the notebook is of, "
+            "by its place in submitted/.",
+        ),
+    ] = None,
     sandbox: SandboxChoice = None,
     as_json: AsJson = False,
     course: CourseFolder = None,
@@ -259,14 +267,57 @@ def check(
     opened = load_course(course or find_course(notebook.parent if _in_course(notebook) else Path.cwd()))
     chosen = opened.assignment(assignment or _assignment_of(notebook, opened))
     with _waiting(f"Grading {notebook.name}", quiet=as_json):
+        whose = chosen.inputs_of(student or _student_of(notebook, opened)) or None
         report = grade_one(
-            read_submission(notebook, chosen), chosen, sandbox=sandbox.value if sandbox else opened.sandbox
+            read_submission(notebook, chosen, student=whose),
+            chosen,
+            sandbox=sandbox.value if sandbox else opened.sandbox,
         )
     if as_json:
         print(json.dumps(report.as_dict(), indent=1))
     else:
         _print_report(report, chosen)
     if report.errored:
+        raise typer.Exit(OURS)
+
+
+@app.command()
+def explain(
+    student: Annotated[str, typer.Argument(metavar="STUDENT", help="The student's id.")],
+    assignment: AssignmentName,
+    row: Annotated[str, typer.Argument(metavar="ROW", help="The row, by its solution cell or one of its functions.")],
+    script: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Also write a Python script that makes the same calls again, with NumPy alone."
+        ),
+    ] = None,
+    sandbox: SandboxChoice = None,
+    as_json: AsJson = False,
+    course: CourseFolder = None,
+) -> None:
+    """Say why a row has the points that it has: for instructors, to answer an appeal.
+
+    The row is graded again in the sandbox; nothing is stored. What is printed has the hidden checks with each call and
+    its inputs, the student's values beside the expected ones, errors and tolerances, what the functions printed, and
+    where the result is other than the stored one. Never give it to students.
+    """
+    from autograder.explain import explain as explained
+    from autograder.explain import explanation_text, explanation_tree
+    from autograder.reproduce import script as script_of
+
+    opened, chosen = _open(course, assignment)
+    with _waiting(f"Grading {row} of {student}", quiet=as_json):
+        found = explained(opened, chosen, student, row, sandbox=sandbox.value if sandbox else opened.sandbox)
+    print(json.dumps(explanation_tree(found), indent=1)) if as_json else _print(explanation_text(found))
+    if script is not None:
+        try:
+            script.write_text(script_of(found), encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            raise AutograderError(f"{script} could not be written: {error.strerror}") from error
+        if not as_json:
+            _print(f"\nThe calls again, for you alone: python {_near(script)}")
+    if found.row.errored:
         raise typer.Exit(OURS)
 
 
@@ -412,6 +463,12 @@ def _assignment_of(notebook: Path, course: Course) -> str:
     raise ConfigError(
         f"which assignment is {notebook.name} for? Name one: --assignment {' | '.join(course.assignments)}"
     )
+
+
+def _student_of(notebook: Path, course: Course) -> str | None:
+    """Whose submission the notebook is, by its place in ``submitted/``; None where it lies elsewhere."""
+    submitted, path = course.root / "submitted", notebook.resolve()
+    return path.relative_to(submitted).parts[0] if submitted in path.parents else None
 
 
 def _console(*, stderr: bool = False) -> Console:
@@ -580,6 +637,9 @@ def _print_report(report: Report, assignment: Assignment) -> None:
     if report.sandbox != "bubblewrap":
         kept = "without a sandbox" if report.sandbox == "none" else f"in the sandbox {report.sandbox!r}"
         console.print(f"Run {kept}.", style="yellow")
+    if assignment.inputs == "per_student":
+        nobody = "nobody in particular (--student ID takes a student's own)"
+        console.print(Text(f"With the inputs of {report.student or nobody}."), soft_wrap=True)
     for note in report.notes:
         _print_indented(console, f"Note: {note}", 0)
     common, first = said_of_all(report), first_to_fix(report)

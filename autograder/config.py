@@ -30,6 +30,8 @@ PositiveWhole = Annotated[int, Gt(0)]
 Percent = Annotated[float, Ge(0), Le(100)]
 NotNegative = Annotated[float, Ge(0)]
 Seed = Annotated[int, Ge(0), Le(2**63 - 1)]
+Inputs = Literal["same", "per_student"]
+"""Whether the checks draw the same inputs for all students, or for each student others."""
 Visibility = Literal["visible", "after_due_date", "after_published", "hidden"]
 """From when on a student sees a check, in Gradescope's words."""
 
@@ -91,6 +93,7 @@ class AssignmentEntry:
     due: str = ""
     late: LatePolicy = field(default_factory=LatePolicy)
     seed: Seed = 0
+    inputs: Inputs = "same"
     visibility: Visibility = "visible"
     published: Any = False
     limits: Limits = field(default_factory=Limits)

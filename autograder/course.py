@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from autograder.config import (
     AssignmentEntry,
+    Inputs,
     LatePolicy,
     Limits,
     Visibility,
@@ -61,6 +62,7 @@ class Assignment:
         due: The due date, aware of its time zone, or None.
         late: The late policy.
         seed: The seed of all random inputs.
+        inputs: Whether the checks draw the same inputs for all students, or for each student others.
         visibility: From when on students see those checks that say nothing of it themselves.
         published: Whether the grades are published, or from when on they are.
         limits: What one submission may use.
@@ -85,8 +87,13 @@ class Assignment:
     rows: tuple[Row, ...]
     manual: dict[str, float]
     files: tuple[str, ...] = ()
+    inputs: Inputs = "same"
     visibility: Visibility = "visible"
     published: datetime | bool = False
+
+    def inputs_of(self, student: str | None) -> str:
+        """Whose inputs the checks draw for a student: their id, or ``""``, which is everybody or nobody known."""
+        return student or "" if self.inputs == "per_student" else ""
 
     @property
     def given(self) -> dict[str, Path]:
@@ -204,9 +211,9 @@ def load_course(root: Path) -> Course:
 def assignment_digest(assignment: Assignment) -> str:
     """SHA-256, in hex, over what decides a grade besides the submission and the environment.
 
-    The name (inputs are drawn from it), seed, limits, allowed imports and names of files; the bytes of the master,
-    the release and the files that the course gives; the relative names and bytes of all files of the checks and the
-    solutions. Caches and hidden files count for nothing.
+    The name (inputs are drawn from it), seed, inputs, limits, allowed imports and names of files; the bytes of the
+    master, the release and the files that the course gives; the relative names and bytes of all files of the checks and
+    the solutions. Caches and hidden files count for nothing.
     """
     digest = hashlib.sha256()
 
@@ -218,6 +225,7 @@ def assignment_digest(assignment: Assignment) -> str:
     decisive = [
         assignment.name,
         assignment.seed,
+        assignment.inputs,
         asdict(assignment.limits),
         sorted(assignment.allowed_imports),
         assignment.files,
@@ -279,6 +287,7 @@ def _assignment(
         due=due,
         late=entry.late,
         seed=entry.seed,
+        inputs=entry.inputs,
         visibility=entry.visibility,
         published=published,
         limits=entry.limits,

@@ -79,7 +79,14 @@ class Grader:
         begun = time.monotonic()
         digest = course.assignment_digest(assignment)
         suite = self._suite(assignment, digest)
-        origin = provenance(submission.digest, digest, assignment.allowed_imports, self.sandbox)
+        suite.draw_for(submission.student)
+        origin = provenance(
+            submission.digest,
+            digest,
+            assignment.allowed_imports,
+            self.sandbox,
+            assignment.inputs_of(submission.student),
+        )
         report = Report(
             assignment=submission.assignment,
             student=submission.student,
@@ -172,15 +179,21 @@ def _grade(
 ) -> tuple[tuple[RowResult, ...], tuple[CellRun, ...]]:
     cells = code_cells(submission)
     with worker.session(assignment.limits, assignment.seed, files=submission.files) as session:
-        runs = session.run([source for _, source in cells])
-        placed = tuple(replace(run, index=cells[run.index][0]) for run in runs)
-        solutions = solution_cells(submission)
-        own = {name: solutions.get(row.name) for row in assignment.rows for name in row.functions}
+        runs = place_runs(submission, session.run([source for _, source in cells]))
+        return tuple(check_rows(session, assignment, suite, {}, undefined_after(submission, assignment, runs))), runs
 
-        def undefined(function: str) -> str:
-            return why_undefined(function, own.get(function), cells, placed)
 
-        return tuple(check_rows(session, assignment, suite, {}, undefined)), placed
+def place_runs(submission: Submission, runs: Sequence[CellRun]) -> tuple[CellRun, ...]:
+    """The runs of a submission's code cells, with their places in the notebook for their places among these."""
+    cells = code_cells(submission)
+    return tuple(replace(run, index=cells[run.index][0]) for run in runs)
+
+
+def undefined_after(submission: Submission, assignment: Assignment, runs: Sequence[CellRun]) -> Undefined:
+    """Says why a function is not defined once a submission's cells have run; empty where nothing is known."""
+    cells, solutions = code_cells(submission), solution_cells(submission)
+    own = {name: solutions.get(row.name) for row in assignment.rows for name in row.functions}
+    return lambda function: why_undefined(function, own.get(function), cells, runs)
 
 
 def check_rows(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,22 @@ from autograder.numerics import compare, describe, tolerances
 from autograder.reference import ReferenceFunction, is_single
 
 Parts = tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a check is about to compare, for whoever explains a grade; ``actual`` is an ``Answer`` or plain."""
+
+    actual: Any
+    desired: Any
+    noise: Any
+    single: bool
+    what: str = ""
+    parts: Parts | None = None
+
+
+WATCH: ContextVar[Callable[[Compared], None] | None] = ContextVar("WATCH", default=None)
+"""Told of every comparison, before it is made."""
 
 
 def matches(
@@ -43,7 +61,9 @@ def matches(
     """
     answer = function(*arguments, **keywords)
     desired, noise = reference.reference.expected(reference.name, arguments, keywords)
-    _match(answer, desired, noise, is_single((arguments, keywords)), parts)
+    single = is_single((arguments, keywords))
+    _tell(Compared(answer, desired, noise, single, parts=parts))
+    _match(answer, desired, noise, single, parts)
     return answer
 
 
@@ -67,6 +87,24 @@ def agree(
     Raises:
         Wrong: It differs.
     """
+    _tell(Compared(answer, desired, noise, single, what))
+    _agree(answer, desired, what=what, noise=noise, single=single)
+
+
+def _tell(compared: Compared) -> None:
+    watch = WATCH.get()
+    if watch is not None:
+        watch(compared)
+
+
+def _agree(
+    answer: Answer | npt.ArrayLike,
+    desired: npt.ArrayLike,
+    *,
+    what: str = "",
+    noise: npt.ArrayLike = 0.0,
+    single: bool = False,
+) -> None:
     wanted = np.asarray(desired, dtype=np.float64)
     if isinstance(answer, Answer):
         named = answer.named(f"`{what}`") if what else answer
@@ -101,4 +139,4 @@ def _match(answer: Answer, desired: Any, noise: Any, single: bool, parts: Parts 
         for key, wanted in desired.items():
             _match(entries[key], wanted, noise[key], single)
     else:
-        agree(answer, desired, noise=noise, single=single)
+        _agree(answer, desired, noise=noise, single=single)

@@ -27,9 +27,8 @@ from nbgrader.plugins import LateSubmissionPlugin
 from nbgrader.preprocessors import GetGrades, NbGraderPreprocessor
 
 from autograder.course import Assignment, Course, load_course
-from autograder.errors import AutograderError, ConfigError, RefusedError, SubmissionError
+from autograder.errors import AutograderError, ConfigError
 from autograder.feedback import annotated, told_anew
-from autograder.folders import find_notebook, submissions
 from autograder.gradebook import (
     RESULT_FILE,
     as_seen,
@@ -45,7 +44,7 @@ from autograder.gradebook import (
 )
 from autograder.grader import grade
 from autograder.plain import visible
-from autograder.submission import Submission, read_submission, unread_submission
+from autograder.submission import Submission, submission_of
 
 _LOG = logging.getLogger("autograder")
 
@@ -250,11 +249,4 @@ def _course_of(coursedir: Any, assignment: str) -> tuple[Course, Assignment]:
 
 
 def _submission(course: Course, assignment: Assignment, student: str) -> Submission:
-    found = submissions(course.root, assignment.name, [student], timezone=course.timezone)[0]
-    if found.problem:
-        raise RefusedError(found.problem)
-    try:
-        path = find_notebook(found.folder, assignment)
-    except SubmissionError as error:
-        return unread_submission(assignment, str(error), student=student, timestamp=found.timestamp)
-    return read_submission(path, assignment, student=student, timestamp=found.timestamp)
+    return submission_of(course.root, assignment, student, timezone=course.timezone)

@@ -24,21 +24,26 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass
 class Bench:
-    """What the checks of one assignment run with: who the student is just now, the reference, and the seed."""
+    """What the checks of one assignment run with: who the student is just now, the reference, and the seed.
+
+    ``inputs_of`` is the student whose inputs are drawn, as ``Assignment.inputs_of`` says it.
+    """
 
     assignment: str
     seed: int
     reference: Reference
     calls: Callable[[str], AbstractContextManager[Calls]]
+    inputs_of: str = ""
 
 
 BENCH: pytest.StashKey[Bench] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds ``--submission``."""
+    """Adds ``--submission`` and ``--student``."""
     group = parser.getgroup("autograder")
     group.addoption("--submission", metavar="NOTEBOOK", help="run hidden checks against this notebook, in the sandbox")
+    group.addoption("--student", metavar="ID", help="draw this student's inputs, where each student has others")
 
 
 @pytest.fixture
@@ -58,12 +63,15 @@ def reference(request: pytest.FixtureRequest) -> Reference:
 
 @pytest.fixture
 def draw(request: pytest.FixtureRequest) -> Draw:
-    """A generator of random inputs, the same for the same seed, assignment and check."""
+    """A generator of random inputs, the same for the same seed, assignment, check and, where asked, student."""
     import numpy as np
 
     bench = _bench(request)
-    name = f"{bench.seed}/{bench.assignment}/{request.node.name}".encode()
-    return np.random.default_rng(int.from_bytes(hashlib.sha256(name).digest()[:16], "little"))
+    name = f"{bench.seed}/{bench.assignment}/{request.node.name}"
+    if bench.inputs_of:
+        # The student's id comes first and by its digest: no id spells another student's check.
+        name = f"{hashlib.sha256(bench.inputs_of.encode()).hexdigest()}/{name}"
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], "little"))
 
 
 def declared(item: pytest.Item) -> Declared:
@@ -108,7 +116,8 @@ def _authors_bench(request: pytest.FixtureRequest) -> Bench:
         def calls(row: str) -> AbstractContextManager[Calls]:  # noqa: ARG001 - the same for every row
             return nullcontext(Loopback(dict(vars(reference._module))))
 
-    return Bench(assignment.name, assignment.seed, reference, calls)
+    student = request.config.getoption("--student")
+    return Bench(assignment.name, assignment.seed, reference, calls, assignment.inputs_of(student))
 
 
 def _submission_calls(

@@ -32,7 +32,7 @@ _DECIDES_NOTHING = frozenset(
 """Parts of the package that come after a grade or before it; the checks belong to the course's own digest."""
 
 
-def provenance(submission: str, assignment: str, allowed: tuple[str, ...], sandbox: str) -> dict[str, str]:
+def provenance(submission: str, assignment: str, allowed: tuple[str, ...], sandbox: str, inputs: str) -> dict[str, str]:
     """Everything that decides a grade, by name.
 
     Args:
@@ -40,12 +40,14 @@ def provenance(submission: str, assignment: str, allowed: tuple[str, ...], sandb
         assignment: The assignment's digest (``assignment_digest``).
         allowed: The distributions that the submission may import.
         sandbox: What it runs in.
+        inputs: The student whose inputs were drawn; empty where all get the same.
 
     Returns:
         These, the versions of this package, Python, NumPy and the other distributions, and the digest of this
         package's own source.
     """
-    return {"submission": submission, "assignment": assignment, "sandbox": sandbox, **_environment(allowed)}
+    decides = {"submission": submission, "assignment": assignment, "inputs": inputs, "sandbox": sandbox}
+    return {**decides, **_environment(allowed)}
 
 
 def digest_of(provenance: Mapping[str, str]) -> str:

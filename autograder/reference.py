@@ -20,6 +20,8 @@ from autograder.sandbox.inside import wire
 if TYPE_CHECKING:
     from autograder.course import Assignment
 
+MAX_EXPECTED = 1024
+"""How many results are kept: all that the checks of an assignment ask for, of one student's inputs or a few."""
 Random = np.random.Generator | np.random.RandomState
 
 MAX_ENTRIES = 50_000_000
@@ -39,14 +41,18 @@ class Reference:
         return ReferenceFunction(name, self)
 
     def expected(self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, Any]:
-        """What a function should give and how much round-off may change of it; computed once for the same arguments."""
+        """What a function should give and how much round-off may change of it; kept for the same arguments."""
         single = is_single((arguments, keywords))
         key = wire.encode((name, single, arguments, keywords))
-        if key not in self._expected:
+        if key in self._expected:
+            self._expected[key] = self._expected.pop(key)  # the latest stand last, and stay longest
+        else:
             function = getattr(self._module, name)
             noise = conditioning(function, arguments, keywords, single=single)
             exact_arguments, exact_keywords = _exact((arguments, keywords))
             self._expected[key] = function(*exact_arguments, **exact_keywords), noise
+            if len(self._expected) > MAX_EXPECTED:
+                del self._expected[next(iter(self._expected))]
         return self._expected[key]
 
 

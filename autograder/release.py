@@ -23,6 +23,9 @@ from autograder.notebook import notebook_text
 from autograder.report import Report
 from autograder.submission import Submission, read_submission
 
+_PROVED_FOR = tuple(f"made-up student {number}" for number in range(1, 5))
+"""Students whose inputs the solved master is proved with where each student has others."""
+
 _MARKS = (
     "BEGIN SOLUTION",
     "END SOLUTION",
@@ -104,6 +107,9 @@ def release(
         problems = [*_bare(assignment, candidate.release), *_leaks(assignment, made), *_not_released(assignment, made)]
         solved = grade(read_submission(assignment.master, candidate), candidate)
         problems += _short_of_full_marks(solved)
+        for student in _PROVED_FOR if assignment.inputs == "per_student" else ():
+            theirs = grade(read_submission(assignment.master, candidate, student=student), candidate)
+            problems += (f"with the inputs of {student}: {problem}" for problem in _short_of_full_marks(theirs))
         untouched = grade(read_submission(candidate.release, candidate), candidate)
         problems += _scores_for_nothing(untouched)
         if problems:

@@ -115,7 +115,10 @@ def _grade_all(
         found, digest = _find(folder, assignment)
         if isinstance(found, Result):
             yield found
-        elif held.get(folder.student) == digest_of(provenance(digest, decides, assignment.allowed_imports, sandbox)):
+            continue
+        inputs = assignment.inputs_of(folder.student)
+        origin = provenance(digest, decides, assignment.allowed_imports, sandbox, inputs)
+        if held.get(folder.student) == digest_of(origin):
             yield _kept(gradebook, course, assignment, folder)
         else:
             entries.append(found)

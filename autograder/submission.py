@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
 from autograder.course import Assignment
-from autograder.errors import SubmissionError
+from autograder.errors import RefusedError, SubmissionError
 from autograder.extras import files_beside
 from autograder.folders import SubmittedFolder, find_notebook, printable, read_regular, submissions
 from autograder.notebook import cells_in, notebook_in
@@ -21,6 +22,7 @@ __all__ = [
     "find_notebook",
     "read_submission",
     "solution_cells",
+    "submission_of",
     "submissions",
     "submitted_digest",
     "unread_submission",
@@ -100,6 +102,25 @@ def read_submission(
         timestamp=timestamp,
         files=beside.contents,
     )
+
+
+def submission_of(
+    course_root: Path, assignment: Assignment, student: str, *, timezone: tzinfo | None = None
+) -> Submission:
+    """What a student has submitted, as it lies in ``submitted/``.
+
+    Raises:
+        RefusedError: There is nothing, or a link, a pipe or a device in its place.
+        AutograderError: The assignment has no release, or one that does not fit its master.
+    """
+    found = submissions(course_root, assignment.name, [student], timezone=timezone)[0]
+    if found.problem:
+        raise RefusedError(found.problem)
+    try:
+        path = find_notebook(found.folder, assignment)
+    except SubmissionError as error:
+        return unread_submission(assignment, str(error), student=student, timestamp=found.timestamp)
+    return read_submission(path, assignment, student=student, timestamp=found.timestamp)
 
 
 def submitted_digest(path: Path, assignment: Assignment) -> str:

@@ -120,6 +120,10 @@ class Suite:
             row.name: tuple(check for check in self.checks if check.row == row.name) for row in self.assignment.rows
         }
 
+    def draw_for(self, student: str | None) -> None:
+        """Draw this student's inputs from here on, where each student has others."""
+        self._bench.inputs_of = self.assignment.inputs_of(student)
+
     def run(self, checks: Sequence[Check], calls: Calls) -> list[Verdict]:
         """Run checks against the student's functions behind ``calls``.
 

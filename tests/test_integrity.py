@@ -402,7 +402,7 @@ def test_a_result_says_what_was_graded_and_by_what(graded: Path) -> None:
 
 
 def test_everything_that_a_provenance_names_decides() -> None:
-    origin = provenance("s", "a", ("numpy",), "bubblewrap")
+    origin = provenance("s", "a", ("numpy",), "bubblewrap", "")
     digests = {digest_of(origin)} | {digest_of(origin | {name: "other"}) for name in origin}
     assert len(digests) == 1 + len(origin)
 

@@ -106,18 +106,21 @@ class Worker:
                     "`autograder doctor` shows what this machine allows, and whether `--sandbox landlock` would do."
                 )
 
-    def session(self, limits: Limits, seed: int = 0, *, files: Mapping[str, bytes] | None = None) -> Session:
+    def session(
+        self, limits: Limits, seed: int = 0, *, files: Mapping[str, bytes] | None = None, kept: int = 0
+    ) -> Session:
         """A fresh fork for one submission.
 
         Args:
             limits: What the submission may use.
             seed: What ``random`` and ``numpy.random`` start from inside, the same for all submissions.
             files: What it finds in its working folder, by name, to be read and, where Python, imported.
+            kept: How many characters of what a call of a function prints are kept, to be asked for by ``printed``.
 
         Raises:
             SandboxError: The worker is gone.
         """
-        return Session(self, limits, seed, files or {})
+        return Session(self, limits, seed, files or {}, kept)
 
     @property
     def alive(self) -> bool:
@@ -152,8 +155,9 @@ class _Student:
 class Session:
     """One submission inside the sandbox, from its first cell to its last row."""
 
-    def __init__(self, worker: Worker, limits: Limits, seed: int, files: Mapping[str, bytes]) -> None:
+    def __init__(self, worker: Worker, limits: Limits, seed: int, files: Mapping[str, bytes], kept: int) -> None:
         self.limits = limits
+        self.kept = kept
         # Where nothing can be mounted, the files lie in a folder of the host's.
         self.folder = tempfile.mkdtemp(prefix="autograder-") if files and worker.kind == "none" else ""
         self.deadline = time.monotonic() + limits.submission_seconds
@@ -505,7 +509,7 @@ class RowCalls:
         with theirs:
             try:
                 student.channel.settimeout(self.session.limits.call_seconds)
-                wire.send(student.channel, wire.encode(("row",)))
+                wire.send(student.channel, wire.encode(("row", self.session.kept)))
                 socket.send_fds(student.channel, [b"f"], [theirs.fileno()])
                 pid = wire.receive(student.channel, time.monotonic() + self.session.limits.call_seconds)
             except (OSError, wire.WireError):

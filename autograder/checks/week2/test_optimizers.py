@@ -8,6 +8,16 @@ from autograder.checking import Draw, Reference, Student, agree, check, matches
 
 SHAPES: list[tuple[int, ...]] = [(), (2, 1, 4)]
 
+
+def away_from_0(draw: Draw, size: float, *shape: int) -> np.ndarray:
+    """Numbers of both signs and of this size or up to twice as large.
+
+    Beside a parameter or a gradient that happens to be almost 0, an eps in another place would cost points in one exam
+    and none in another; there is a check of its own for it.
+    """
+    return np.asarray(size * draw.uniform(1.0, 2.0, size=shape) * draw.choice([-1.0, 1.0], size=shape))
+
+
 # sgd_step
 
 
@@ -89,7 +99,7 @@ def test_momentum_step_leaves_its_inputs_alone(student: Student, reference: Refe
 )
 def test_rmsprop_step(student: Student, reference: Reference, draw: Draw) -> None:
     """One step with the default settings; the new parameter and the new average come back."""
-    param, grad = draw.normal(size=(2, 3, 5))
+    param, grad = away_from_0(draw, 3.0, 3, 5), away_from_0(draw, 0.5, 3, 5)
     sq_avg = draw.uniform(0.1, 2.0, size=(3, 5))
     of = student.rmsprop_step, reference.rmsprop_step
     matches(*of, param, grad, sq_avg, 0.2, parts=("param", "sq_avg"))
@@ -98,11 +108,11 @@ def test_rmsprop_step(student: Student, reference: Reference, draw: Draw) -> Non
 @check("rmsprop_step", weight=2, hint="Return the average that the next step has to start from.")
 def test_rmsprop_over_several_steps(student: Student, reference: Reference, draw: Draw) -> None:
     """Five steps from an average of 0, each with what the one before gave back."""
-    param = draw.normal(size=(4, 3))
+    param = away_from_0(draw, 3.0, 4, 3)
     desired, sq_avg = param, np.zeros((4, 3))
     state: tuple[Any, ...] = (param, sq_avg)
     for t in range(1, 6):
-        grad = draw.normal(size=(4, 3))
+        grad = away_from_0(draw, 0.5, 4, 3)
         state = student.rmsprop_step(state[0], grad, state[1], 0.1).unpack("param", "sq_avg")
         desired, sq_avg = reference.rmsprop_step(desired, grad, sq_avg, 0.1)
         agree(state[0], desired, what=f"param after step {t}")
@@ -154,7 +164,7 @@ PARTS = ("param", "m", "v")
 @check("adam_step", weight=2, hint="At t = 1 the corrections are m / (1 − beta1) and v / (1 − beta2).")
 def test_adam_first_step(student: Student, reference: Reference, draw: Draw) -> None:
     """The first step, t = 1, from moments of 0, with the default settings."""
-    param, grad = draw.normal(size=(2, 3, 5))
+    param, grad = away_from_0(draw, 3.0, 3, 5), away_from_0(draw, 0.5, 3, 5)
     zeros = np.zeros((3, 5))
     # Beside a parameter of some thousandths, a step of the default rate of 1e-3 is seen with all its digits.
     matches(student.adam_step, reference.adam_step, 1e-3 * param, grad, zeros, zeros, 1, parts=PARTS)
@@ -167,11 +177,11 @@ def test_adam_first_step(student: Student, reference: Reference, draw: Draw) -> 
 )
 def test_adam_over_several_steps(student: Student, reference: Reference, draw: Draw) -> None:
     """Six steps from t = 1, each with what the one before gave back."""
-    param = draw.normal(size=(4, 3))
+    param = away_from_0(draw, 3.0, 4, 3)
     desired, m, v = param, np.zeros((4, 3)), np.zeros((4, 3))
     state: tuple[Any, ...] = (param, m, v)
     for t in range(1, 7):
-        grad = draw.normal(size=(4, 3))
+        grad = away_from_0(draw, 0.5, 4, 3)
         state = student.adam_step(*state[:1], grad, *state[1:], t, lr=0.1).unpack(*PARTS)
         desired, m, v = reference.adam_step(desired, grad, m, v, t, lr=0.1)
         for answer, array, name in zip(state, (desired, m, v), PARTS, strict=True):

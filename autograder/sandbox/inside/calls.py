@@ -9,6 +9,7 @@ import itertools
 import socket
 import threading
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,18 @@ from . import wire
 from .wire import Opaque, Ref
 
 MAX_KEPT = 10_000
+MAX_TROUBLE = 8000
 
 
 class Row:
     """What one row's fork keeps: the latest results of calls, under handles, and the arguments that they took."""
 
-    def __init__(self, channel: socket.socket | None, names: dict[str, Any]) -> None:
+    def __init__(
+        self, channel: socket.socket | None, names: dict[str, Any], printed: Callable[[], str] | None = None
+    ) -> None:
         self.channel = channel
+        self.printed = printed
+        self.trouble = ""
         self.names = names
         self.kept: dict[int, Any] = {}
         self.arguments: dict[int, Any] = {}
@@ -49,6 +55,9 @@ class Row:
         """The reply to one message."""
         try:
             match message:
+                case ("printed",) if self.printed is not None:
+                    said, self.trouble = (self.printed(), self.trouble), ""
+                    return ("printed", *said)
                 case ("call", str(name), tuple(arguments), dict(keywords)):
                     function = self.names.get(name)
                     if not callable(function):
@@ -68,6 +77,8 @@ class Row:
                     return ("replaced",)
             return ("toolarge", "unknown message")
         except BaseException as error:
+            if self.printed is not None:
+                self.trouble = "".join(traceback.format_exception(error))[-MAX_TROUBLE:]
             return raised(error)
 
     def keep(self, thing: Any, taken: Any = None) -> tuple[str, int, Any]:

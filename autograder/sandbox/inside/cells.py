@@ -229,7 +229,16 @@ class Notebook:
             sys.stdout, sys.stderr = kept
         return status, outputs.items
 
-    def silence(self) -> None:
-        """From here on, what the student's code prints goes nowhere."""
-        self.stdout.outputs = self.stderr.outputs = None
+    def silence(self, kept: int = 0) -> None:
+        """From here on, what the student's code prints goes nowhere; so much of it goes to ``printed`` where asked."""
+        self.shell.outputs.clear(kept)
+        if not kept:
+            self.stdout.outputs = self.stderr.outputs = None
         sys.stdout, sys.stderr = self.stdout, self.stderr
+
+    def printed(self, kept: int) -> str:
+        """What was printed and displayed as text since the last time, and room for so much again."""
+        items = self.shell.outputs.items
+        texts = [item.get("text") or item.get("data", {}).get("text/plain", "") for item in items]
+        self.shell.outputs.clear(kept)
+        return "".join(texts)

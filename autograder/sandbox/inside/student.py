@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from functools import partial
 from typing import Any
 
 from . import same, wire
@@ -17,7 +18,10 @@ from .cells import Notebook
 
 
 def serve(channel: socket.socket, notebook: Notebook, settings: dict[str, Any]) -> None:
-    """Answer until the other side closes: ``("cell", source)`` runs one, ``("row",)`` forks on the next descriptor."""
+    """Answer until the other side closes: ``("cell", source)`` runs one, ``("row", kept)`` forks on a new descriptor.
+
+    ``kept`` is how much of what a call prints is kept, 0 for nothing.
+    """
     same.seed(settings["seed"])
     while True:
         try:
@@ -32,7 +36,7 @@ def serve(channel: socket.socket, notebook: Notebook, settings: dict[str, Any]) 
                 except wire.WireError:
                     reply = wire.encode((status, []))
                 wire.send(channel, reply)
-            case ("row",):
+            case ("row", int(kept)):
                 # The kernel buries rows that have ended; each would count as a process until somebody did.
                 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
                 _, fds, _, _ = socket.recv_fds(channel, 1, 1)
@@ -41,17 +45,17 @@ def serve(channel: socket.socket, notebook: Notebook, settings: dict[str, Any]) 
                 if pid == 0:
                     as_it_was()
                     channel.close()
-                    _answer(socket.socket(fileno=fds[0]), notebook)
+                    _answer(socket.socket(fileno=fds[0]), notebook, kept)
                 os.close(fds[0])
                 wire.send(channel, wire.encode(pid))
 
 
-def _answer(channel: socket.socket, notebook: Notebook) -> None:
+def _answer(channel: socket.socket, notebook: Notebook, kept: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    notebook.silence()
+    notebook.silence(kept)
     try:
-        Row(channel, notebook.names).serve()
+        Row(channel, notebook.names, partial(notebook.printed, kept) if kept else None).serve()
     except (wire.Closed, KeyboardInterrupt):
         pass
     finally:
