@@ -171,7 +171,7 @@ def test_a_mistake_in_week_2_costs_every_student_the_same(
     for mistake in filter(can_run_here, stock_mistakes(week2)):
         names = dict(right)
         exec(mistake.code, names)
-        if names.keys() == right.keys() and all(names[name] is right[name] for name in right):
+        if all(names[name] is right[name] for name in right):  # it leaves the function out, whatever is drawn
             continue
         lost = {}
         for student in STUDENTS[: 2 if mistake.row == "train" else 6]:
