@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from autograder.audit import record
 from autograder.course import CONFIG_NAME, Assignment, Course, load_course
 from autograder.errors import AutograderError, ConfigError
 
@@ -225,6 +226,12 @@ def _clear(folder: Path, parts: list[Path]) -> None:
             path.unlink(missing_ok=True)
 
 
+def _left_behind(_: str, names: list[str]) -> set[str]:
+    """Hidden files, but for the record of an audit, and what Python keeps of a module."""
+    caches = shutil.ignore_patterns(".*", "__pycache__", "*.pyc")("", names)
+    return caches - {record.FILE}
+
+
 def _copy(template: Course, folder: Path, parts: list[Path]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     # First, so that a demo that was interrupted can be made again.
@@ -232,7 +239,7 @@ def _copy(template: Course, folder: Path, parts: list[Path]) -> None:
     for part in parts:
         source, target = template.root / part, folder / part
         if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns(".*", "__pycache__", "*.pyc"))
+            shutil.copytree(source, target, ignore=_left_behind)
         elif source.is_file():
             shutil.copyfile(source, target)
     config = folder / CONFIG_NAME

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from autograder.audit.record import unaudited
 from autograder.course import Assignment, Course, load_course
 from autograder.demo import Mistake, make_course, stock_mistakes
 from autograder.errors import AutograderError, ConfigError
@@ -95,6 +96,10 @@ def test_only_what_a_course_is_made_of_is_copied(demo: Path) -> None:
     }
     assert [path.name for path in (demo / "autograder").iterdir()] == ["checks"]
     assert not list(demo.rglob("__pycache__"))
+
+
+def test_what_was_audited_is_known_to_be_in_the_demo_too(course: Course, week2: Assignment, demo: Path) -> None:
+    assert unaudited(load_course(demo).assignment("week2")) == unaudited(week2)
 
 
 def test_the_same_number_of_students_gives_the_same_bytes(course: Course, demo: Path, tmp_path: Path) -> None:
