@@ -276,7 +276,8 @@ def test_what_nbgrader_logs_and_copies_is_nothing_that_acts(tmp_path: Path) -> N
     said = nbgrader(root, "autograde", "warmup")
     assert "\\x1b[2J" in said.stderr
     assert not set("\x1b\u202e") & set(said.stdout + said.stderr)
-    kept = {str(path.relative_to(root / "autograded")) for path in root.glob("autograded/**/*") if path.is_file()}
+    found = (path for path in root.glob("autograded/**/*") if path.is_file() and not path.name.startswith("."))
+    kept = {str(path.relative_to(root / "autograded")) for path in found}
     assert kept == {f"ada/warmup/{name}" for name in ("warmup.ipynb", "notes.txt", RESULT_FILE)}
 
 

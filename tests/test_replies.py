@@ -134,7 +134,14 @@ def test_a_students_own_value_that_is_too_deep_to_go_back_is_the_students():
 
 
 def session() -> Any:
-    return SimpleNamespace(limits=LIMITS, deadline=time.monotonic() + 60, hangs={}, student=None, _kill=lambda _: None)
+    return SimpleNamespace(
+        limits=LIMITS,
+        deadline=time.monotonic() + 60,
+        hangs={},
+        student=None,
+        _kill=lambda _: None,
+        restart=lambda: False,
+    )
 
 
 @contextlib.contextmanager

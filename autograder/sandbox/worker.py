@@ -60,6 +60,17 @@ ENDINGS: dict[int, str] = {
 """How a student's process may end, by the signal that ended it, for the student."""
 
 
+def _later(latest: float, process: int | None, begun: float, seconds: float) -> Callable[[], float]:
+    """Gives the deadline of what a process began, without the time that it waited for a processor since then."""
+    before = processes.waited(process)
+
+    def later() -> float:
+        waited = processes.waited(process) - before
+        return min(begun + seconds + waited, begun + PATIENCE * seconds, latest)
+
+    return later
+
+
 def _processes(kind: Kind, allowed: int) -> int:
     """What to set as the limit on the processes of a submission's user."""
     if kind == "none":
@@ -322,16 +333,6 @@ class Session:
         if self.group is not None:
             cgroup.enter(self.group, self.student.outside)
 
-    def _later(self, process: int | None, begun: float, seconds: float) -> Callable[[], float]:
-        """Gives the deadline of what a process began, without the time that it waited for a processor since then."""
-        before = processes.waited(process)
-
-        def later() -> float:
-            waited = processes.waited(process) - before
-            return min(begun + seconds + waited, begun + PATIENCE * seconds, self.deadline)
-
-        return later
-
     def _how_it_ended(self, pid: int) -> str:
         """How a process of the student's ended, for the student."""
         with contextlib.suppress(OSError, struct.error, SandboxError):
@@ -361,7 +362,7 @@ class Session:
             return CellRun(index, status, kept, time.monotonic() - begun)
 
         student = self.student
-        later = self._later(student.outside, begun, self.limits.cell_seconds)
+        later = _later(self.deadline, student.outside, begun, self.limits.cell_seconds)
         late = False
         try:
             channel.settimeout(REPLY_SECONDS)
@@ -433,7 +434,7 @@ class RowCalls:
             self._fork(function)
         assert self.channel is not None
         begun, seconds = time.monotonic(), self.session.limits.call_seconds
-        later = self.session._later(self.outside, begun, seconds)
+        later = _later(self.session.deadline, self.outside, begun, seconds)
         deadline = later()
         try:
             self.channel.settimeout(max(0.1, deadline - time.monotonic()))
@@ -446,7 +447,7 @@ class RowCalls:
                         answer = self._answer(name, arguments, keywords, asked + seconds)
                         # What we take to answer is none of the student's time.
                         begun += time.monotonic() - asked
-                        later = self.session._later(self.outside, begun, seconds)
+                        later = _later(self.session.deadline, self.outside, begun, seconds)
                         deadline = later()
                         wire.send(self.channel, wire.encode(answer))
                     case (str("raised"), str("ModuleNotFoundError"), str(text), *rest):

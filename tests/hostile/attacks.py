@@ -700,12 +700,14 @@ def scale(x, factor):
         "take the other rows along, as an error of ours",
         scale="import os, signal\ndef scale(x, factor): os.kill(os.getppid(), signal.SIGKILL)",
         centre=RIGHT_CENTRE,
+        earned=6.0,
     ),
     Attack(
         "row-stops-its-parent",
         "hang what forks the rows",
         scale="import os, signal\ndef scale(x, factor): os.kill(os.getppid(), signal.SIGSTOP)",
         centre=RIGHT_CENTRE,
+        earned=6.0,
     ),
     Attack(
         "keeper",
