@@ -131,9 +131,9 @@ class Grader:
 
     def close(self) -> None:
         """End the worker and the pytest sessions."""
-        if self._worker is not None:
-            self._worker.close()
-            self._worker = None
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.close()
         for suite in self._suites.values():
             suite.close()
         self._suites.clear()
@@ -168,9 +168,9 @@ class Grader:
         try:
             return _grade(self._ready(assignment), assignment, submission, suite)
         except SandboxError:
-            if self._worker is not None:
-                self._worker.close()
-                self._worker = None
+            gone, self._worker = self._worker, None
+            if gone is not None:
+                gone.close()
             return _grade(self._ready(assignment), assignment, submission, suite)
 
 

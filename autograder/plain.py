@@ -61,7 +61,9 @@ _IN_A_WORKER = {"site": "site-packages", "runner": "autograder"}
 @functools.cache
 def _of_a_worker() -> re.Pattern[str]:
     """Where a submission that Landlock keeps finds what is installed, our own code, and its working folder."""
-    return re.compile(rf"{re.escape(tempfile.gettempdir())}/autograder-\w{{8}}/(site|runner|scratch/\d+)(?![\w.-])")
+    return re.compile(
+        rf"{re.escape(tempfile.gettempdir())}/autograder-\w{{8}}/(site|runner|scratch/[\d-]+\d)(?![\w.-])"
+    )
 
 
 @functools.cache

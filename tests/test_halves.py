@@ -277,3 +277,29 @@ def test_what_is_said_stands_behind_what_was_wrong():
         raise Wrong("dx is off.")
     with telling(lambda: Halves("Mend it.", True), credit=True):
         raise Wrong("dx is off.")
+
+
+@pytest.mark.parametrize(
+    ("row", "function", "point", "forward"),
+    [
+        (
+            "softmax_cross_entropy",
+            "softmax_cross_entropy",
+            "arguments[0].shape == (4, 3)",
+            "The loss of a batch of logits.",
+        ),
+        ("mlp_loss_and_grads", "mlp_loss_and_grads", "arguments[1].shape == (5, 2)", "The loss of a batch."),
+        ("relu_forward", "relu_forward", "arguments[0].shape == (4, 3)", "relu_forward keeps what is positive"),
+        ("linear_forward", "linear_forward", "arguments[0].shape == (5, 2)", "The outputs for a batch."),
+    ],
+)
+def test_who_is_wrong_only_where_the_halves_are_looked_at_fails_a_check_of_the_forward_pass(
+    suite, right, row, function, point, forward
+):
+    """Otherwise a wrong gradient could have credit by a forward pass that is wrong in the same way there alone."""
+    source = (
+        f"right_one = {function}\ndef {function}(*arguments):\n    result, rest = right_one(*arguments)\n"
+        f"    return (result * 4 if {point} else result), rest"
+    )
+    found = checked(suite, right, row, source)
+    assert [outcome for title, (outcome, _) in found.items() if title.startswith(forward)] == ["failed"]

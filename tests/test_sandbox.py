@@ -1,6 +1,7 @@
 """What a submission can do in the sandbox, what it cannot, and what comes back of it."""
 
 import base64
+import contextlib
 import os
 import signal
 import sys
@@ -280,6 +281,65 @@ def test_a_row_that_ends_the_whole_submission_takes_no_other_row_along(session):
         call(row, "end")
     with session.row() as row:
         assert call(row, "f")[2] == 1
+
+
+def test_a_row_that_names_the_keeper_as_its_own_process_does_not_have_it_killed(session):
+    """The pid of a row's process is the word of the student's code, and is what gets killed when the row is over."""
+    session.run(
+        [
+            "import os, sys\ndef f(): return 1\n"
+            "fork, me = os.fork, os.getpid()\n"
+            "def lie():\n    pid = fork()\n    return pid if pid == 0 else os.getppid()\n"
+            "os.fork = lie"
+        ]
+    )
+    for _ in range(2):
+        with session.row() as row, contextlib.suppress(Stopped):
+            call(row, "f")
+    assert session.run(["print('here')"])[0].status == "ok"
+
+
+def test_what_a_keeper_that_was_killed_leaves_is_ended_by_the_worker():
+    name = "left-by-a-test"
+    leave = (
+        "import ctypes, os\nif os.fork() == 0:\n    os.setsid()\n"
+        f"    ctypes.CDLL(None).prctl(15, {name.encode()!r}, 0, 0, 0)\n    while True: pass"
+    )
+    with Worker("landlock", ("numpy",)) as worker:
+        session = worker.session(LIMITS)
+        session.run([leave])
+        os.kill(session.keeper, signal.SIGKILL)
+        session.close()
+        assert processes.named(name) == []
+
+
+@pytest.mark.parametrize("depth", [1500, 5000])
+def test_a_tree_of_any_depth_is_removed_and_stops_nobody(worker, depth):
+    deep = (
+        f"import os\nfor _ in range({depth}):\n    os.mkdir('d', 0o300)\n    os.chdir('d')\n    open('f', 'w').close()"
+    )
+    with worker.session(LIMITS) as session:
+        runs = session.run(
+            [deep, "import os; os._exit(0) if os.path.exists('/tmp/d') or len(os.getcwd()) > 999 else 0"]
+        )
+        assert {run.status for run in runs} <= {"ok", "raised", "died", "timeout"}
+    with worker.session(LIMITS) as session:
+        assert printed(session, "import os; print(os.listdir('.'))") == "[]\n"
+
+
+def test_no_flag_of_an_open_file_is_left_for_the_next_submission(worker):
+    mark = "import fcntl\nfor fd in (0, 1, 2): fcntl.fcntl(fd, fcntl.F_SETFL, 0o4000 | 0o2000)"
+    with worker.session(LIMITS) as session:
+        session.run([mark])
+    with worker.session(LIMITS) as session:
+        look = "import fcntl; print([fcntl.fcntl(fd, fcntl.F_GETFL) & 0o6000 for fd in (0, 1, 2)])"
+        assert printed(session, look) == "[0, 0, 0]\n"
+
+
+def test_dev_shm_is_empty_when_a_notebook_is_run_again():
+    leave = "import os\nif not os.path.exists('/x'): open('/dev/shm/left', 'w').close(); os._exit(0)"
+    with Worker("bubblewrap", ("numpy",)) as worker, worker.session(LIMITS) as session:
+        assert printed(session, leave, "import os; print(os.listdir('/dev/shm'))") == "[]\n"
 
 
 def test_memory_beyond_the_limit_is_a_memory_error_of_the_student(session):

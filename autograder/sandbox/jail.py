@@ -26,7 +26,8 @@ GIVES_NOT: dict[Kind, tuple[str, ...]] = {
     "bubblewrap": (),
     "landlock": (
         "a submission can tell which files and processes there are on the machine, though not look into them",
-        "the disk that all files of a submission take together is looked at twice a second, and not bounded in between",
+        "the disk that all files of a submission take together is looked at twice a second; "
+        "files that it has removed and holds open do not count",
         "where an ordinary user grades, processes are counted with all others of that user",
         "there is no /tmp and no /dev/shm: a notebook that writes there fails",
     ),
@@ -80,6 +81,15 @@ def find_bubblewrap() -> Path | None:
     except Exception:
         return None
     return bundled if os.access(bundled, os.X_OK) else None
+
+
+def student_uid(kind: Kind) -> int:
+    """The user outside that submissions are where root grades.
+
+    Without a namespace for users there is one for each process that grades, so that the limit on processes counts those
+    of one submission at a time.
+    """
+    return STUDENT_UID if kind == "bubblewrap" else STUDENT_UID + 1 + os.getpid() % 2**20
 
 
 def start(kind: Kind, allowed: tuple[str, ...], control_fd: int, errors: int) -> Started:
@@ -152,8 +162,7 @@ def _under_landlock(allowed: tuple[str, ...], control_fd: int, errors: int) -> S
         rules += [("read", Path("/dev/urandom")), ("read", Path("/dev/random"))]
         paths = [*standard_library(), str(folder / "site"), str(folder / "runner")]
         command = _python(paths, control_fd, "landlock")
-        # A user for each worker, so that the limit on processes counts those of one submission at a time.
-        uid = STUDENT_UID + 1 + os.getpid() % 2**20 if os.geteuid() == 0 else os.geteuid()
+        uid = student_uid("landlock") if os.geteuid() == 0 else os.geteuid()
         os.chown(scratch, uid, -1)
         setup = {
             "uid": uid,

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from typing import Any
 
 from autograder.config import Limits
 from autograder.errors import SandboxError
-from autograder.sandbox import processes, seccomp
+from autograder.sandbox import jail, processes, seccomp
 from autograder.sandbox.jail import Kind
 from autograder.sandbox.worker import Worker
 
@@ -44,6 +43,13 @@ _ATTEMPTS: tuple[tuple[str, str], ...] = (
         "import socket\nfor place in ({socket!r}, '\\0' + {socket!r}):\n    try:\n"
         "        socket.socket(socket.AF_UNIX).connect(place); reached = True\n    except OSError: pass",
     ),
+    (
+        "send a datagram to a service of the machine",
+        "import socket\nfor kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):\n    try:\n"
+        "        socket.socketpair(socket.AF_UNIX, kind)[0].sendto(b'x', {datagrams!r}); reached = True\n"
+        "    except OSError: pass",
+    ),
+    ("start a program", "import os; reached = os.spawnv(os.P_WAIT, sys.executable, [sys.executable, '-V']) == 0"),
     (
         "write outside its own folders",
         "import os\nfor place in ('/runner', '/site', '/var/tmp', '/', {folder!r}):\n"
@@ -78,6 +84,7 @@ _ATTEMPTS: tuple[tuple[str, str], ...] = (
         "finally:\n    [os.kill(pid, 9) for pid in born]; [os.waitpid(pid, 0) for pid in born]",
     ),
 )
+# Whether these are blocked is seen from outside, once they have been made: a cell that fails has tried.
 _END = ("end a process of the machine", "import os\nif {victim} > 9: os.kill({victim}, 9)")
 _STAY = (
     "leave a process behind",
@@ -88,14 +95,14 @@ _HANG = ("run for longer than it may", "while True: pass")
 _PRINT = ("print more than it may", "print('x' * {output_kb} * 4096)")
 
 NOT_GIVEN: dict[Kind, frozenset[str]] = {
-    "bubblewrap": frozenset(),
+    "bubblewrap": frozenset({"start a program"}),
     "landlock": frozenset({"write more files than it has room for"}),
     "none": frozenset(),
 }
 """What is not tried, since a kind of sandbox does not promise it (``jail.GIVES_NOT`` says so to people)."""
 
 _PRELUDE = """
-import ctypes
+import ctypes, sys
 _libc = ctypes.CDLL(None, use_errno=True)
 _numbers, refusals, errno = {numbers!r}, (1, 38), ctypes.get_errno
 def call(name, *arguments):
@@ -121,13 +128,14 @@ def probe(worker: Worker) -> list[Attempt]:
         SandboxError: No submission can be started.
     """
     tried = [attempt for attempt in _ATTEMPTS if attempt[0] not in NOT_GIVEN[worker.kind]]
-    with _planted() as values:
+    with _planted(worker.kind) as values:
         sources = [f"reached = False\n{source.format(**values)}\nassert reached" for _, source in tried]
         others = [source.format(**values) for _, source in (_END, _STAY, _PRINT)]
         with worker.session(LIMITS) as session:
             prelude, *runs = session.run([_PRELUDE.format(numbers=seccomp.numbers()), *sources, *others])
         with worker.session(SHORT) as session:
             (hanging,) = session.run([_HANG[1]])
+        made = [run.status in ("ok", "raised") for run in runs[-len(others) :]]
         printed = sum(len(output.get("text", "")) for output in runs[-1].outputs)
         attempts = [
             Attempt(what, prelude.status == "ok" and run.status == "raised")
@@ -135,8 +143,8 @@ def probe(worker: Worker) -> list[Attempt]:
         ]
         return [
             *attempts,
-            Attempt(_END[0], values["alive"]()),
-            Attempt(_STAY[0], not _is_left(values["name"])),
+            Attempt(_END[0], made[0] and values["alive"]()),
+            Attempt(_STAY[0], made[1] and not _is_left(values["name"])),
             Attempt(_HANG[0], hanging.status == "timeout"),
             Attempt(_PRINT[0], 0 < printed < 2 * LIMITS.output_kb * 1024),
         ]
@@ -157,18 +165,27 @@ def require(worker: Worker) -> None:
 
 
 @contextlib.contextmanager
-def _planted() -> Iterator[dict[str, Any]]:
-    """Things outside for a submission to reach for: a file, a service, a process; as values for the sources."""
+def _planted(kind: Kind) -> Iterator[dict[str, Any]]:
+    """Things outside for a submission to reach for: a file, services, a process; as values for the sources.
+
+    All of them are open to everybody, and where root grades the process belongs to the user that submissions are: it is
+    the sandbox that has to keep them, not who owns them.
+    """
+    user = jail.student_uid(kind) if os.geteuid() == 0 and kind != "none" else None
     with (
         tempfile.TemporaryDirectory(prefix="planted-") as folder,
         socket.socket(socket.AF_UNIX) as by_path,
         socket.socket(socket.AF_UNIX) as abstract,
-        subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(120)"]) as victim,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams,
+        subprocess.Popen(["sleep", "120"], user=user) as victim,
     ):
         try:
+            Path(folder).chmod(0o777)
             planted, place = Path(folder, "reference.py"), f"{folder}/service"
             planted.write_text("a hidden value")
-            planted.chmod(0o644)
+            planted.chmod(0o666)
+            datagrams.bind(f"{folder}/datagrams")
+            Path(f"{folder}/datagrams").chmod(0o777)
             for server, name in ((by_path, place), (abstract, f"\0{place}")):
                 server.bind(name)
                 server.listen()
@@ -177,6 +194,7 @@ def _planted() -> Iterator[dict[str, Any]]:
                 "planted": str(planted),
                 "folder": folder,
                 "socket": place,
+                "datagrams": f"{folder}/datagrams",
                 "victim": victim.pid,
                 "alive": lambda: victim.poll() is None,
                 "name": folder.rpartition("-")[2][:15],

@@ -19,6 +19,14 @@ def below(pid: int) -> set[int]:
     return found
 
 
+def children(pid: int) -> list[int]:
+    """The processes whose parent it is."""
+    try:
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
 def named(name: str) -> list[int]:
     """The processes of this machine that call themselves so."""
     found = []
@@ -34,11 +42,10 @@ def named(name: str) -> list[int]:
 def child(parent: int, inside: int) -> int | None:
     """The child of ``parent`` that is called ``inside`` in its own PID namespace, or None."""
     try:
-        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        for each in children:
+        for each in children(parent):
             for line in Path(f"/proc/{each}/status").read_text().splitlines():
                 if line.startswith("NSpid:") and int(line.split()[-1]) == inside:
-                    return int(each)
+                    return each
     except OSError:
         pass
     return None

@@ -116,7 +116,7 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
 
 # Where a submission has no namespaces of its own: what would reach the machine's files, users and priorities.
 REFUSED_UNDER_LANDLOCK: dict[str, tuple[int | None, int | None]] = {
-    # Landlock says who may open a file, not who may change its owner, mode, times or attributes
+    # Landlock says who may open a file, not who may see or change its attributes, owner, mode or times
     "chmod": (90, None),
     "fchmod": (91, 52),
     "fchmodat": (268, 53),
@@ -135,6 +135,12 @@ REFUSED_UNDER_LANDLOCK: dict[str, tuple[int | None, int | None]] = {
     "removexattr": (197, 14),
     "lremovexattr": (198, 15),
     "fremovexattr": (199, 16),
+    "getxattr": (191, 8),
+    "lgetxattr": (192, 9),
+    "fgetxattr": (193, 10),
+    "listxattr": (194, 11),
+    "llistxattr": (195, 12),
+    "flistxattr": (196, 13),
     # nor who may wait for changes of it
     "inotify_init": (253, None),
     "inotify_init1": (294, 26),
@@ -167,7 +173,7 @@ _SOCKET, _SOCKETPAIR, _CLONE, _CLONE3, _IOCTL, _PRLIMIT = (
 )
 _NEW_NAMESPACE = 0x7E02_0080  # every CLONE_NEW… flag, CLONE_NEWTIME included
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
-_AF_UNIX, _SOCK_DGRAM = 1, 2
+_AF_UNIX, _SOCK_STREAM, _SOCK_SEQPACKET = 1, 1, 5
 
 _LOAD, _AND, _JUMP_EQUAL, _JUMP_GREATER, _JUMP_SET, _RETURN = 0x20, 0x54, 0x15, 0x25, 0x45, 0x06
 _NUMBER, _ARCHITECTURE, _ARGUMENT = 0, 4, 16
@@ -209,11 +215,12 @@ def program(whose: Literal["template", "bubblewrap", "landlock"]) -> bytes:
         _return(_ALLOW),
     ]
     if whose == "landlock":
-        # Datagrams can be sent to a name without a connection.
+        # Datagrams, which SOCK_RAW makes too, can be sent to a name without a connection.
         no_datagrams = [
             _argument(1),
             (_AND, 0, 0, 0xF),
-            (_JUMP_EQUAL, 0, 1, _SOCK_DGRAM),
+            (_JUMP_EQUAL, 2, 0, _SOCK_STREAM),
+            (_JUMP_EQUAL, 1, 0, _SOCK_SEQPACKET),
             _return(_ERRNO | errno.EPERM),
         ]
         rules.append((_SOCKETPAIR[table], [*no_datagrams, *unix_only]))

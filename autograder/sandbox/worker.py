@@ -25,6 +25,7 @@ from autograder.errors import CheckError, SandboxError, Stopped
 from autograder.report import CellRun
 from autograder.sandbox import cgroup, jail, processes, seccomp
 from autograder.sandbox.inside import wire
+from autograder.sandbox.inside.removal import empty
 from autograder.sandbox.jail import Kind
 from autograder.sandbox.outputs import Room, passive
 
@@ -93,6 +94,7 @@ class Worker:
         self.kind = kind
         self.allowed = allowed
         self.groups = None if kind == "none" else cgroup.delegated()
+        self.keepers: set[int] = set()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with tempfile.TemporaryFile() as errors, theirs:
             try:
@@ -138,14 +140,30 @@ class Worker:
         """Whether the worker's process runs."""
         return self.process.poll() is None
 
+    def end_orphans(self) -> None:
+        """End processes whose keeper has ended before them, where no kernel does so (Landlock)."""
+        for _ in range(100):
+            orphans = set(processes.children(self.process.pid)) - self.keepers
+            if not orphans:
+                return
+            for pid in set().union(*map(processes.below, orphans)):
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.01)
+
     def close(self) -> None:
         """End the worker and everything inside."""
+        if self.kind == "landlock":
+            self.keepers.clear()
+            self.end_orphans()
         self.control.close()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            empty(str(self.folder))
+            with contextlib.suppress(OSError):
+                self.folder.rmdir()
 
     def __enter__(self) -> Self:
         return self
@@ -178,6 +196,7 @@ class Session:
         self.sources: tuple[str, ...] = ()
         self.restarts = 0
         self.kind = worker.kind
+        self.worker, self.keeper = worker, 0
         allowed = " and ".join(filter(None, ["Python's standard library", ", ".join(worker.allowed)]))
         self.importable = f"This assignment allows {allowed}; nothing else can be imported."
         settings = {
@@ -205,6 +224,7 @@ class Session:
                 raise SandboxError(f"the warm worker is gone: {error}") from error
         try:
             packet, self.keeper = self._first_packet()
+            self.worker.keepers.add(self.keeper)
             started = wire.decode(packet)
         except SandboxError:
             self.close()
@@ -287,6 +307,8 @@ class Session:
                 self.control.settimeout(END_SECONDS)
                 while self.control.recv(2**16):
                     pass
+            self.worker.keepers.discard(self.keeper)
+            self.worker.end_orphans()
         self.control.close()
         if self.folder:
             shutil.rmtree(self.folder, ignore_errors=True)

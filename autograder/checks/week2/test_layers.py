@@ -62,7 +62,8 @@ def linear_case(draw: Draw, n: int, d: int, h: int) -> tuple[np.ndarray, np.ndar
 @check("linear_forward", weight=3, hint="x @ W + b: b, of shape (H,), is added to every row.")
 def test_linear_forward_of_a_batch(student: Student, reference: Reference, draw: Draw) -> None:
     """The outputs for a batch."""
-    for n, d, h in [(5, 3, 4), (2, 6, 3)]:
+    # The last is the shape that `of_the_linear_layer` looks at: whoever is wrong there alone is wrong here too.
+    for n, d, h in [(5, 3, 4), (2, 6, 3), (5, 2, 3)]:
         matches(student.linear_forward, reference.linear_forward, *linear_case(draw, n, d, h), parts=("out", None))
 
 
@@ -222,7 +223,7 @@ def of_the_rectifier(student: Student, draw: Draw) -> Halves:
 @check("relu_forward", weight=3, hint="max(x, 0) entry by entry: np.maximum, not np.max.")
 def test_relu_forward_of_a_batch(student: Student, reference: Reference, draw: Draw) -> None:
     """relu_forward keeps what is positive and gives 0 elsewhere; its input is unchanged."""
-    for n, h in [(5, 3), (1, 4)]:
+    for n, h in [(5, 3), (1, 4), (4, 3)]:
         x = rectifier_input(draw, n, h)
         matches(student.relu_forward, reference.relu_forward, x, parts=("out", None)).unchanged()
     single = rectifier_input(draw, 4, 6).astype(np.float32)
@@ -323,7 +324,8 @@ def of_the_network(student: Student, reference: Reference, draw: Draw) -> Halves
 )
 def test_mlp_loss(student: Student, reference: Reference, draw: Draw) -> None:
     """The loss of a batch."""
-    for sizes in [(7, 3, 5, 4), (2, 4, 3, 5)]:
+    # The last are the sizes that `of_the_network` looks at: whoever is wrong there alone is wrong here too.
+    for sizes in [(7, 3, 5, 4), (2, 4, 3, 5), (5, 2, 3, 2)]:
         case = network(draw, *sizes)
         loss, _ = student.mlp_loss_and_grads(*case).unpack("loss", "grads")
         agree(loss, reference.mlp_loss_and_grads(*case)[0], what="loss")

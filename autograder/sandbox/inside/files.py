@@ -5,6 +5,7 @@ They come as one descriptor that holds their bytes, one file after the other, an
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -59,7 +60,9 @@ def show(staged: int, sizes: Sizes) -> None:
 def link(sizes: Sizes, kept: str | None) -> None:
     """Link the files into the working folder, where they lie in another one that cannot be written to."""
     for name, _ in sizes if kept else ():
-        os.symlink(f"{kept}/{name}", name)  # noqa: PTH211 - pathlib is not loaded here
+        # One that is there already could not be removed, and leads to the same file.
+        with contextlib.suppress(FileExistsError):
+            os.symlink(f"{kept}/{name}", name)  # noqa: PTH211 - pathlib is not loaded here
 
 
 def write(bundle: int, sizes: Sizes, folder: str) -> None:

@@ -8,20 +8,20 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import shutil
 import socket
 import struct
 import time
-from collections.abc import Callable
 from typing import Any
 
 from . import confine, files, wire
 from .cells import Notebook
+from .removal import empty
 from .student import serve
 
 COMMAND = struct.Struct("<cii")
 LOOK_SECONDS = 0.5
 MAX_FILES = 4096
+MAX_DEPTH = 64
 
 
 def keep(control: socket.socket, settings: dict[str, Any], notebook: Notebook) -> None:
@@ -67,7 +67,8 @@ def _obey(control: socket.socket, settings: dict[str, Any], notebook: Notebook) 
                 os.close(fds[0])
                 control.send(COMMAND.pack(what, pid, 0))
             case b"K":
-                if pid > 1:
+                # A row's pid is the student's word: it may name this very process.
+                if 1 < pid != os.getpid():
                     with contextlib.suppress(OSError):
                         os.kill(pid, number)
             case b"W":
@@ -89,10 +90,13 @@ def _bury(ended: dict[int, int]) -> None:
 
 
 def _is_too_full(most: int) -> bool:
-    """Whether the working folder, which no file system of its own bounds, holds too many bytes or files."""
+    """Whether the working folder, which no file system of its own bounds, holds too many bytes, files or folders."""
     left, files, folders = most, MAX_FILES, ["."]
     while folders:
-        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
+        folder = folders.pop()
+        if folder.count("/") > MAX_DEPTH:
+            return True
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
                 files -= 1
                 left -= entry.stat(follow_symlinks=False).st_blocks * 512
@@ -107,25 +111,16 @@ def _clear(kind: str) -> None:
     """End and remove what an earlier run of the notebook has left: each run starts from nothing."""
     if kind == "landlock" or (kind == "bubblewrap" and os.getpid() == 1):
         confine.end_descendants()
-        for name in os.listdir():  # noqa: PTH208
-            _remove(name)
+        for folder in (".", "/dev/shm") if kind == "bubblewrap" else (".",):
+            empty(folder)
 
 
-def _remove(folder: str) -> None:
-    """Remove a file or folder that a submission has left, locked ones included."""
-
-    def unlock(function: Callable[..., Any], path: str, _: object) -> None:
-        with contextlib.suppress(OSError):
-            os.chmod(os.path.dirname(path), 0o700)  # noqa: PTH101, PTH120 - pathlib is not loaded here
-            if not os.path.islink(path):  # noqa: PTH114
-                os.chmod(path, 0o700)  # noqa: PTH101
-            function(path)
-
-    if os.path.isdir(folder) and not os.path.islink(folder):  # noqa: PTH112, PTH114
-        shutil.rmtree(folder, onerror=unlock)
-        return
-    with contextlib.suppress(OSError):
-        os.unlink(folder)  # noqa: PTH108
+def _open_standard_files() -> None:
+    """Open 0, 1 and 2 anew: the flags of an open file are one for all who hold it, earlier submissions too."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    os.close(null)
 
 
 def _become_student(channel: socket.socket, settings: dict[str, Any], notebook: Notebook) -> None:
@@ -137,6 +132,7 @@ def _become_student(channel: socket.socket, settings: dict[str, Any], notebook: 
                     os.close(descriptor)
         os.setsid()
         confine.die_with_parent()
+        _open_standard_files()
         confine.limit(settings)
         if settings["kind"] == "landlock":
             confine.landlock(None)

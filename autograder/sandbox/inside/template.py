@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from typing import Any
 
 from . import confine, files, same, wire
@@ -36,6 +37,8 @@ def main(control_fd: int, kind: str) -> None:
         confine.become(1000, 1000)
     elif kind == "landlock":
         of_worker |= ast.literal_eval(sys.argv[1])
+        # Where a keeper ends before its submission does, the submission's processes are this one's, and can be found.
+        confine.adopt_orphans()
         confine.become(of_worker["uid"], of_worker["uid"], reading=of_worker["reading"])
     notebook = Notebook()
     notebook.warm()
@@ -90,7 +93,7 @@ def _enter(control: socket.socket, bundle: int, settings: dict[str, Any], notebo
                 # It outlives the worker that is killed: what a submission has started is for it to end.
                 os.setsid()
                 confine.adopt_orphans()
-                folder = f"{settings['scratch']}/{os.getpid()}"
+                folder = f"{settings['scratch']}/{os.getpid()}-{time.monotonic_ns()}"
                 settings["kept"] = f"{folder}-files"
                 os.mkdir(settings["kept"], 0o755)  # noqa: PTH102 - pathlib is not loaded here
                 files.write(bundle, settings["files"], settings["kept"])
