@@ -2,9 +2,9 @@
 
     python benchmarks/sandbox_cost.py
 
-times, for each kind of sandbox: starting a warm worker; a session with one cell and one call in a row, from its start to
-the end of its last process (median of 40); and the attempts that each run of `autograder grade` makes before its first
-submission.
+times, for each kind of sandbox: starting a warm worker; a session with one cell and one call in a row, from its start
+to the end of its last process (median of 40); and the attempts that each run of `autograder grade` makes before its
+first submission.
 """
 
 from __future__ import annotations
