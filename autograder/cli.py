@@ -154,9 +154,17 @@ def audit(
     from autograder.audit.record import write_record
     from autograder.fleet import cores
 
-    _, chosen = _open(course, assignment)
+    opened, chosen = _open(course, assignment)
     with _progress(quiet=as_json) as (started, advance):
-        found = try_out(chosen, rows=row or (), limit=limit, jobs=jobs or cores(), started=started, advance=advance)
+        found = try_out(
+            chosen,
+            rows=row or (),
+            limit=limit,
+            jobs=jobs or cores(),
+            sandbox=opened.sandbox,
+            started=started,
+            advance=advance,
+        )
     if output is not None:
         try:
             output.write_text(audit_page(found), encoding="utf-8")

@@ -12,6 +12,7 @@ import numpy as np
 from autograder.answers import Calls
 from autograder.course import Assignment
 from autograder.errors import CheckError
+from autograder.extras import files_beside
 from autograder.report import RowResult
 from autograder.sandbox.worker import Kind, Worker
 from autograder.suite import Suite
@@ -56,7 +57,8 @@ def observe(cells: Sequence[str], assignment: Assignment, sandbox: Kind) -> Obse
     watched = _Watched()
     rows, called = {}, {}
     with Suite(assignment) as suite, Worker(sandbox, assignment.allowed_imports) as worker:
-        with worker.session(assignment.limits) as session:
+        files = files_beside(assignment.master.parent, assignment).contents
+        with worker.session(assignment.limits, assignment.seed, files=files) as session:
             session.run(cells)
             for row in assignment.rows:
                 watched.functions = set()
