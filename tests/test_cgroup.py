@@ -25,7 +25,8 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 script=$(cat {script})
 mount -t proc proc /proc
 mount -t sysfs sys /sys
-mount -t tmpfs tmp /tmp
+# Not on /tmp: this repository may lie there.
+mount -t tmpfs tmp /mnt && export TMPDIR=/mnt
 mkdir -p /dev/shm && mount -t tmpfs shm /dev/shm
 mount -t cgroup2 none /sys/fs/cgroup
 echo +memory +pids > /sys/fs/cgroup/cgroup.subtree_control
