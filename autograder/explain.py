@@ -23,6 +23,7 @@ from autograder.provenance import digest_of, provenance
 from autograder.recording import MAX_PRINTED, Attempt, Call, Checked, RecordingSuite
 from autograder.report import CheckResult, RowResult
 from autograder.sandbox.inside.wire import Opaque, Ref
+from autograder.sandbox.probe import held
 from autograder.sandbox.worker import Kind, Worker
 from autograder.submission import Submission, code_cells, submission_of
 
@@ -117,7 +118,7 @@ def explain(
         upto = replace(assignment, rows=assignment.rows[: position + 1])
         with (
             RecordingSuite(assignment, row.name) as suite,
-            Worker(sandbox, assignment.allowed_imports) as worker,
+            held(Worker(sandbox, assignment.allowed_imports)) as worker,
             worker.session(assignment.limits, assignment.seed, files=submission.files, kept=MAX_PRINTED) as session,
         ):
             suite.draw_for(student)

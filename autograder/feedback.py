@@ -137,6 +137,7 @@ def said_of_all(report: Report) -> CheckResult | None:
     said = {(check.title, check.reason) for row in report.rows for check in row.checks}
     checks = [check for row in report.rows for check in row.checks]
     alike = len(said) == 1 and len(checks) == len(report.rows) > 1 and checks[0].outcome == "failed"
+    alike = alike and checks[0].shown
     return checks[0] if alike else None
 
 

@@ -129,6 +129,7 @@ class SeenGrades(GetGrades):  # type: ignore[misc]
             if meta.get("grade_id") in standing.scores and "score" in meta:
                 meta["score"] = standing.scores[meta["grade_id"]] or 0.0
         resources["nbgrader"]["score"] = standing.score
+        resources["nbgrader"]["late_penalty"] = standing.late_penalty
         return nb, resources
 
 

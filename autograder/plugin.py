@@ -124,13 +124,14 @@ def _submission_calls(
     notebook: Path, course: Course, assignment: Assignment, config: pytest.Config
 ) -> Callable[[str], AbstractContextManager[Calls]]:
     """Runs the notebook once; each check then gets a fork of the state after it."""
+    from autograder.sandbox.probe import held
     from autograder.sandbox.worker import Worker
     from autograder.submission import code_cells, read_submission
 
     submission = read_submission(notebook, assignment)
     if submission.unreadable:
         raise pytest.UsageError(submission.unreadable)
-    worker = Worker(course.sandbox, assignment.allowed_imports)
+    worker = held(Worker(course.sandbox, assignment.allowed_imports))
     session = worker.session(assignment.limits, assignment.seed, files=submission.files)
     config.add_cleanup(worker.close)
     config.add_cleanup(session.close)

@@ -16,7 +16,22 @@ _COMMON = re.compile(
 
 
 def told(verdicts: Sequence[Verdict], undefined: Callable[[str], str]) -> tuple[CheckResult, ...]:
-    """The results of a row's checks as the student reads them.
+    """The results of a row's checks as the student reads them: ``_told`` for those that are seen at the same time.
+
+    What a check that is not seen yet has told must neither shorten nor lengthen what another tells.
+    """
+    groups: dict[str | None, list[int]] = {}
+    for place, verdict in enumerate(verdicts):
+        groups.setdefault(verdict.result.visibility, []).append(place)
+    results = [verdict.result for verdict in verdicts]
+    for places in groups.values():
+        for place, result in zip(places, _told([verdicts[each] for each in places], undefined), strict=True):
+            results[place] = result
+    return tuple(results)
+
+
+def _told(verdicts: Sequence[Verdict], undefined: Callable[[str], str]) -> tuple[CheckResult, ...]:
+    """The results of checks, with one cause told once.
 
     A cause that an earlier check has told is named shortly, and without the hint: what a check is about is not what
     makes it fail then. Where a function works in none of the checks that call it, the first hint is left out too,

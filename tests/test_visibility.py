@@ -240,3 +240,17 @@ def test_a_reason_why_nothing_could_be_read_is_always_told(tmp_path: Path) -> No
     with Grader() as grader:
         report = grader.grade(read_submission(path, warmup, student="ada"), warmup)
     assert students_view(report, warmup, now=None) == report
+
+
+def test_what_a_hidden_check_has_told_shortens_no_other():
+    from autograder.reasons import told
+    from autograder.report import CheckResult
+    from autograder.suite import Verdict
+
+    def failed(name: str, visibility: str | None) -> Verdict:
+        result = CheckResult(name, f"{name}.", 1.0, "failed", "`f` raised ValueError.", "A hint.", "", visibility)
+        return Verdict(result, "raised", "f", frozenset({"f"}))
+
+    alone = told([failed("seen", None)], lambda _: "")
+    both = told([failed("secret", "hidden"), failed("seen", None)], lambda _: "")
+    assert both[1] == alone[0]

@@ -14,6 +14,7 @@ from autograder.course import Assignment
 from autograder.errors import CheckError
 from autograder.extras import files_beside
 from autograder.report import RowResult
+from autograder.sandbox.probe import held
 from autograder.sandbox.worker import Kind, Worker
 from autograder.suite import Suite
 
@@ -56,7 +57,7 @@ def observe(cells: Sequence[str], assignment: Assignment, sandbox: Kind) -> Obse
     """
     watched = _Watched()
     rows, called = {}, {}
-    with Suite(assignment) as suite, Worker(sandbox, assignment.allowed_imports) as worker:
+    with Suite(assignment) as suite, held(Worker(sandbox, assignment.allowed_imports)) as worker:
         files = files_beside(assignment.master.parent, assignment).contents
         with worker.session(assignment.limits, assignment.seed, files=files) as session:
             session.run(cells)

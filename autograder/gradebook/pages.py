@@ -134,9 +134,13 @@ def seen_now(
 def as_seen(standing: Standing, seen: Report) -> Standing:
     """The standing with no more points for a row than its student may know of."""
     least = {row.test_id: row.least for row in seen.rows if row.withheld}
-    scores = standing.scores | {name: points for name, points in least.items() if standing.scores.get(name) is not None}
+    # A person may have given less than that; and a penalty that is capped by the true score would tell it.
+    scores = {
+        name: score if score is None else min(score, least.get(name, score)) for name, score in standing.scores.items()
+    }
     raw = math.fsum(score or 0.0 for score in scores.values())
-    return replace(standing, scores=scores, raw_score=raw, score=max(0.0, raw - standing.late_penalty))
+    penalty = min(standing.late_penalty, raw) if least else standing.late_penalty
+    return replace(standing, scores=scores, raw_score=raw, score=max(0.0, raw - penalty), late_penalty=penalty)
 
 
 def _comments(gradebook: Gradebook, assignment: Assignment, student: str) -> dict[str, str | None]:
