@@ -19,14 +19,18 @@ _DECIDES_NOTHING = frozenset(
         "cli.py",
         "demo.py",
         "doctor.py",
+        "explain.py",
         "export.py",
         "feedback.py",
         "fleet.py",
         "gradebook",
         "nbgrader_plugins.py",
+        "recording.py",
         "release.py",
+        "reproduce.py",
         "run.py",
         "templates",
+        "visibility.py",
     }
 )
 """Parts of the package that come after a grade or before it; the checks belong to the course's own digest."""
