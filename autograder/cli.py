@@ -165,11 +165,6 @@ def audit(
             started=started,
             advance=advance,
         )
-    if output is not None:
-        try:
-            output.write_text(audit_page(found), encoding="utf-8")
-        except OSError as error:
-            raise AutograderError(f"{output} could not be written: {error.strerror}") from error
     if found.whole:
         sums = total(row_counts(found))
         write_record(chosen, {"mutants": sums.made, "equivalent": sums.equivalent}, passed=found.passed)
@@ -177,7 +172,12 @@ def audit(
         print(json.dumps(audit_tree(found), indent=1))
     else:
         _print_audit(found)
-        if output is not None:
+    if output is not None:
+        try:
+            output.write_text(audit_page(found), encoding="utf-8")
+        except OSError as error:
+            raise AutograderError(f"{output} could not be written: {error.strerror}") from error
+        if not as_json:
             _print(f"The page is {_near(output)}.")
     if not found.passed:
         raise typer.Exit(OURS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import inspect
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from autograder.explain import FOR_INSTRUCTORS, Explanation, comparisons
 from autograder.recording import Call, Checked
+from autograder.sandbox.inside import calls, same
 from autograder.sandbox.inside.wire import Opaque, Ref
 from autograder.submission import code_cells
 
@@ -20,6 +22,7 @@ MAX_LITERAL = 64
 _BEGINNING = '''\
 import base64
 import contextlib
+import functools
 import io
 import itertools
 import linecache
@@ -27,6 +30,8 @@ import os
 import random
 import sys
 import traceback
+from collections.abc import Callable
+from typing import Any
 from unittest.mock import MagicMock
 
 import numpy as np
@@ -63,12 +68,12 @@ def stand_in(name):
     """Answers as a correct one did."""
 
     def function(*arguments, **keywords):
-        generators = [each for each in (*arguments, *keywords.values()) if isinstance(each, np.random.Generator)]
+        generators = [each for each in (*arguments, *keywords.values()) if _is_random(each)]
         asked, answer = waiting.pop(0) if waiting else (name, ("failed", "it was not asked for this often"))
         if asked != name or answer[0] != "answer":
             raise ValueError(answer[1])
         for generator, state in zip(generators, answer[2]):
-            generator.bit_generator.state = state
+            _put_state(generator, state)
         return iter(answer[1]) if answer[3] else answer[1]
 
     names[name] = function
@@ -109,6 +114,8 @@ def compare(label, actual, expected, allowed):
         print(f"    {list(at)}: {values}, error {error[at]:.3g}, allowed {allowed[at]:.3g}")
 '''
 
+_AS_INSIDE = (calls._is_random, calls._put_state, same.fill_empty_arrays, same._filled)
+
 _END = """
 print(f"\\n{wrong} comparisons are wrong.")
 """
@@ -131,6 +138,11 @@ def script(explanation: Explanation) -> str:
         '"""',
         "",
         _BEGINNING,
+        "# As in the grader: what draws random numbers, and memory that is never written to",
+        "",
+        *(inspect.getsource(function) for function in _AS_INSIDE),
+        "",
+        "fill_empty_arrays()",
         f"random.seed({seed})",
         f"np.random.seed({[seed & 0xFFFF_FFFF, seed >> 32]})",
         "",
