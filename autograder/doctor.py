@@ -7,7 +7,7 @@ import platform
 import sqlite3
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from autograder import __version__
@@ -39,27 +39,33 @@ def examine(folder: Path | None) -> Iterator[Finding]:
         f"{name} {importlib.metadata.version(name)}" for name in ("numpy", "scipy", "nbgrader", "pytest")
     )
     yield Finding(f"autograder {__version__}, Python {platform.python_version()} at {sys.prefix}, {versions}")
-    yield from _sandboxes()
+    course, mistake = None, ""
     try:
         course = load_course(folder or find_course(Path.cwd()))
     except ConfigError as error:
-        yield Finding(str(error), well=False)
+        mistake = str(error)
+    yield from _sandboxes(course.sandbox if course else "bubblewrap")
+    if course is None:
+        yield Finding(mistake, well=False)
         return
     yield Finding(f"course {course.name!r} in {course.root}, times in {course.timezone.key}")
     yield from _assignments(course)
     yield _gradebook(course)
 
 
-def _sandboxes() -> Iterator[Finding]:
-    """Each kind of sandbox, tried for real. One that holds is enough; the second is for machines without the first."""
-    bubblewrap = jail.find_bubblewrap()
-    yield Finding(f"bubblewrap at {bubblewrap}" if bubblewrap else "no bubblewrap", well=bubblewrap is not None)
-    first = _sandbox("bubblewrap")
-    yield first
-    second = _sandbox("landlock")
-    yield replace(second, well=second.well or first.well)
-    if second.well and not first.well:
-        yield Finding("grade with `--sandbox landlock` on this machine, or let it have user namespaces")
+def _sandboxes(chosen: Kind) -> Iterator[Finding]:
+    """The sandbox that the course chose, tried for real; where it does not hold, whether the other one would."""
+    if chosen == "bubblewrap":
+        found = jail.find_bubblewrap()
+        yield Finding(f"bubblewrap at {found}" if found else "no bubblewrap", well=found is not None)
+    finding = _sandbox(chosen)
+    yield finding
+    other: Kind = "landlock" if chosen == "bubblewrap" else "bubblewrap"
+    if not finding.well and (instead := _sandbox(other)).well:
+        yield instead
+        yield Finding(
+            f"grade with it on this machine: `sandbox: {other}` in gradebook_config.yaml, or `--sandbox {other}`"
+        )
 
 
 def _sandbox(kind: Kind) -> Finding:

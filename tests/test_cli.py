@@ -445,6 +445,16 @@ def test_doctor_says_what_the_sandbox_blocks_and_what_the_course_holds(run):
     assert "warmup: 12 points in 2 rows" in out
 
 
+def test_doctor_judges_by_the_sandbox_that_the_course_chose(run, course_root, monkeypatch):
+    monkeypatch.setattr("autograder.sandbox.jail.find_bubblewrap", lambda: None)
+    status, out, _ = run("doctor")
+    assert status == 1
+    assert "`sandbox: landlock` in gradebook_config.yaml" in out
+    config = course_root / "gradebook_config.yaml"
+    config.write_text(config.read_text().replace("name: tiny", "name: tiny\nsandbox: landlock"))
+    assert run("doctor")[0] == 0
+
+
 def test_doctor_finds_a_broken_course(run, course_root):
     change_checks(course_root, '@check("centre"', '@check("center"')
     status, out, _ = run("doctor")

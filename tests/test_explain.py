@@ -24,6 +24,10 @@ from tests.courses import solved, submit
 sandbox = pytest.mark.sandbox
 
 OFF = "def scale(x, factor):\n    print('scaling', x.shape)\n    out = x * factor\n    out[2] += 1\n    return out"
+EMPTY = (
+    "import numpy as np\ndef scale(x, factor):\n    out = np.empty(x.shape)\n    out[1:] = x[1:] * factor\n"
+    "    return out"
+)
 RAISES = "def scale(x, factor):\n    print('just before')\n    return x[99]"
 CENTRE_OFF = "def centre(x):\n    return scale(x, 1.0) - x.mean() + 1"
 
@@ -109,6 +113,7 @@ def test_it_says_where_the_result_is_other_than_stored(course_root: Path) -> Non
     [
         (OFF, "", "scale", ["scaling (5,)", "1 of 5 entries are wrong", "[2]", "1 comparisons are wrong."]),
         ("", "", "scale", ["0 of 5 entries are wrong", "0 comparisons are wrong."]),
+        (EMPTY, "", "scale", ["1 of 5 entries are wrong"]),
         (RAISES, "", "scale", ["just before", "IndexError: index 99", "return x[99]"]),
         (OFF, "", "centre", ["centre(...) gave", "0 of 5 entries are wrong", "0 comparisons are wrong."]),
         (OFF, CENTRE_OFF, "centre", ["5 of 5 entries are wrong", "1 comparisons are wrong."]),
