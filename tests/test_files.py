@@ -191,6 +191,13 @@ def worker():
         yield worker
 
 
+@pytest.fixture(scope="module", params=["bubblewrap", "landlock"])
+def either(request):
+    """A worker of each kind of sandbox."""
+    with Worker(request.param, ("numpy",)) as worker:
+        yield worker
+
+
 LIMITS = Limits(cell_seconds=5, call_seconds=5, submission_seconds=60, memory_mb=256, file_mb=8)
 GIVEN = {"data.csv": b"1,2\n3,4\n", "helpers.py": b"answer = 42\n", "empty.bin": b""}
 
@@ -233,7 +240,7 @@ def printed(session, *sources: str) -> str:
 
 
 @pytest.mark.sandbox
-@pytest.mark.parametrize("kind", ["bubblewrap", "none"])
+@pytest.mark.parametrize("kind", ["bubblewrap", "landlock", "none"])
 def test_the_notebook_reads_the_files_in_its_working_folder(kind):
     source = "import helpers, os, sys\nprint(sorted(os.listdir()), open('data.csv').read(), helpers.answer)"
     with Worker(kind, ("numpy",)) as worker, worker.session(LIMITS, files=GIVEN) as session:
@@ -247,25 +254,38 @@ def test_no_submission_can_change_the_files(worker):
 
 
 @pytest.mark.sandbox
-def test_files_are_what_they_were_after_a_cell_that_ends_python(worker):
-    with worker.session(LIMITS, files=GIVEN) as session:
+def test_under_landlock_a_submission_can_change_its_own_links_and_not_the_files():
+    """Where each file is a link in the working folder, what can be changed is that link: the bytes stay."""
+    write = "\n".join(
+        f"try: {change}\nexcept OSError as error: print(type(error).__name__)"
+        for change in ("open('data.csv', 'w')", "open('data.csv', 'r+b')", "os.truncate('data.csv', 0)")
+    )
+    place = "import os\nplace = os.path.realpath('data.csv')\n"
+    remove = "try: os.unlink(place)\nexcept OSError as error: print(type(error).__name__)\nprint(open(place).read())"
+    with Worker("landlock", ("numpy",)) as worker, worker.session(LIMITS, files=GIVEN) as session:
+        assert printed(session, f"{place}{write}\n{remove}") == f"{'PermissionError' + chr(10)}" * 4 + "1,2\n3,4\n\n"
+
+
+@pytest.mark.sandbox
+def test_files_are_what_they_were_after_a_cell_that_ends_python(either):
+    with either.session(LIMITS, files=GIVEN) as session:
         end = "import os\ntry: os.remove('data.csv')\nexcept OSError: pass\nos._exit(0)"
         assert printed(session, end, "print(open('data.csv').read())") == "1,2\n3,4\n\n"
 
 
 @pytest.mark.sandbox
-def test_a_row_reads_the_files_too(worker):
-    with worker.session(LIMITS, files=GIVEN) as session:
+def test_a_row_reads_the_files_too(either):
+    with either.session(LIMITS, files=GIVEN) as session:
         session.run(["def f():\n    import helpers\n    return open('data.csv').read() + str(helpers.answer)"])
         with session.row() as row:
             assert row.exchange(("call", "f", (), {}), "f")[2] == "1,2\n3,4\n42"
 
 
 @pytest.mark.sandbox
-def test_nothing_in_the_working_folder_shadows_a_library(worker):
+def test_nothing_in_the_working_folder_shadows_a_library(either):
     plant = "for name in ('numpy', 'statistics', 'json'): open(f'{name}.py', 'w').write('planted = True')"
     look = "import statistics, json, numpy\nprint([hasattr(m, 'planted') for m in (statistics, json, numpy)])"
-    with worker.session(LIMITS, files=GIVEN) as session:
+    with either.session(LIMITS, files=GIVEN) as session:
         assert printed(session, plant, look) == "[False, False, False]\n"
 
 
@@ -285,9 +305,9 @@ def test_one_submissions_files_are_not_there_for_the_next(worker):
 
 
 @pytest.mark.sandbox
-def test_large_files_and_many_cross_whole(worker):
+def test_large_files_and_many_cross_whole(either):
     files = {f"f{number}.bin": bytes([number]) * 70_000 for number in range(100)} | {"large.bin": os.urandom(2**22)}
-    with worker.session(LIMITS, files=files) as session:
+    with either.session(LIMITS, files=files) as session:
         source = "import os\nprint(sum(os.path.getsize(f) for f in os.listdir()), open('f99.bin', 'rb').read()[-1])"
         assert printed(session, source) == f"{sum(map(len, files.values()))} 99\n"
 
