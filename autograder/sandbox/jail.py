@@ -192,7 +192,8 @@ def _readable() -> Iterator[tuple[str, Path]]:
 
 def _environment(folder: str) -> dict[str, str]:
     """The environment of a worker whose submissions have no /tmp of their own."""
-    return ENVIRONMENT | {"HOME": folder, "IPYTHONDIR": f"{folder}/ipython", "MPLCONFIGDIR": f"{folder}/matplotlib"}
+    ours = {"HOME": folder, "TMPDIR": folder}
+    return ENVIRONMENT | ours | {"IPYTHONDIR": f"{folder}/ipython", "MPLCONFIGDIR": f"{folder}/matplotlib"}
 
 
 def _popen(command: list[str], environment: dict[str, str], errors: int, fds: list[int]) -> subprocess.Popen[bytes]:

@@ -47,6 +47,7 @@ class Outcome:
 
     Attributes:
         root: The course.
+        kind: What kept the submissions.
         results: What ``grade --json`` printed, by student.
         points: What the gradebook holds, by student; nothing for those without a grade.
         printed: What the commands printed on the terminal.
@@ -56,6 +57,7 @@ class Outcome:
     """
 
     root: Path
+    kind: str
     results: dict[str, Any]
     points: dict[str, float]
     printed: str
@@ -64,9 +66,24 @@ class Outcome:
     held: list[str]
 
 
-def course_of(root: Path) -> Path:
-    """The tiny course with short limits, and a word in everything that is hidden."""
-    make_course(root, config=re.sub(r"(?<=limits: ).*", LIMITS, CONFIG))
+STUDENTS = range(STUDENT_UID, STUDENT_UID + 2**20 + 1)
+"""Users that submissions are where root grades: one in bubblewrap, one for each process that grades under Landlock."""
+
+UNDER_LANDLOCK = {
+    # Landlock keeps what is in files, not that they are there (docs/security.md, "Two kinds of sandbox"). These two
+    # take what they see for a success and tell it by the points of their own functions.
+    "reads-the-course": 4.0,
+    "reaches-proc-and-sys": 0.0,
+    # There is no /tmp for its honest part to write to.
+    "keeps-the-reference's-answers": 0.0,
+}
+"""What attacks earn where it is other than in bubblewrap."""
+
+
+def course_of(root: Path, kind: str) -> Path:
+    """The tiny course with short limits, a kind of sandbox, and a word in everything that is hidden."""
+    config = re.sub(r"(?<=limits: ).*", LIMITS, CONFIG)
+    make_course(root, config=config.replace("name: tiny", f"name: tiny\nsandbox: {kind}"))
     (root / "autograder/checks/warmup/test_warmup.py").write_text(f"{CHECKS}\nWORD = {HIDDEN!r}\n")
     (root / "solutions/warmup/__init__.py").write_text(f"{REFERENCE}\nWORD = {HIDDEN!r}\n")
     master = root / "source/warmup/warmup.ipynb"
@@ -83,9 +100,9 @@ def honest() -> list[str]:
     return [f"s{number:03}-zz-honest" for number in range(0, len(ATTACKS), HONEST_EACH)]
 
 
-@pytest.fixture(scope="session")
-def outcome(tmp_path_factory):
-    root = course_of(tmp_path_factory.mktemp("course"))
+@pytest.fixture(scope="session", params=["bubblewrap", "landlock"])
+def outcome(request, tmp_path_factory):
+    root = course_of(tmp_path_factory.mktemp("course"), request.param)
     for attack in ATTACKS:
         hand_in(attack, root, name_of(attack))
     for student in honest():
@@ -98,7 +115,7 @@ def outcome(tmp_path_factory):
         table = command(root, scratch, "export", "warmup", answers=(0,))
     results = {result["student"]: result for result in json.loads(graded)}
     held = [path.name for path in scratch.iterdir()]
-    return Outcome(root, results, points(root), again + pages + table, changed, left, held)
+    return Outcome(root, request.param, results, points(root), again + pages + table, changed, left, held)
 
 
 def command(root: Path, scratch: Path, *arguments: str, answers: tuple[int, ...]) -> str:
@@ -142,7 +159,7 @@ def snapshot(root: Path) -> dict[str, str]:
     for folder in (Path("/tmp"), Path("/dev/shm"), Path("/var/tmp"), Path.home(), Path("/"), Path("/run")):
         for path in folder.iterdir() if folder.is_dir() else ():
             try:
-                if path.name in names or path.lstat().st_uid == STUDENT_UID or path.name.startswith("hostile"):
+                if path.name in names or path.lstat().st_uid in STUDENTS or path.name.startswith("hostile"):
                     found[str(path)] = "left behind"
             except OSError:
                 continue
@@ -218,10 +235,12 @@ def test_the_effect_does_not_happen(outcome, attack):
         return
     assert result["status"] == "graded", result["why"]
     assert result["report"]["score"] == outcome.points[student]
+    assert result["report"]["sandbox"] == outcome.kind
+    earned = UNDER_LANDLOCK.get(attack.name, attack.earned) if outcome.kind == "landlock" else attack.earned
     if attack.harms_itself:
-        assert outcome.points[student] <= attack.earned
+        assert outcome.points[student] <= earned
     else:
-        assert outcome.points[student] == attack.earned, reasons(result)
+        assert outcome.points[student] == earned, reasons(result)
     assert result["report"]["seconds"] < MOST_SECONDS
     told = json.dumps(result)
     page = (outcome.root / "feedback" / student / "warmup/warmup.html").read_text(encoding="utf-8")
@@ -296,7 +315,7 @@ def test_there_are_enough_attacks():
 
 def test_the_watch_sees_what_it_looks_for(tmp_path):
     """A file of the course that changes, a new one, and a process that is left."""
-    root = course_of(tmp_path / "course")
+    root = course_of(tmp_path / "course", "bubblewrap")
     sleep = shutil.which("sleep")
     leaves = f"import subprocess as s; print(s.Popen([{sleep!r}, '60'], stdout=s.DEVNULL, stderr=s.DEVNULL).pid)"
     with watched(root) as (changed, left):
