@@ -690,8 +690,8 @@ def _print_audit(found: Audit) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from autograder.audit.equivalents import FILE
     from autograder.audit.page import diff, findings, row_counts, total
+    from autograder.course import EQUIVALENT
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("row", no_wrap=True)
@@ -716,7 +716,7 @@ def _print_audit(found: Audit) -> None:
         console.print(Text(f"\n✗ a right answer lost points: {answer.alternate.name}", style="red"), soft_wrap=True)
         for name, reason in answer.lost:
             console.print(Text(f"  {name}: {reason}"), soft_wrap=True)
-    listed = _near(found.assignment.solutions / FILE)
+    listed = _near(found.assignment.solutions / EQUIVALENT)
     for entry in found.stale:
         _print(f"{listed}: no mutant of {entry.function} is like this any more: {entry.line} → {entry.becomes}")
     _print(f"\n{len(found.right) - len(lost)} of {len(found.right)} right answers have full marks.")

@@ -46,6 +46,9 @@ __all__ = [
 
 CONFIG_NAME = "gradebook_config.yaml"
 
+EQUIVALENT = "equivalent.yaml"
+"""Beside the reference: the mutants that are right all the same. It says something of the audit, and of no grade."""
+
 
 @dataclass(frozen=True)
 class Assignment:
@@ -213,7 +216,7 @@ def assignment_digest(assignment: Assignment) -> str:
 
     The name (inputs are drawn from it), seed, inputs, limits, allowed imports and names of files; the bytes of the
     master, the release and the files that the course gives; the relative names and bytes of all files of the checks and
-    the solutions. Caches and hidden files count for nothing.
+    the solutions. Caches and hidden files count for nothing, and neither does what the audit alone reads.
     """
     digest = hashlib.sha256()
 
@@ -239,7 +242,8 @@ def assignment_digest(assignment: Assignment) -> str:
             add(f"files/{given}", path.read_bytes())
     for label, folder in (("checks", assignment.checks), ("solutions", assignment.solutions)):
         for name, path in sorted((path.relative_to(folder), path) for path in _decisive_files(folder)):
-            add(f"{label}/{name.as_posix()}", path.read_bytes())
+            if path != assignment.solutions / EQUIVALENT:
+                add(f"{label}/{name.as_posix()}", path.read_bytes())
     return digest.hexdigest()
 
 

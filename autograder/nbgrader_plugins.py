@@ -119,7 +119,7 @@ class SeenGrades(GetGrades):  # type: ignore[misc]
         """
         names = resources["nbgrader"]
         course, assignment = _course_of(self.parent.parent.coursedir, names["assignment"])
-        with open_gradebook(course) as gradebook:
+        with only_run(course), open_gradebook(course) as gradebook:
             seen = seen_now(gradebook, course, assignment, names["student"], datetime.now(UTC))
             (standing,) = standings(gradebook, assignment, student=names["student"])
         nb, resources = super().preprocess(nbformat.from_dict(told_anew(nb, seen, assignment)), resources)

@@ -24,6 +24,7 @@ _DECIDES_NOTHING = frozenset(
         "feedback.py",
         "fleet.py",
         "gradebook",
+        "mistakes.py",
         "nbgrader_plugins.py",
         "recording.py",
         "release.py",

@@ -22,7 +22,7 @@ from autograder.audit.page import audit_page, audit_tree
 from autograder.audit.record import unaudited, write_record
 from autograder.audit.solved import numpy_name, parsed, reached, solved_cells
 from autograder.audit.stock import stock_mutants
-from autograder.course import Assignment, load_course
+from autograder.course import Assignment, assignment_digest, load_course
 from autograder.errors import CheckError, ConfigError
 from autograder.fleet import cores
 from tests.courses import CENTRE, CHECKS, SCALE, cell, make_course, notebook, solved
@@ -472,6 +472,14 @@ def test_an_audit_holds_until_the_assignment_changes(warmup: Assignment) -> None
 def test_an_audit_that_found_something_does_not_count(warmup: Assignment) -> None:
     write_record(warmup, {}, passed=False)
     assert unaudited(warmup).startswith("the audit of warmup found something")
+
+
+def test_listing_an_equivalent_mutant_asks_for_another_audit_and_for_no_other_grade(warmup: Assignment) -> None:
+    write_record(warmup, {}, passed=True)
+    before = assignment_digest(warmup)
+    (warmup.solutions / "equivalent.yaml").write_text("[]\n")
+    assert assignment_digest(warmup) == before
+    assert "has changed since" in unaudited(warmup)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"digest": 1}'])

@@ -14,9 +14,10 @@ import pytest
 
 from autograder.audit.record import unaudited
 from autograder.course import Assignment, Course, load_course
-from autograder.demo import Mistake, make_course, stock_mistakes
+from autograder.demo import make_course
 from autograder.errors import AutograderError, ConfigError
 from autograder.grader import Grader
+from autograder.mistakes import Mistake, stock_mistakes
 from autograder.submission import find_notebook, read_submission, submissions
 from tests.courses import make_course as make_warmup_course
 

@@ -14,9 +14,9 @@ import pytest
 from autograder import cli, reference
 from autograder.answers import Loopback
 from autograder.course import Assignment, assignment_digest, load_course
-from autograder.demo import Mistake, stock_mistakes
 from autograder.errors import ConfigError, ReleaseError
 from autograder.grader import Grader
+from autograder.mistakes import Mistake, stock_mistakes
 from autograder.release import release
 from autograder.report import Report
 from autograder.submission import read_submission

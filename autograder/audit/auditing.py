@@ -19,8 +19,8 @@ from autograder.audit.running import Lost, Version, graded
 from autograder.audit.solved import Cell, numpy_name, parsed, reached, solved_cells, uses
 from autograder.audit.stock import parameter_forms, stock_mutants
 from autograder.course import Assignment, Row
-from autograder.demo import stock_mistakes
 from autograder.errors import ConfigError
+from autograder.mistakes import stock_mistakes
 from autograder.report import CheckResult
 from autograder.sandbox.worker import Kind
 

@@ -12,10 +12,9 @@ from typing import Any
 
 import yaml
 
-from autograder.course import Assignment
+from autograder.course import EQUIVALENT, Assignment
 from autograder.errors import ConfigError
 
-FILE = "equivalent.yaml"
 _KEYS = {"function", "line", "becomes", "reason"}
 
 
@@ -42,7 +41,7 @@ def read_equivalents(assignment: Assignment) -> tuple[Equivalent, ...]:
     Raises:
         ConfigError: The list has a mistake.
     """
-    path = assignment.solutions / FILE
+    path = assignment.solutions / EQUIVALENT
     if not path.is_file():
         return ()
     try:

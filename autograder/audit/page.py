@@ -212,9 +212,6 @@ def _found(audit: Audit) -> str:
     return "<h2>To look at</h2>" + "\n".join(_finding(each) for each in found)
 
 
-_STATUS = {"survived": "survived: its row lost no points", "errored": "a check could not give a verdict"}
-
-
 def _finding(each: Tried) -> str:
     mutant = each.mutant
     said = {"survived": "survived: it lost no points", "errored": "a check could not give a verdict"}.get(

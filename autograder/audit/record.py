@@ -6,19 +6,23 @@ it. The file is a hidden one, so it is no part of what decides a grade.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
 
-from autograder.course import Assignment, assignment_digest
+from autograder.course import EQUIVALENT, Assignment, assignment_digest
 from autograder.errors import AutograderError
 
 FILE = ".audit.json"
 
 
 def audited_digest(assignment: Assignment) -> str:
-    """SHA-256, in hex, of what an audit says something of: all that decides a grade but the release."""
-    return assignment_digest(replace(assignment, release=assignment.solutions / "no release"))
+    """SHA-256, in hex, of what an audit depends on: what decides a grade, but the release, and equivalent mutants."""
+    decides = assignment_digest(replace(assignment, release=assignment.solutions / "no release"))
+    equivalent = assignment.solutions / EQUIVALENT
+    listed = equivalent.read_bytes() if equivalent.is_file() else b""
+    return hashlib.sha256(decides.encode() + listed).hexdigest()
 
 
 def write_record(assignment: Assignment, counts: dict[str, int], *, passed: bool) -> Path:

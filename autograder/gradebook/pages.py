@@ -53,11 +53,6 @@ def write_feedback(
             f"{source}: {student} has no graded submission of {assignment.name}. "
             f"Run autograder grade {assignment.name} --student {student}."
         )
-    if graded_digest(gradebook, course, student, assignment) is None:
-        raise GradebookError(
-            f"{source.parent}: the result there is damaged, or of another run than the scores in the gradebook, as "
-            f"after a run that was stopped. Run autograder grade {assignment.name} --student {student}."
-        )
     seen = seen_now(gradebook, course, assignment, student, now)
     comments = _comments(gradebook, assignment, student)
     standing = as_seen(standing, seen)
@@ -110,6 +105,12 @@ def seen_now(
     """
     from sqlalchemy import select
 
+    folder = course.root / "autograded" / student / assignment.name
+    if graded_digest(gradebook, course, student, assignment) is None:
+        raise GradebookError(
+            f"{folder}: the result there is damaged, or of another run than the scores in the gradebook, as "
+            f"after a run that was stopped. Run autograder grade {assignment.name} --student {student}."
+        )
     report = read_report(course, student, assignment)
     if report is None:
         raise GradebookError(
