@@ -269,13 +269,14 @@ def check(
 ) -> None:
     """Grade one notebook and print the result; nothing is stored."""
     from autograder.course import find_course, load_course
+    from autograder.folders import student_of
     from autograder.grader import grade as grade_one
     from autograder.submission import read_submission
 
     opened = load_course(course or find_course(notebook.parent if _in_course(notebook) else Path.cwd()))
     chosen = opened.assignment(assignment or _assignment_of(notebook, opened))
     with _waiting(f"Grading {notebook.name}", quiet=as_json):
-        whose = chosen.inputs_of(student or _student_of(notebook, opened)) or None
+        whose = chosen.inputs_of(student or student_of(notebook, opened.root)) or None
         report = grade_one(
             read_submission(notebook, chosen, student=whose),
             chosen,
@@ -471,12 +472,6 @@ def _assignment_of(notebook: Path, course: Course) -> str:
     raise ConfigError(
         f"which assignment is {notebook.name} for? Name one: --assignment {' | '.join(course.assignments)}"
     )
-
-
-def _student_of(notebook: Path, course: Course) -> str | None:
-    """Whose submission the notebook is, by its place in ``submitted/``; None where it lies elsewhere."""
-    submitted, path = course.root / "submitted", notebook.resolve()
-    return path.relative_to(submitted).parts[0] if submitted in path.parents else None
 
 
 def _console(*, stderr: bool = False) -> Console:

@@ -114,6 +114,12 @@ def find_notebook(folder: Path, assignment: Assignment) -> Path:
     return max(counted, key=lambda path: (counted[path], path.name.lower() == name.lower()))
 
 
+def student_of(notebook: Path, course_root: Path) -> str | None:
+    """Whose submission a notebook is, by its place in ``submitted/``; None where it lies elsewhere."""
+    submitted, path = course_root / "submitted", notebook.resolve()
+    return path.relative_to(submitted).parts[0] if submitted in path.parents else None
+
+
 def _submitted_folder(path: Path, assignment_name: str, timezone: tzinfo | None) -> SubmittedFolder | None:
     """What is to be said of ``submitted/<student>``, or None where it holds nothing for the assignment."""
     student = path.name

@@ -43,7 +43,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds ``--submission`` and ``--student``."""
     group = parser.getgroup("autograder")
     group.addoption("--submission", metavar="NOTEBOOK", help="run hidden checks against this notebook, in the sandbox")
-    group.addoption("--student", metavar="ID", help="draw this student's inputs, where each student has others")
+    group.addoption(
+        "--student",
+        metavar="ID",
+        help="draw this student's inputs, where each has others; by default by the notebook's place in submitted/",
+    )
 
 
 @pytest.fixture
@@ -100,6 +104,7 @@ def _bench(request: pytest.FixtureRequest) -> Bench:
 def _authors_bench(request: pytest.FixtureRequest) -> Bench:
     from autograder.answers import Loopback
     from autograder.course import find_course, load_course
+    from autograder.folders import student_of
     from autograder.reference import load_reference
 
     course = load_course(find_course(request.path.parent))
@@ -117,6 +122,8 @@ def _authors_bench(request: pytest.FixtureRequest) -> Bench:
             return nullcontext(Loopback(dict(vars(reference._module))))
 
     student = request.config.getoption("--student")
+    if notebook and student is None:
+        student = student_of(Path(notebook), course.root)
     return Bench(assignment.name, assignment.seed, reference, calls, assignment.inputs_of(student))
 
 

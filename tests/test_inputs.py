@@ -3,6 +3,9 @@
 import contextlib
 import io
 import json
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -81,6 +84,26 @@ def test_what_the_reference_gave_is_kept_within_bounds(warmup: Assignment, monke
     for number in (1.0, 2.0, 3.0, 1.0, 4.0, 5.0):
         assert loaded.expected("scale", (np.ones(2), number), {})[0].tolist() == [number, number]
     assert len(loaded._expected) == 3
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize(("options", "whose"), [([], "ada"), (["--student", "bob"], "bob")])
+def test_pytest_draws_for_whose_submission_the_notebook_is(tmp_path: Path, options: list[str], whose: str) -> None:
+    """As `autograder check` does: otherwise what an instructor tries there is not what was graded."""
+    root = make_course(tmp_path / "course", config=PER_STUDENT)
+    notebook = submit(root, "ada")
+    show = (
+        'from autograder.checking import check\n\n\n@check("scale")\n'
+        'def test_scale(draw):\n    """Drawn."""\n    raise AssertionError(f"drew {draw.normal()!r}")\n'
+    )
+    (root / "autograder/checks/warmup/test_warmup.py").write_text(show)
+    drawn = []
+    for words in ([*options, "--submission", str(notebook)], ["--student", whose]):
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words, "autograder/checks/warmup"]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+        drawn += re.findall(r"^E +AssertionError: (drew .*)$", done.stdout, re.MULTILINE)
+    assert len(drawn) == 2
+    assert drawn[0] == drawn[1]
 
 
 def test_a_mistake_in_the_spelling_is_explained(tmp_path: Path) -> None:
