@@ -226,14 +226,13 @@ class Session:
             packet, self.keeper = self._first_packet()
             self.worker.keepers.add(self.keeper)
             started = wire.decode(packet)
+            if started != {"started": True}:
+                raise SandboxError(f"a submission could not be isolated: {started.get('failed', started)}")
+            if worker.groups is not None:
+                self.group = cgroup.make(worker.groups, memory_mb=limits.memory_mb, processes=limits.processes)
         except SandboxError:
             self.close()
             raise
-        if started != {"started": True}:
-            self.close()
-            raise SandboxError(f"a submission could not be isolated: {started.get('failed', started)}")
-        if worker.groups is not None:
-            self.group = cgroup.make(worker.groups, memory_mb=limits.memory_mb, processes=limits.processes)
 
     def run(self, sources: Sequence[str]) -> list[CellRun]:
         """Run the cells in order; one that fails or hangs does not stop the next.
