@@ -13,7 +13,7 @@ demo: $(VENV)/installed
 	$(BIN)/autograder demo demo
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
