@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
@@ -76,7 +77,7 @@ class RowResult:
         """How many checks are only counted, in what a student sees."""
         return sum(not check.shown for check in self.checks)
 
-    @property
+    @functools.cached_property
     def fraction(self) -> Fraction:
         """The share of the points, exact: passed weight over total weight."""
         total = sum(Fraction(check.weight) for check in self.checks)

@@ -97,7 +97,7 @@ def store(
             "answers": checksums,
             "left_out": list(left_out),
         }
-        write_atomically(folder / RESULT_FILE, json.dumps(result, ensure_ascii=False, indent=1) + "\n")
+        write_atomically(folder / RESULT_FILE, json.dumps(result, ensure_ascii=False) + "\n")
     except OSError as error:
         raise GradebookError(
             f"{error.filename or folder}: the executed notebook could not be written: {error.strerror or error}. "

@@ -8,6 +8,7 @@ linux/seccomp.h and linux/filter.h.
 from __future__ import annotations
 
 import errno
+import functools
 import platform
 import struct
 from typing import Literal
@@ -190,6 +191,7 @@ def numbers() -> dict[str, int]:
     return _numbers(REFUSED)
 
 
+@functools.cache
 def program(whose: Literal["template", "bubblewrap", "landlock"]) -> bytes:
     """A filter as the kernel and bubblewrap take it: ``struct sock_filter`` after ``struct sock_filter``.
 

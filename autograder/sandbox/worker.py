@@ -422,7 +422,6 @@ class RowCalls:
         self.asked: set[str] = set()
         self.channel: socket.socket | None = None
         self.pid = 0
-        self.outside: int | None = None
         self.generation = 0
 
     def exchange(self, message: tuple[Any, ...], function: str) -> Any:
@@ -455,8 +454,8 @@ class RowCalls:
             self._fork(function)
         assert self.channel is not None
         begun, seconds = time.monotonic(), self.session.limits.call_seconds
-        later = _later(self.session.deadline, self.outside, begun, seconds)
-        deadline = later()
+        later = self._later(begun, seconds)
+        deadline = min(begun + seconds, self.session.deadline)
         try:
             self.channel.settimeout(max(0.1, deadline - time.monotonic()))
             wire.send(self.channel, payload)
@@ -468,8 +467,8 @@ class RowCalls:
                         answer = self._answer(name, arguments, keywords, asked + seconds)
                         # What we take to answer is none of the student's time.
                         begun += time.monotonic() - asked
-                        later = _later(self.session.deadline, self.outside, begun, seconds)
-                        deadline = later()
+                        later = self._later(begun, seconds)
+                        deadline = min(begun + seconds, self.session.deadline)
                         wire.send(self.channel, wire.encode(answer))
                     case (str("raised"), str("ModuleNotFoundError"), str(text), *rest):
                         return ("raised", "ModuleNotFoundError", f"{text[:200]}. {self.session.importable}", *rest)
@@ -503,6 +502,21 @@ class RowCalls:
             self.session._kill(self.pid)
             self.channel = None
 
+    def _later(self, begun: float, seconds: float) -> Callable[[], float]:
+        """Gives the deadline of a call, without the time that the fork has waited for a processor.
+
+        Only a call that is late asks, and then for all that the fork has waited: to ask the kernel before each call
+        takes longer than most calls.
+        """
+
+        def later() -> float:
+            student = self.session.student
+            outside = processes.child(student.outside, self.pid) if student and student.outside else None
+            latest = min(begun + PATIENCE * seconds, self.session.deadline)
+            return min(begun + seconds + processes.waited(outside), latest)
+
+        return later
+
     def _answer(self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], deadline: float) -> Any:
         if self.answers is None or name not in self.replaced:
             return ("failed", "this function is not answered from outside")
@@ -516,8 +530,6 @@ class RowCalls:
         if opened is None:
             raise Stopped(f"Python had ended before `{function}` could be called.", "died", function)
         self.channel, self.pid = opened
-        student = self.session.student
-        self.outside = processes.child(student.outside, self.pid) if student and student.outside else None
         self.generation += 1
         if self.replaced:
             self.exchange(("replace", list(self.replaced)), function)

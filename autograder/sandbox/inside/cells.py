@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import gc
+import inspect
 import io
+import os
 import signal
 import sys
 from typing import Any
 
+from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
@@ -128,11 +131,20 @@ class _Publisher(DisplayPublisher):  # type: ignore[misc]
         self.shell.outputs.items.clear()
 
 
+class _Compiler(CachingCompiler):  # type: ignore[misc]
+    def cache(self, *arguments: Any, **keywords: Any) -> str:
+        """Say also which module the cell belongs to: a traceback would look through all that are loaded."""
+        name: str = super().cache(*arguments, **keywords)
+        inspect.modulesbyfile[os.path.abspath(name)] = "__main__"  # noqa: PTH100
+        return name
+
+
 class Shell(InteractiveShell):  # type: ignore[misc]
     """IPython, with its outputs collected and nothing written to disk."""
 
     displayhook_class = _Hook
     display_pub_class = _Publisher
+    compiler_class = _Compiler
     outputs = Outputs()
     # IPython counts before a cell runs or after it, by its version.
     cell_number = 0
@@ -179,7 +191,7 @@ class Notebook:
         return self.shell.user_ns  # type: ignore[no-any-return]
 
     def warm(self) -> None:
-        """Import what most notebooks import, and draw once, so that each fork finds it ready."""
+        """Import what most notebooks import, draw once and fail once, so that each fork finds it ready."""
         import numpy.linalg
         import numpy.random
         import numpy.testing  # noqa: F401
@@ -202,6 +214,9 @@ class Notebook:
             matplotlib.mathtext.MathTextParser._parse_cached.cache_clear()  # type: ignore[attr-defined]
             gc.collect()
         self.run("import numpy as warm; warm.zeros(1); del warm", 1000)
+        self.run("def warm():\n    return 1 / 0\nwarm()", 10_000)
+        for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+            vars(sys).pop(name, None)
         self.shell.reset(new_session=False)
         self.shell.execution_count = 1
         self.shell.cell_number = 0

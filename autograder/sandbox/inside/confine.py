@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from typing import Any
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_python = ctypes.PyDLL(None, use_errno=True)
+"""As ``_libc``, and for what must not let go of the interpreter meanwhile."""
 
 CLONE_NEWNS = 0x0002_0000
 CLONE_NEWCGROUP = 0x0200_0000
@@ -21,6 +23,9 @@ CLONE_NEWIPC = 0x0800_0000
 CLONE_NEWUSER = 0x1000_0000
 CLONE_NEWPID = 0x2000_0000
 CLONE_NEWNET = 0x4000_0000
+
+CLONE = {"x86_64": 56, "aarch64": 220}
+"""The number of clone(2), by machine."""
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 1, 2, 4, 8, 0x4000, 0x40000
 
@@ -83,17 +88,38 @@ def become(uid: int, gid: int, *, reading: bool = False) -> None:
         _set_capabilities(1 << CAP_DAC_READ_SEARCH if reading else 0)
 
 
-def new_namespaces() -> None:
-    """Leave the worker's user, PID, mount, IPC, UTS, cgroup and network namespaces; the next fork is process 1.
+def fork_into_namespaces() -> int:
+    """Fork a process 1 of its own user, PID, mount, IPC, UTS, cgroup and network namespaces.
+
+    As ``os.fork``, with flags for the kernel: a fork that left them with unshare(2) would have to fork once more.
+
+    Returns:
+        The child's pid, and 0 in the child.
 
     Raises:
         OSError: The kernel refuses.
     """
-    uid, gid = os.getuid(), os.getgid()
     flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_NEWNET
+    _python.PyOS_BeforeFork()
+    pid = int(_python.syscall(CLONE[os.uname().machine], ctypes.c_long(flags | signal.SIGCHLD), None, None, None, None))
+    number = ctypes.get_errno()
+    if pid == 0:
+        _python.PyOS_AfterFork_Child()
+    else:
+        _python.PyOS_AfterFork_Parent()
+    if pid < 0:
+        raise OSError(number, f"clone: {os.strerror(number)}")
+    return pid
+
+
+def name_the_user(uid: int, gid: int) -> None:
+    """Be the user inside a new user namespace that one was outside.
+
+    Raises:
+        OSError: The kernel refuses.
+    """
     # A process that is not dumpable has its files under /proc owned by root, and could not write its own map.
     _libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
-    _checked(_libc.unshare(flags), "unshare")
     for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
         with open(f"/proc/self/{name}", "w") as file:  # noqa: PTH123 - pathlib is not loaded here
             file.write(text)

@@ -125,11 +125,10 @@ def _open_standard_files() -> None:
 
 def _become_student(channel: socket.socket, settings: dict[str, Any], notebook: Notebook) -> None:
     try:
-        kept = {channel.fileno(), *settings["opened"]}
-        for descriptor in range(3, 1024):
-            if descriptor not in kept:
-                with contextlib.suppress(OSError):
-                    os.close(descriptor)
+        first = 3
+        for kept in sorted({channel.fileno(), *settings["opened"], 1024}):
+            os.closerange(first, kept)
+            first = kept + 1
         os.setsid()
         confine.die_with_parent()
         _open_standard_files()

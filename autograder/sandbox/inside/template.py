@@ -6,6 +6,7 @@ No code of a student ever runs in this process. Its forks enter namespaces of th
 from __future__ import annotations
 
 import ast
+import gc
 import os
 import signal
 import socket
@@ -47,15 +48,18 @@ def main(control_fd: int, kind: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     os.dup2(1, 2)
+    # A collection in a fork would write to every object's header, and so copy all memory that the forks share.
+    gc.freeze()
     control.send(wire.encode({"ready": True}))
     while True:
         message, fds, _, _ = socket.recv_fds(control, MAX_SETTINGS, 2)
         if not message:
             os._exit(0)
         settings = wire.decode(message)
-        if os.fork() == 0:
+        user = os.getuid(), os.getgid()
+        if (confine.fork_into_namespaces() if kind == "bubblewrap" else os.fork()) == 0:
             control.close()
-            _enter(socket.socket(fileno=fds[0]), fds[1], settings | of_worker, notebook)
+            _enter(socket.socket(fileno=fds[0]), fds[1], settings | of_worker, user, notebook)
         for each in fds:
             os.close(each)
 
@@ -73,19 +77,15 @@ def _open_files(control_fd: int) -> list[int]:
     return held
 
 
-def _enter(control: socket.socket, bundle: int, settings: dict[str, Any], notebook: Notebook) -> None:
+def _enter(
+    control: socket.socket, bundle: int, settings: dict[str, Any], user: tuple[int, int], notebook: Notebook
+) -> None:
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         match settings["kind"]:
             case "bubblewrap":
                 confine.die_with_parent()
-                confine.new_namespaces()
-                pid = os.fork()
-                if pid:
-                    control.close()
-                    os.waitpid(pid, 0)
-                    os._exit(0)
-                confine.die_with_parent()
+                confine.name_the_user(*user)
                 staged = files.stage(bundle, settings["files"])
                 confine.private_mounts(settings["file_mb"])
                 files.show(staged, settings["files"])
