@@ -68,10 +68,14 @@ def reference(request: pytest.FixtureRequest) -> Reference:
 @pytest.fixture
 def draw(request: pytest.FixtureRequest) -> Draw:
     """A generator of random inputs, the same for the same seed, assignment, check and, where asked, student."""
+    return drawing(_bench(request), request.node.name)
+
+
+def drawing(bench: Bench, check: str) -> Draw:
+    """A generator of the random inputs of a check, of this name."""
     import numpy as np
 
-    bench = _bench(request)
-    name = f"{bench.seed}/{bench.assignment}/{request.node.name}"
+    name = f"{bench.seed}/{bench.assignment}/{check}"
     if bench.inputs_of:
         # The student's id comes first and by its digest: no id spells another student's check.
         name = f"{hashlib.sha256(bench.inputs_of.encode()).hexdigest()}/{name}"

@@ -16,8 +16,8 @@ import pytest
 from _pytest.config import _prepareconfig
 from _pytest.runner import runtestprotocol
 
-from autograder import checking
-from autograder.answers import Calls
+from autograder import checking, direct
+from autograder.answers import Calls, Student
 from autograder.config import Visibility
 from autograder.course import Assignment
 from autograder.errors import CheckError, SandboxError, Stopped, Wrong
@@ -41,7 +41,7 @@ _WITHOUT = (
 
 @dataclass(frozen=True)
 class Check:
-    """One hidden check: what its author declared, and the pytest item that runs it."""
+    """One hidden check: what its author declared, the pytest item that runs it, and ``direct.parameters`` of that."""
 
     row: str
     name: str
@@ -50,6 +50,7 @@ class Check:
     hint: str
     visibility: Visibility | None
     item: pytest.Item
+    parameters: dict[str, Any] | None
 
     def result(self, outcome: Outcome, reason: str = "", trouble: str = "") -> CheckResult:
         """The check's result."""
@@ -145,11 +146,10 @@ class Suite:
         self.close()
 
     def _verdict(self, check: Check, heard: _Heard) -> Verdict:
-        self._recorder.error = None
         heard.functions.clear()
-        runtestprotocol(check.item, log=False, nextitem=None)
+        error = self._error_by_pytest(check) if check.parameters is None else self._error(check, heard)
         called = frozenset(heard.functions)
-        match self._recorder.error:
+        match error:
             case None:
                 return Verdict(check.result("passed"), called=called)
             case Stopped() as error:
@@ -162,6 +162,21 @@ class Suite:
                 raise error
             case error:
                 return Verdict(check.result("errored", trouble="".join(traceback.format_exception(error))))
+
+    def _error_by_pytest(self, check: Check) -> BaseException | None:
+        self._recorder.error = None
+        runtestprotocol(check.item, log=False, nextitem=None)
+        return self._recorder.error
+
+    def _error(self, check: Check, heard: _Heard) -> BaseException | None:
+        self._recorder.phase = "call"
+        try:
+            direct.call(check.item, self._bench, Student(heard), check.parameters or {})
+        except (KeyboardInterrupt, pytest.exit.Exception):
+            raise
+        except BaseException as error:
+            return error
+        return None
 
     def _fit(self) -> None:
         rows = {row.name for row in self.assignment.rows}
@@ -238,4 +253,4 @@ def _check(item: pytest.Item) -> Check:
     title = lines[0].strip() if lines else item.name.removeprefix("test_").replace("_", " ")
     parameters: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
     title = re.sub(r"\{(\w+)\}", lambda field: str(parameters.get(field[1], field[0])), title)
-    return Check(said.row, item.name, title, said.weight, said.hint, said.visibility, item)
+    return Check(said.row, item.name, title, said.weight, said.hint, said.visibility, item, direct.parameters(item))

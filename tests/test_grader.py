@@ -257,6 +257,145 @@ def test_a_conftest_above_the_checks_decides_nothing(grader, tmp_path):
     assert os.environ.pop("OWN_CONFTEST") == "loaded"
 
 
+OF_PYTEST = {
+    "a fixture of its own": (
+        '''
+@pytest.fixture
+def factor() -> float:
+    return 3.0
+
+
+@check("scale")
+def test_own(student: Student, reference: Reference, factor: float) -> None:
+    """It is scaled."""
+    assert factor == 3.0
+''',
+        "",
+    ),
+    "a fixture that stands in for one of ours": (
+        '''
+@pytest.fixture
+def draw() -> Draw:
+    return np.random.default_rng(5)
+
+
+@check("scale")
+def test_own(student: Student, reference: Reference, draw: Draw) -> None:
+    """It is scaled."""
+    assert draw.integers(10**9) == np.random.default_rng(5).integers(10**9)
+''',
+        "",
+    ),
+    "a parameter that stands in for one of ours": (
+        '''
+@check("scale")
+@pytest.mark.parametrize("draw", [3.0])
+def test_own(student: Student, draw: float) -> None:
+    """It is scaled."""
+    assert draw == 3.0
+''',
+        "",
+    ),
+    "a fixture for all": (
+        '''
+RAN = []
+
+
+@pytest.fixture(autouse=True)
+def always() -> None:
+    RAN.append(1)
+
+
+@check("scale")
+def test_own(student: Student) -> None:
+    """It is scaled."""
+    assert RAN
+''',
+        "",
+    ),
+    "setup for the module": (
+        '''
+def setup_module() -> None:
+    globals()["READY"] = True
+
+
+@check("scale")
+def test_own(student: Student) -> None:
+    """It is scaled."""
+    assert READY
+''',
+        "",
+    ),
+    "a parameter that a fixture makes": (
+        '''
+@pytest.fixture
+def factor(request: pytest.FixtureRequest) -> float:
+    return 2 * request.param
+
+
+@check("scale")
+@pytest.mark.parametrize("factor", [1.5], indirect=True)
+def test_own(student: Student, factor: float) -> None:
+    """It is scaled."""
+    assert factor == 3.0
+''',
+        "",
+    ),
+    "the request": (
+        '''
+@check("scale")
+def test_own(student: Student, request: pytest.FixtureRequest) -> None:
+    """It is scaled."""
+    assert request.node.name == "test_own"
+''',
+        "",
+    ),
+    "a class": (
+        '''
+class TestScale:
+    def setup_method(self) -> None:
+        self.ready = True
+
+    @check("scale")
+    def test_own(self, student: Student) -> None:
+        """It is scaled."""
+        assert self.ready
+''',
+        "",
+    ),
+    "a hook in conftest.py": (
+        '''
+@check("scale")
+def test_own(student: Student) -> None:
+    """It is scaled."""
+    import os
+
+    assert os.environ.pop("OWN_HOOK") == "test_own"
+''',
+        "import os\n\n\ndef pytest_runtest_setup(item):\n    os.environ['OWN_HOOK'] = item.name\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", OF_PYTEST)
+def test_whatever_a_check_asks_of_pytest_it_gets(grader, tmp_path, what):
+    checks, conftest = OF_PYTEST[what]
+    assignment = checked_by(CHECKS.replace("import numpy", "import pytest\nimport numpy") + checks, tmp_path / "course")
+    (assignment.checks / "conftest.py").write_text(conftest)
+    report = grader.grade(submitted(tmp_path, assignment), assignment)
+    assert report.score == 10.0, report
+    assert [check.name for check in rows(report)["scale"].checks][-1].startswith("test_own")
+
+
+@pytest.mark.parametrize("ends", ["pytest.skip('later')", "pytest.fail('so')", "raise SystemExit", "1 / 0"])
+def test_a_check_that_ends_in_any_other_way_than_a_verdict_is_an_error_of_ours(grader, tmp_path, ends):
+    own = f"\n\n@check('scale')\ndef test_own(student: Student) -> None:\n    {ends}\n"
+    assignment = checked_by("import pytest\n" + CHECKS + own, tmp_path / "course")
+    report = grader.grade(submitted(tmp_path, assignment), assignment)
+    assert [check.outcome for check in rows(report)["scale"].checks] == ["passed", "errored"]
+    assert report.score is None
+
+
 def test_an_unreadable_submission_has_a_grade_and_the_reason(grader, assignment, tmp_path):
     broken = tmp_path / "warmup.ipynb"
     broken.write_text('{"cells": [')
