@@ -684,6 +684,8 @@ def _exporter() -> Any:
     config.HTMLExporter.extra_template_basedirs = [str(Path(__file__).parent / "templates")]
     config.HTMLExporter.exclude_input_prompt = True
     config.HTMLExporter.exclude_output_prompt = True
+    # None of these is on for our template, and the notebook would be copied and validated for each of them.
+    config.HTMLExporter.default_preprocessors = []
     exporter = Exporter(config=config)
     exporter.register_filter(
         "markdown2html", lambda source, attachments=None: prose(source, json.dumps(attachments or {}))
