@@ -113,7 +113,8 @@ def release(assignment: AssignmentName, course: CourseFolder = None) -> None:
     """Make what students get, release/ASSIGNMENT, from the master notebook.
 
     Refused where it would leak a solution, a hidden check or an output, where the solved master does not get full
-    marks in every row, or where the untouched release scores anything. Says so where the hidden checks have not been
+    marks in every row, where the untouched release scores anything, or where finite differences say otherwise than a
+    gradient that the reference claims. Says so where the hidden checks have not been
     audited since the assignment changed.
     """
     from autograder.audit.record import unaudited
@@ -123,6 +124,10 @@ def release(assignment: AssignmentName, course: CourseFolder = None) -> None:
     with _waiting(f"Releasing {chosen.name}"):
         made = make(opened, chosen.name)
     _print(f"{chosen.title}: released to {made.folder.relative_to(opened.root)}, {chosen.max_score:g} points.")
+    if made.proved:
+        _print(f"{len(made.proved)} gradients of the reference are proved by finite differences.")
+    else:
+        _print(f"The reference claims no gradients: solutions/{chosen.name}/gradients.py would say what to prove.")
     if warning := unaudited(chosen):
         _say_warning(warning)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from autograder.course import Assignment
+from autograder.document import did_you_mean
 from autograder.errors import RefusedError, SubmissionError
 from autograder.notebook import cells_in, notebook_in
 
@@ -71,7 +72,9 @@ def submissions(
     ]
     present = [each for each in listed if each is not None]
     for student in sorted((wanted or set()) - {each.folder.parent.name for each in present}):
+        near = did_you_mean(student, [each.name for each in found])
         problem = f"{printable(student)} has submitted nothing for {assignment_name}"
+        problem += f"; {near.strip()}" if near else ""
         present.append(SubmittedFolder(printable(student), submitted / student / assignment_name, problem=problem))
     return sorted(present, key=lambda each: each.student)
 

@@ -26,6 +26,7 @@ _DECIDES_NOTHING = frozenset(
         "gradebook",
         "mistakes.py",
         "nbgrader_plugins.py",
+        "proving.py",
         "recording.py",
         "release.py",
         "reproduce.py",

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from autograder.course import Assignment, Course
-from autograder.errors import ConfigError, ReleaseError
+from autograder.errors import CheckError, ConfigError, ReleaseError
 from autograder.gradebook import backup, only_run, open_gradebook, register
 from autograder.notebook import notebook_text
+from autograder.proving import claims_of, refuted
 from autograder.report import Report
 from autograder.submission import Submission, read_submission
 
@@ -61,6 +62,8 @@ class ReleaseResult:
         folder: ``release/<assignment>``.
         files: What is in it, relative to the folder, sorted.
         changed: Whether anything in it is other than before.
+        proved: The gradients of the reference that were proved by finite differences, by name; empty where it claims
+            none.
         solved: The master notebook's own grade: full marks.
         untouched: The release's own grade: nothing.
     """
@@ -69,6 +72,7 @@ class ReleaseResult:
     folder: Path
     files: tuple[str, ...]
     changed: bool
+    proved: tuple[str, ...]
     solved: Report
     untouched: Report
 
@@ -90,8 +94,10 @@ def release(
 
     Raises:
         ConfigError: There is no such assignment, or nbgrader_config.py has a mistake.
-        ReleaseError: The release would give something away, the solved master does not get full marks, the
-            untouched release scores, or nbgrader refused the master. All that was found is in the message.
+        ReleaseError: The release would give something away, the solved master does not get full marks, the untouched
+            release scores, a gradient of the reference is wrong, or nbgrader refused the master. All that was found is
+            in the message.
+        CheckError: The reference does not import, or what it says of its gradients fails.
         GradebookError: The assignment cannot be registered, or another run is at work on the course.
     """
     if grade is None:
@@ -112,6 +118,8 @@ def release(
             problems += (f"with the inputs of {student}: {problem}" for problem in _short_of_full_marks(theirs))
         untouched = grade(read_submission(candidate.release, candidate), candidate)
         problems += _scores_for_nothing(untouched)
+        proved, wrong = _proved(assignment)
+        problems += (f"the reference's gradient is wrong: {problem}" for problem in wrong)
         if problems:
             listed = "\n".join(f"  - {problem}" for problem in problems)
             raise ReleaseError(f"{assignment.name} was not released, and what was released before stays:\n{listed}")
@@ -121,7 +129,17 @@ def release(
             register(gradebook, course, candidate)
         changed = _put_in_place(made, folder)
     files = tuple(sorted(path.relative_to(folder).as_posix() for path in _files(folder)))
-    return ReleaseResult(assignment.name, folder, files, changed, solved, untouched)
+    return ReleaseResult(assignment.name, folder, files, changed, proved, solved, untouched)
+
+
+def _proved(assignment: Assignment) -> tuple[tuple[str, ...], list[str]]:
+    """The gradients that the reference claims, by name; and what is wrong with them."""
+    claims = claims_of(assignment)
+    try:
+        return refuted(claims, assignment.seed) if claims else ((), [])
+    except Exception as error:
+        at = assignment.solutions / "gradients.py"
+        raise CheckError(f"{at}: what it claims cannot be looked at: {type(error).__name__}: {error}") from error
 
 
 # nbgrader's part

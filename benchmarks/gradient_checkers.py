@@ -4,9 +4,12 @@
 
 prints three tables in Markdown. The first two have a row for each case (right gradients, then wrong ones) and a
 column for each recipe. The recipes are re-implemented from their descriptions: CS231n's (central differences,
-h = 1e-5, relative error 1e-7), deeplearning.ai's (h = 1e-7, ratio of norms 2e-7), PyTorch's `gradcheck` with its
-defaults (h = 1e-6, |a − n| ≤ 1e-5 + 1e-3·|n|), and `autograder.numerics.gradient`. A draw counts as an alarm, or
-as caught, when any of its tensors is found wrong. The third compares float32 answers, computed in another style
+h = 1e-5, relative error 1e-7), deeplearning.ai's (h = 1e-7, ratio of norms 2e-7), the one of the first homework of
+Deep Learning Systems (dlsys: h = 1e-4, norm of the difference 1e-6, an upstream gradient of ones), PyTorch's
+`gradcheck` with its defaults (h = 1e-6, |a − n| ≤ 1e-5 + 1e-3·|n|), JAX's `check_grads` with its own (float32: the
+point and the loss are rounded to it; one random direction, h = 1e-4, |a − n| ≤ 2e-3 + 2e-3·|n|), and
+`autograder.numerics.gradient`. A draw counts as an alarm, or as caught, when any of its tensors is found wrong. The
+third compares float32 answers, computed in another style
 than the reference's, as grading does.
 """
 
@@ -26,12 +29,16 @@ Loss = Callable[[Array], Any]
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor that a loss is differentiated by: where, the gradient that is claimed, and float32 or not."""
+    """A tensor that a loss is differentiated by: where, the gradient that is claimed, and float32 or not.
+
+    ``with_ones`` is the loss and the claimed gradient for an upstream gradient of ones, where another is drawn.
+    """
 
     loss: Loss
     x: Array
     claimed: Array
     single: bool = False
+    with_ones: tuple[Loss, Array] | None = None
 
 
 @dataclass
@@ -65,6 +72,18 @@ def deeplearning_ai(tensor: Tensor, _: Count) -> bool:
     return bool(np.linalg.norm(tensor.claimed - slopes) <= 2e-7 * norms)
 
 
+def dlsys(tensor: Tensor, _: Count) -> bool:
+    loss, claimed = tensor.with_ones or (tensor.loss, tensor.claimed)
+    return bool(np.linalg.norm(claimed - central(loss, tensor.x, 1e-4)) < 1e-6)
+
+
+def check_grads(tensor: Tensor, _: Count) -> bool:
+    direction = np.random.RandomState(0).randn(*tensor.x.shape).astype(np.float32)
+    moved = [np.float32(tensor.loss((tensor.x + h * direction).astype(np.float32))) for h in (1e-4, -1e-4)]
+    slope = float((moved[0] - moved[1]) / np.float32(2e-4))
+    return bool(abs(float(np.sum(tensor.claimed * direction)) - slope) <= 2e-3 + 2e-3 * abs(slope))
+
+
 def gradcheck(tensor: Tensor, _: Count) -> bool:
     slopes = central(tensor.loss, tensor.x, 1e-6)
     return bool(np.all(np.abs(tensor.claimed - slopes) <= 1e-5 + 1e-3 * np.abs(slopes)))
@@ -82,7 +101,9 @@ def ours(tensor: Tensor, count: Count) -> bool:
 RECIPES = {
     "CS231n": cs231n,
     "deeplearning.ai": deeplearning_ai,
+    "dlsys": dlsys,
     "PyTorch gradcheck": gradcheck,
+    "JAX check_grads": check_grads,
     "ours": ours,
 }
 
@@ -173,6 +194,19 @@ def without_bias(rng: np.random.Generator) -> list[Tensor]:
     return [*tensors[:3], replace(tensors[3], claimed=np.zeros(3))]
 
 
+def linear_case(rng: np.random.Generator, *, ignored: bool = False) -> list[Tensor]:
+    """A linear layer below a random upstream gradient, which the backward pass may ignore."""
+    x, W, upstream = rng.normal(size=(6, 4)), rng.normal(size=(4, 3)), rng.normal(size=(6, 3))
+    ones = np.ones_like(upstream)
+    taken = ones if ignored else upstream
+
+    def loss_of(values: Array, dout: Array) -> Any:
+        return np.sum(x @ values * dout)
+
+    with_ones = (lambda values: loss_of(values, ones), x.T @ ones)
+    return [Tensor(lambda values: loss_of(values, upstream), W, x.T @ taken, with_ones=with_ones)]
+
+
 Case = Callable[[np.random.Generator], list[Tensor]]
 
 RIGHT: dict[str, Case] = {
@@ -180,6 +214,7 @@ RIGHT: dict[str, Case] = {
     "the same in float32": lambda rng: logits_case(rng, single=True),
     "two-layer ReLU network, 6 examples, 43 parameters": network_case,
     "the same, 32 examples, 134 parameters": lambda rng: network_case(rng, sizes=(32, 8, 10, 4)),
+    "linear layer with a random upstream gradient": linear_case,
     "6 examples, 43 parameters, one unit 3e-8 from its kink": lambda rng: network_case(rng, kink=True),
 }
 WRONG: dict[str, Case] = {
@@ -192,6 +227,7 @@ WRONG: dict[str, Case] = {
         logits_case(rng, confident=True), 0.0
     ),
     "sign flipped for confident logits": lambda rng: all_entries(logits_case(rng, confident=True), -1.0),
+    "linear layer that ignores its upstream gradient": lambda rng: linear_case(rng, ignored=True),
     "one entry of float32 dlogits off by 2 %": lambda rng: one_entry(logits_case(rng, single=True), rng, 1.02),
 }
 
@@ -202,7 +238,12 @@ def counted(tensor: Tensor, count: Count) -> Tensor:
         return tensor.loss(x)
 
     count.entries += tensor.x.size
-    return replace(tensor, loss=loss)
+    with_ones = tensor.with_ones
+    if with_ones:
+        both = replace(tensor, loss=with_ones[0], with_ones=None)
+        with_ones = (counted(both, count).loss, with_ones[1])
+        count.entries -= tensor.x.size
+    return replace(tensor, loss=loss, with_ones=with_ones)
 
 
 def table(cases: dict[str, Case], draws: int, seed: int, counts: dict[str, Count]) -> Iterator[str]:

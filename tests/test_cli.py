@@ -93,7 +93,9 @@ def test_the_version_needs_no_heavy_import():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("command", ["release", "grade", "check", "feedback", "export", "doctor", "demo"])
+@pytest.mark.parametrize(
+    "command", ["release", "audit", "grade", "check", "explain", "feedback", "export", "doctor", "demo"]
+)
 def test_every_command_explains_itself(run, command):
     assert command in run("--help")[1]
     status, out, _ = run(command, "--help")
@@ -471,3 +473,38 @@ def test_the_second_sandbox_is_chosen_by_name_and_said(run, course_root):
     assert (result["report"]["sandbox"], result["report"]["score"]) == ("landlock", 10)
     config.write_text(config.read_text().replace("sandbox: landlock", "sandbox: none"))
     assert "expected one of: bubblewrap or landlock" in run("grade", "warmup")[2]
+
+
+def test_explain_says_why_a_row_has_its_points_and_writes_the_script(run, course_root):
+    submit(course_root, "ada", mistaken())
+    assert run("grade", "warmup")[0] == 0
+    status, out, _ = run("explain", "ada", "warmup", "scale", "--script", "again.py")
+    assert status == 0
+    for said in ("For instructors", "scale", "0 of 4 points", "expected", "python again.py"):
+        assert said in out
+    again = subprocess.run([sys.executable, "again.py"], cwd=course_root, capture_output=True, text=True, check=True)
+    assert "scale(" in again.stdout
+    status, out, err = run("explain", "ada", "warmup", "test_scale", "--json")
+    assert (status, err) == (0, "")
+    assert json.loads(out)["checks"][0]["outcome"] == "failed"
+
+
+def test_explain_explains_also_what_was_not_graded_yet(run, course_root):
+    submit(course_root, "ada", mistaken())
+    status, out, _ = run("explain", "ada", "warmup", "centre")
+    assert (status, "6 of 6 points" in out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("adda", "warmup", "scale"), "adda has submitted nothing for warmup; did you mean 'ada'?"),
+        (("ada", "warmpu", "scale"), "there is no assignment 'warmpu'"),
+        (("ada", "warmup", "scael"), "there is no row 'scael' in warmup; did you mean 'scale'?"),
+    ],
+)
+def test_explain_names_the_nearest_where_a_name_is_mistyped(run, course_root, words, said):
+    submit(course_root, "ada", solved())
+    status, _, err = run("explain", *words)
+    assert status != 0
+    assert said in err

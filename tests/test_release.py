@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from autograder.course import Assignment, load_course
-from autograder.errors import ConfigError, ReleaseError
+from autograder.errors import CheckError, ConfigError, ReleaseError
 from autograder.gradebook import open_gradebook, standings
+from autograder.proving import claims_of, refuted
 from autograder.release import ReleaseResult, release
 from autograder.report import CheckResult, Report, RowResult
 from autograder.submission import Submission
@@ -312,3 +313,95 @@ def test_the_master_notebook_is_left_as_it_is(course_root: Path) -> None:
     before = copy.deepcopy((course_root / MASTER).read_bytes())
     make(course_root)
     assert (course_root / MASTER).read_bytes() == before
+
+
+GRADIENTS = """\
+import numpy as np
+
+from autograder.proving import Claim
+
+from . import centre, scale
+
+
+def gradients(draw):
+    x, upstream = draw.normal(size=(3, 2)), draw.normal(size=(3, 2))
+    yield Claim("scale: dx", lambda v: np.sum(scale(v, 3.0) * upstream), x, {scale})
+    yield Claim("centre: dx", lambda v: np.sum(centre(v) * upstream), x, upstream - upstream.mean())
+"""
+WRONG = {
+    "-3.0 * upstream": "(the sign is flipped)",
+    "6.0 * upstream": "(2 times too large)",
+    "3.0 * np.ones_like(x)": "scale: dx[",
+    "3.0 * upstream * np.array([1.0, 0.0])": "so for 3 of 6 entries",
+    "3.0 * upstream + 1e-4": "by finite differences",
+    "3.0 * upstream[0]": "scale: dx has the shape (2,) at a point of shape (3, 2)",
+}
+
+
+def claiming(root: Path, gradients: str) -> None:
+    (root / "solutions/warmup/gradients.py").write_text(gradients)
+
+
+def test_the_gradients_of_the_reference_are_proved(course_root: Path) -> None:
+    claiming(course_root, GRADIENTS.replace("{scale}", "3.0 * upstream"))
+    assert make(course_root).proved == ("scale: dx", "centre: dx")
+
+
+def test_a_reference_that_claims_no_gradients_is_released(course_root: Path) -> None:
+    assert make(course_root).proved == ()
+
+
+@pytest.mark.parametrize("claimed", WRONG)
+def test_a_wrong_gradient_of_the_reference_is_refused(course_root: Path, claimed: str) -> None:
+    make(course_root)
+    (course_root / "gradebook.db").unlink()
+    claiming(course_root, GRADIENTS.replace("{scale}", claimed))
+    said = refusal(course_root)
+    assert "the reference's gradient is wrong: scale: dx" in said
+    assert WRONG[claimed] in said
+    assert "centre" not in said
+
+
+def test_a_gradient_at_a_kink_alone_is_not_proved(course_root: Path) -> None:
+    make(course_root)
+    (course_root / "gradebook.db").unlink()
+    kink = "    yield Claim('steps', lambda v: np.sum(np.abs(v)), np.zeros(2), np.zeros(2))\n"
+    claiming(course_root, GRADIENTS.replace("{scale}", "3.0 * upstream") + kink)
+    assert "steps could not be proved: of 40 points drawn, all but 0 lie too near to a kink" in refusal(course_root)
+
+
+def test_a_large_gradient_is_proved_along_random_directions(course_root: Path) -> None:
+    large = GRADIENTS.replace("size=(3, 2)", "size=(30, 20)")
+    claiming(course_root, large.replace("{scale}", "3.0 * upstream"))
+    make(course_root)
+    (course_root / "gradebook.db").unlink()
+    claiming(course_root, large.replace("{scale}", "3.0 * np.ones_like(x)"))
+    assert "scale: dx along a random direction is" in refusal(course_root)
+
+
+UNREADABLE = {
+    "claims = []\n": r"gradients\.py has no function",
+    "import nothing_of_the_kind\n": r"gradients\.py does not import",
+    "def gradients(draw):\n    1 / 0\n": r"gradients\.py: .* ZeroDivisionError",
+}
+
+
+@pytest.mark.parametrize("text", UNREADABLE)
+def test_gradients_that_cannot_be_read_are_named(course_root: Path, text: str) -> None:
+    claiming(course_root, text)
+    with pytest.raises(CheckError, match=UNREADABLE[text]):
+        make(course_root)
+
+
+def test_every_gradient_of_week_2_is_proved() -> None:
+    week2 = load_course(Path(__file__).parents[1]).assignment("week2")
+    claims = claims_of(week2)
+    assert claims is not None
+    proved, wrong = refuted(claims, 1)
+    assert wrong == []
+    assert proved == (
+        "softmax_cross_entropy: dlogits",
+        *(f"linear_backward: {name}" for name in ("dx", "dW", "db")),
+        "relu_backward: dx",
+        *(f"mlp_loss_and_grads: {name}" for name in ("W1", "b1", "W2", "b2")),
+    )
