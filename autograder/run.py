@@ -22,6 +22,7 @@ from autograder.gradebook import (
     damaged_result,
     graded_digests,
     left_out,
+    moved_timestamps,
     only_run,
     open_gradebook,
     read_report,
@@ -87,8 +88,6 @@ def grade_assignment(
     folders = submissions(course.root, assignment.name, students, timezone=course.timezone)
     started(len(folders))
     with only_run(course):
-        with Grader(sandbox) as grader:
-            grader.prepare(assignment)
         backup(course)
         with open_gradebook(course) as gradebook:
             yield from _grade_all(
@@ -110,21 +109,32 @@ def _grade_all(
     register(gradebook, course, assignment, [folder.student for folder in folders if not folder.problem])
     held = {} if force else graded_digests(gradebook, course, assignment)
     decides = assignment_digest(assignment)
+    refused: list[Result] = []
+    kept: list[SubmittedFolder] = []
     entries: list[Entry] = []
+    odd: dict[str, str] = {}
     for folder in folders:
         found, digest = _find(folder, assignment)
         if isinstance(found, Result):
-            yield found
+            refused.append(found)
             continue
         inputs = assignment.inputs_of(folder.student)
         origin = provenance(digest, decides, assignment.allowed_imports, sandbox, inputs)
         if held.get(folder.student) == digest_of(origin):
-            yield _kept(gradebook, course, assignment, folder)
+            kept.append(folder)
         else:
             entries.append(found)
-    odd = {folder.student: _with_damage(folder, course, assignment) for folder in folders}
+            odd[folder.student] = _with_damage(folder, course, assignment)
+    if entries:
+        # What is missing is known before the first submission is graded.
+        with Grader(sandbox) as grader:
+            grader.prepare(assignment)
+    yield from refused
+    moved = moved_timestamps(gradebook, assignment, {folder.student: folder.timestamp for folder in kept})
+    for folder in kept:
+        yield _kept(gradebook, course, assignment, folder, moved=folder.student in moved)
     for graded in grade_all(entries, assignment, sandbox=sandbox, jobs=jobs):
-        yield _store(gradebook, course, assignment, graded, odd[graded.entry.student], now)
+        yield _store(gradebook, course, assignment, graded, odd.pop(graded.entry.student), now)
     apply_late_penalties(gradebook, assignment)
 
 
@@ -142,10 +152,13 @@ def _find(folder: SubmittedFolder, assignment: Assignment) -> tuple[Entry | Resu
         return Result(folder.student, "refused", None, str(error)), ""
 
 
-def _kept(gradebook: Gradebook, course: Course, assignment: Assignment, folder: SubmittedFolder) -> Result:
+def _kept(
+    gradebook: Gradebook, course: Course, assignment: Assignment, folder: SubmittedFolder, *, moved: bool
+) -> Result:
     """The result of a student whose grade stays as it is; only when it was handed in may have changed."""
     try:
-        store_timestamp(gradebook, assignment, folder.student, folder.timestamp)
+        if moved:
+            store_timestamp(gradebook, assignment, folder.student, folder.timestamp)
     except AutograderError as error:
         return Result(folder.student, "failed", None, str(error))
     report = read_report(course, folder.student, assignment)

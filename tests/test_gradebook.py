@@ -583,7 +583,9 @@ def plant(folder: Path, parts: list[bytes], suffix: str, kind: str, secret: Path
         path.parent.mkdir(parents=True, exist_ok=True)
         match kind:
             case "file":
-                path.write_text("x")
+                # A pipe in its place would wait for ever, a link would be followed.
+                with path.open("x") as file:
+                    file.write("x")
             case "folder":
                 path.mkdir()
             case "link":

@@ -56,9 +56,15 @@ def through(name, do, *arguments):
         os.kill(os.getpid(), signal.SIGKILL)
     return result
 
-commits = iter(("opening", "registering", "the one that is kept", "scores", "lateness"))
+def committing():
+    frame = sys._getframe()
+    while frame and frame.f_code.co_name not in COMMITS:
+        frame = frame.f_back
+    return COMMITS[frame.f_code.co_name] if frame else "opening"
+
+COMMITS = {"register": "registering", "store": "scores", "apply_late_penalties": "lateness"}
 commit, replace = Connection.commit, Path.replace
-Connection.commit = lambda self: through(next(commits, ""), commit, self)
+Connection.commit = lambda self: through(committing(), commit, self)
 Path.replace = lambda self, to: through(
     "backup" if Path(to).name.startswith("gradebook-") else Path(to).name, replace, self, to
 )

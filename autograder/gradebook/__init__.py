@@ -24,7 +24,7 @@ from autograder.gradebook.reading import (
     standings,
 )
 from autograder.gradebook.registering import register
-from autograder.gradebook.storing import enter, store, store_timestamp
+from autograder.gradebook.storing import enter, moved_timestamps, store, store_timestamp
 from autograder.notebook import notebook_text
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "graded_digests",
     "late_penalty",
     "left_out",
+    "moved_timestamps",
     "notebook_text",
     "only_run",
     "open_gradebook",

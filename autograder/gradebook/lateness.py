@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autograder.course import Assignment, Course, LatePolicy
 from autograder.gradebook.opening import Gradebook, backup, transaction
 from autograder.gradebook.registering import cells_of
 
 if TYPE_CHECKING:
+    from sqlalchemy import Select
     from sqlalchemy.engine import Connection
 
 
@@ -44,21 +45,19 @@ def apply_late_penalties(gradebook: Gradebook, assignment: Assignment, course: C
     Raises:
         GradebookError: The assignment is not registered, or the gradebook could not be copied or written.
     """
-    from sqlalchemy import select
-
     submissions, notebooks = gradebook.tables["submitted_assignment"], gradebook.tables["submitted_notebook"]
     with transaction(gradebook.engine) as connection:
         cells = cells_of(gradebook, connection, assignment)
         everybody = connection.execute(
-            select(submissions.c.id, notebooks.c.id)
-            .join(notebooks, notebooks.c.assignment_id == submissions.c.id)
-            .where(submissions.c.assignment_id == cells.assignment, notebooks.c.notebook_id == cells.notebook)
+            _held(gradebook).where(
+                submissions.c.assignment_id == cells.assignment, notebooks.c.notebook_id == cells.notebook
+            )
         ).all()
-        penalties = {
-            notebook: _penalty(gradebook, connection, assignment, submitted, notebook)
-            for submitted, notebook in everybody
-        }
-        changed = {notebook: new for notebook, (old, new) in penalties.items() if old != new}
+        changed = {}
+        for notebook, old, *times in everybody:
+            new = _penalty(gradebook, connection, assignment, notebook, *times)
+            if new != old:
+                changed[notebook] = new
         if changed and course is not None:
             backup(course)
         for notebook, new in changed.items():
@@ -69,7 +68,10 @@ def write_penalty(
     gradebook: Gradebook, connection: Connection, assignment: Assignment, submitted: str, notebook: str
 ) -> None:
     """Work out one submission's penalty from its timestamp and its points in the gradebook as they are now."""
-    old, new = _penalty(gradebook, connection, assignment, submitted, notebook)
+    submissions, notebooks = gradebook.tables["submitted_assignment"], gradebook.tables["submitted_notebook"]
+    where = submissions.c.id == submitted, notebooks.c.id == notebook
+    _, old, *times = connection.execute(_held(gradebook).where(*where)).one()
+    new = _penalty(gradebook, connection, assignment, notebook, *times)
     if new != old:
         _write(gradebook, connection, notebook, new)
 
@@ -79,36 +81,50 @@ def _write(gradebook: Gradebook, connection: Connection, notebook: str, penalty:
     connection.execute(notebooks.update().where(notebooks.c.id == notebook).values(late_submission_penalty=penalty))
 
 
-def _penalty(
-    gradebook: Gradebook, connection: Connection, assignment: Assignment, submitted: str, notebook: str
-) -> tuple[float | None, float | None]:
-    """One submission's penalty as the gradebook has it, and as it should be."""
+def _held(gradebook: Gradebook) -> Select[Any]:
+    """Each submission's notebook, its penalty as the gradebook has it, its timestamp, extension and due date."""
     from sqlalchemy import select
 
     submissions, notebooks = gradebook.tables["submitted_assignment"], gradebook.tables["submitted_notebook"]
-    entries, grades = gradebook.tables["assignment"], gradebook.tables["grade"]
-    when, extension, due, old = connection.execute(
+    entries = gradebook.tables["assignment"]
+    return (
         select(
+            notebooks.c.id,
+            notebooks.c.late_submission_penalty,
             submissions.c.timestamp,
             submissions.c.extension,
             entries.c.duedate,
-            notebooks.c.late_submission_penalty,
         )
+        .join(submissions, notebooks.c.assignment_id == submissions.c.id)
         .join(entries, entries.c.id == submissions.c.assignment_id)
-        .join(notebooks, notebooks.c.assignment_id == submissions.c.id)
-        .where(submissions.c.id == submitted, notebooks.c.id == notebook)
-    ).one()
-    penalty = None
-    if when is not None and due is not None:
-        late = (when - due - (extension or timedelta())).total_seconds()
-        points = connection.execute(
-            select(grades.c.auto_score, grades.c.manual_score, grades.c.extra_credit).where(
-                grades.c.notebook_id == notebook
-            )
-        ).all()
-        score = math.fsum(counted(*row) or 0.0 for row in points)
-        penalty = late_penalty(assignment.late, assignment.max_score, score, late)
-    return old, penalty
+    )
+
+
+def _penalty(
+    gradebook: Gradebook,
+    connection: Connection,
+    assignment: Assignment,
+    notebook: str,
+    when: datetime | None,
+    extension: timedelta | None,
+    due: datetime | None,
+) -> float | None:
+    """One submission's penalty as it should be; its points are only asked for where it is late."""
+    from sqlalchemy import select
+
+    if when is None or due is None:
+        return None
+    late = (when - due - (extension or timedelta())).total_seconds()
+    if late <= 0:
+        return None
+    grades = gradebook.tables["grade"]
+    points = connection.execute(
+        select(grades.c.auto_score, grades.c.manual_score, grades.c.extra_credit).where(
+            grades.c.notebook_id == notebook
+        )
+    ).all()
+    score = math.fsum(counted(*row) or 0.0 for row in points)
+    return late_penalty(assignment.late, assignment.max_score, score, late)
 
 
 def due_date(gradebook: Gradebook, connection: Connection, assignment: Assignment, submitted: str) -> datetime | None:

@@ -120,6 +120,29 @@ def store_timestamp(gradebook: Gradebook, assignment: Assignment, student: str, 
         write_penalty(gradebook, connection, assignment, submitted, notebook)
 
 
+def moved_timestamps(gradebook: Gradebook, assignment: Assignment, said: Mapping[str, str | None]) -> set[str]:
+    """Of these students, with when they handed in, those of whom the gradebook holds another time or none at all."""
+    from sqlalchemy import select
+
+    if not said:
+        return set()
+    submissions = gradebook.tables["submitted_assignment"]
+    with gradebook.engine.connect() as connection:
+        cells = cells_of(gradebook, connection, assignment)
+        held = dict(
+            connection.execute(
+                select(submissions.c.student_id, submissions.c.timestamp).where(
+                    submissions.c.assignment_id == cells.assignment
+                )
+            ).all()
+        )
+    return {
+        student
+        for student, timestamp in said.items()
+        if student not in held or held[student] != (None if timestamp is None else _utc(timestamp))
+    }
+
+
 def _known_student(student: str | None) -> str:
     if not student:
         raise GradebookError("A submission without a student has no place in the gradebook.")
