@@ -278,18 +278,16 @@ def check(
     """Grade one notebook and print the result; nothing is stored."""
     from autograder.course import find_course, load_course
     from autograder.folders import student_of
-    from autograder.grader import grade as grade_one
+    from autograder.grader import standing
     from autograder.submission import read_submission
 
     opened = load_course(course or find_course(notebook.parent if _in_course(notebook) else Path.cwd()))
     chosen = opened.assignment(assignment or _assignment_of(notebook, opened))
     with _waiting(f"Grading {notebook.name}", quiet=as_json):
         whose = chosen.inputs_of(student or student_of(notebook, opened.root)) or None
-        report = grade_one(
-            read_submission(notebook, chosen, student=whose),
-            chosen,
-            sandbox=sandbox.value if sandbox else opened.sandbox,
-        )
+        grader = standing(sandbox.value if sandbox else opened.sandbox)
+        grader.start(chosen)
+        report = grader.grade(read_submission(notebook, chosen, student=whose), chosen)
     if as_json:
         print(json.dumps(report.as_dict(), indent=1))
     else:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from autograder import course
 from autograder.course import Assignment, Row
@@ -23,7 +23,9 @@ from autograder.sandbox.probe import require
 from autograder.sandbox.worker import Kind, Session, Worker
 from autograder.standin import StandIn
 from autograder.submission import Submission, code_cells, solution_cells
-from autograder.suite import Suite, Verdict
+
+if TYPE_CHECKING:
+    from autograder.suite import Suite, Verdict
 
 UNWRITTEN = frozenset({"missing", "unwritten"})
 
@@ -78,6 +80,9 @@ class Grader:
         """As the function ``grade``."""
         begun = time.monotonic()
         digest = course.assignment_digest(assignment)
+        if not submission.unreadable:
+            # It warms up while the checks are collected.
+            self.start(assignment)
         suite = self._suite(assignment, digest)
         suite.draw_for(submission.student)
         origin = provenance(
@@ -113,6 +118,7 @@ class Grader:
             SandboxError: There is no sandbox on this machine, or it failed by itself.
             CheckError: The assignment's checks cannot be used.
         """
+        self.start(assignment)
         suite = self._suite(assignment, course.assignment_digest(assignment))
         files = files_beside(assignment.master.parent, assignment).contents
         with self._ready(assignment).session(assignment.limits, assignment.seed, files=files) as session:
@@ -126,6 +132,7 @@ class Grader:
             SandboxError: There is no sandbox on this machine.
             CheckError: The assignment's checks cannot be used.
         """
+        self.start(assignment)
         self._suite(assignment, course.assignment_digest(assignment))
         self._ready(assignment)
 
@@ -145,17 +152,26 @@ class Grader:
         self.close()
 
     def _suite(self, assignment: Assignment, digest: str) -> Suite:
+        # pytest takes as long to import as the worker takes to warm up, which is done meanwhile.
+        from autograder.suite import Suite
+
         if digest not in self._suites:
             self._suites[digest] = Suite(assignment)
         return self._suites[digest]
 
-    def _ready(self, assignment: Assignment) -> Worker:
+    def start(self, assignment: Assignment) -> Worker:
+        """Start the worker for an assignment, where there is none: it warms up while others go on."""
         worker = self._worker
         if worker is not None and (not worker.alive or worker.allowed != assignment.allowed_imports):
             worker.close()
             worker = self._worker = None
         if worker is None:
             worker = self._worker = Worker(self.sandbox, assignment.allowed_imports)
+        return worker
+
+    def _ready(self, assignment: Assignment) -> Worker:
+        worker = self.start(assignment)
+        worker.wait()
         if not self._probed:
             require(worker)
             self._probed = True

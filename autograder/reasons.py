@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from autograder.answers import short
 from autograder.report import CellRun, CheckResult
-from autograder.suite import Verdict
+
+if TYPE_CHECKING:
+    from autograder.suite import Verdict
 
 _COMMON = re.compile(
     r"\d+ times too (?:large|small)|sign is flipped|transpose would be right|off by the same amount|Every entry is 0"

@@ -532,4 +532,4 @@ def test_a_distribution_that_is_not_installed_is_named():
 def test_a_sandbox_that_does_not_start_says_why(monkeypatch):
     monkeypatch.setattr("autograder.sandbox.jail.standard_library", lambda: ["/nowhere"])
     with pytest.raises(SandboxError, match=r"did not start: .*(Traceback|No module)"):
-        Worker("bubblewrap", ("numpy",))
+        Worker("bubblewrap", ("numpy",)).wait()

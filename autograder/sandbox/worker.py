@@ -86,38 +86,51 @@ class Worker:
     """A warm Python inside the sandbox, which forks for one submission after the other."""
 
     def __init__(self, kind: Kind, allowed: tuple[str, ...]) -> None:
-        """Start one.
+        """Start one, which warms up while others go on; the first session waits for it.
 
         Raises:
-            SandboxError: The sandbox is missing or does not start; the message says why.
+            SandboxError: The sandbox is missing; the message says why.
         """
         self.kind = kind
         self.allowed = allowed
         self.groups = None if kind == "none" else cgroup.delegated()
         self.keepers: set[int] = set()
+        self._errors: Any = tempfile.TemporaryFile()  # noqa: SIM115 - closed once the worker is ready
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with tempfile.TemporaryFile() as errors, theirs:
+        with theirs:
             try:
-                started = jail.start(kind, allowed, theirs.fileno(), errors.fileno())
+                started = jail.start(kind, allowed, theirs.fileno(), self._errors.fileno())
             except BaseException:
                 ours.close()
+                self._errors.close()
                 raise
-            self.process, self.folder = started.process, started.folder
-            theirs.close()
-            self.control = ours
-            ours.settimeout(START_SECONDS)
-            try:
-                ready = ours.recv(2**16)
-            except TimeoutError:
-                ready = b""
-            if not ready:
-                self.close()
-                errors.seek(0)
-                said = errors.read()[-4000:].decode("utf-8", "replace").strip()
-                raise SandboxError(
-                    f"the sandbox did not start: {said or 'it ended without a word'}\n"
-                    "`autograder doctor` shows what this machine allows, and whether `--sandbox landlock` would do."
-                )
+        self.process, self.folder = started.process, started.folder
+        self.control = ours
+        self._until = time.monotonic() + START_SECONDS
+
+    def wait(self) -> None:
+        """Wait until the worker is warm.
+
+        Raises:
+            SandboxError: The sandbox does not start; the message says why.
+        """
+        if self._errors.closed:
+            return
+        self.control.settimeout(max(0.1, self._until - time.monotonic()))
+        try:
+            ready = self.control.recv(2**16)
+        except OSError:
+            ready = b""
+        if ready:
+            self._errors.close()
+            return
+        self._errors.seek(0)
+        said = self._errors.read()[-4000:].decode("utf-8", "replace").strip()
+        self.close()
+        raise SandboxError(
+            f"the sandbox did not start: {said or 'it ended without a word'}\n"
+            "`autograder doctor` shows what this machine allows, and whether `--sandbox landlock` would do."
+        )
 
     def session(
         self, limits: Limits, seed: int = 0, *, files: Mapping[str, bytes] | None = None, kept: int = 0
@@ -131,8 +144,9 @@ class Worker:
             kept: How many characters of what a call of a function prints are kept, to be asked for by ``printed``.
 
         Raises:
-            SandboxError: The worker is gone.
+            SandboxError: The worker did not start, or is gone.
         """
+        self.wait()
         return Session(self, limits, seed, files or {}, kept)
 
     @property
@@ -157,6 +171,7 @@ class Worker:
             self.keepers.clear()
             self.end_orphans()
         self.control.close()
+        self._errors.close()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
