@@ -1,7 +1,7 @@
 """A course of 100,000 at one deadline, simulated: how long students wait, and what it costs, against the workers.
 
     python benchmarks/deadline.py [--measured benchmarks/results/peers.json] [--workload week2] [--students 100000]
-        [--workers 1,2,4,8,16,32,64,128] [--start-up 60] [--cost 0.04]
+        [--workers 1,2,4,8,12,16,24,32,64,128] [--start-up 60] [--cost 0.04]
 
 A worker is one core that grades one submission at a time, first come, first served, as `autograder grade --jobs 1`.
 
@@ -33,6 +33,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.ticker import NullLocator
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -137,7 +138,7 @@ def main() -> None:
     parser.add_argument("--measured", type=Path, default=Path(__file__).parent / "results/peers.json")
     parser.add_argument("--workload", default="week2")
     parser.add_argument("--students", type=int, default=100_000)
-    parser.add_argument("--workers", default="1,2,4,8,16,24,32,64,128")
+    parser.add_argument("--workers", default="1,2,4,8,12,16,24,32,64,128")
     parser.add_argument("--start-up", type=float, default=60.0, help="seconds until a started worker grades")
     parser.add_argument("--cost", type=float, default=0.04, help="of a core-hour, in a currency of your own")
     options = parser.parse_args()
@@ -171,13 +172,18 @@ def draw(curves: dict[str, list[tuple[int, float, float]]], path: Path) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2))
     for kept, points in curves.items():
         workers, waits, costs = zip(*points, strict=True)
-        left.plot(workers, waits, marker="o", label=kept)
-        right.plot(workers, costs, marker="o", label=kept)
-    left.axhline(BOUND_S, color="0.5", linestyle="--", label="a minute")
-    left.set(xlabel="workers", ylabel="95th percentile of the wait, s (0 drawn as 0.01)", xscale="log", yscale="log")
-    right.set(xlabel="workers", ylabel="cost of the week", xscale="log", yscale="log")
+        style = "-" if kept == "all week" else "--"
+        left.plot(workers, waits, style, marker="o", label=kept)
+        right.plot(workers, costs, style, marker="o", label=kept)
+        for axis in (left, right):
+            axis.set_xscale("log")
+            axis.set_xticks(workers, [str(each) for each in workers])
+            axis.xaxis.set_minor_locator(NullLocator())
+    left.axhline(BOUND_S, color="0.5", linestyle=":", label="a minute")
+    left.set(xlabel="workers", ylabel="95th percentile of the wait, s (0 drawn as 0.01)", yscale="log")
+    right.set(xlabel="workers", ylabel="cost of the week", yscale="log")
     for axis in (left, right):
-        axis.grid(visible=True, which="both", alpha=0.25)
+        axis.grid(visible=True, alpha=0.25)
         axis.legend(fontsize=8)
     figure.tight_layout()
     figure.savefig(path, dpi=120)
