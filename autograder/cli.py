@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from autograder.audit.auditing import Audit
     from autograder.course import Assignment, Course
     from autograder.gradebook import Standing
+    from autograder.remote import Scheduler
     from autograder.report import Report, RowResult
     from autograder.run import Result
 
@@ -203,6 +204,13 @@ def grade(
         typer.Option(min=1, metavar="N", help="Processes that grade at once; one for each core by default."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Grade again what has its grade already.")] = False,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Grade on the workers of this Dask scheduler (tcp://… or tls://…)."),
+    ] = None,
+    tls_ca: Annotated[Path | None, typer.Option(metavar="FILE", help="For tls://: whom to trust.")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(metavar="FILE", help="For tls://: our certificate.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="For tls://: its key.")] = None,
     sandbox: SandboxChoice = None,
     as_json: AsJson = False,
     course: CourseFolder = None,
@@ -226,6 +234,7 @@ def grade(
             jobs=jobs or cores(),
             force=force,
             sandbox=sandbox.value if sandbox else opened.sandbox,
+            scheduler=_scheduler(scheduler, tls_ca, tls_cert, tls_key),
             now=datetime.now(UTC),
             started=started,
         )
@@ -249,6 +258,16 @@ def grade(
         raise stopped
     if any(result.status == "failed" for result in results):
         raise typer.Exit(OURS)
+
+
+def _scheduler(address: str | None, ca: Path | None, cert: Path | None, key: Path | None) -> Scheduler | None:
+    if address is None:
+        if ca or cert or key:
+            raise typer.BadParameter("--tls-ca, --tls-cert and --tls-key are for a --scheduler")
+        return None
+    from autograder.remote import Scheduler
+
+    return Scheduler(address, ca, cert, key)
 
 
 @app.command()
@@ -439,7 +458,7 @@ def demo(
     release("week2", folder)
     status = 0
     try:
-        grade("week2", None, jobs, False, None, False, folder)
+        grade("week2", jobs=jobs, course=folder)
     except typer.Exit as error:
         status = error.exit_code
     feedback("week2", folder)

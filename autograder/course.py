@@ -241,13 +241,13 @@ def assignment_digest(assignment: Assignment) -> str:
         if path.is_file():
             add(f"files/{given}", path.read_bytes())
     for label, folder in (("checks", assignment.checks), ("solutions", assignment.solutions)):
-        for name, path in sorted((path.relative_to(folder), path) for path in _decisive_files(folder)):
+        for name, path in sorted((path.relative_to(folder), path) for path in decisive_files(folder)):
             if path != assignment.solutions / EQUIVALENT:
                 add(f"{label}/{name.as_posix()}", path.read_bytes())
     return digest.hexdigest()
 
 
-def _decisive_files(folder: Path) -> Iterator[Path]:
+def decisive_files(folder: Path) -> Iterator[Path]:
     """The files of a folder and of those that it links to, which Python imports from like from any other."""
     for base, folders, names in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".") and name != "__pycache__"]

@@ -91,10 +91,14 @@ def grade_all(entries: Iterable[Entry], assignment: Assignment, *, sandbox: Kind
         yield from grade_all(waiting, assignment, sandbox=sandbox, jobs=jobs)
 
 
-def grade_entry(entry: Entry, assignment: Assignment, sandbox: Kind) -> Graded:
+def grade_entry(entry: Entry, assignment: Assignment, sandbox: Kind, *, probed: bool = True) -> Graded:
     """Read and grade one entry; what is wrong with it, or with us, is in the result.
 
-    The sandbox of this machine has been tried by the process that the pool belongs to.
+    Args:
+        entry: The submission.
+        assignment: What it is a submission for.
+        sandbox: What keeps it.
+        probed: Whether the sandbox of this machine has been tried, as by the process that the pool belongs to.
     """
     from autograder.grader import standing
     from autograder.submission import read_submission, unread_submission
@@ -105,7 +109,7 @@ def grade_entry(entry: Entry, assignment: Assignment, sandbox: Kind) -> Graded:
             submission = unread_submission(assignment, entry.unread, **known)
         else:
             submission = read_submission(entry.notebook, assignment, **known)
-        report = standing(sandbox, probed=True).grade(submission, assignment)
+        report = standing(sandbox, probed=probed).grade(submission, assignment)
         # The files have done their part; back through the pool's pipe they would cost more than all the rest.
         return Graded(entry, replace(submission, files={}), report)
     except RefusedError as error:

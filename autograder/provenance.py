@@ -23,6 +23,8 @@ _DECIDES_NOTHING = frozenset(
         "export.py",
         "feedback.py",
         "fleet.py",
+        "remote.py",
+        "travel.py",
         "gradebook",
         "mistakes.py",
         "nbgrader_plugins.py",
@@ -53,7 +55,7 @@ def provenance(submission: str, assignment: str, allowed: tuple[str, ...], sandb
         package's own source.
     """
     decides = {"submission": submission, "assignment": assignment, "inputs": inputs, "sandbox": sandbox}
-    return {**decides, **_environment(allowed)}
+    return {**decides, **environment(allowed)}
 
 
 def digest_of(provenance: Mapping[str, str]) -> str:
@@ -76,7 +78,8 @@ def source_digest() -> str:
 
 
 @functools.cache
-def _environment(allowed: tuple[str, ...]) -> dict[str, str]:
+def environment(allowed: tuple[str, ...]) -> dict[str, str]:
+    """What of this machine decides a grade, by name: versions, and the digest of this package's source."""
     names = sorted({"numpy", "scipy", "ipython", *allowed})
     return {
         "autograder": autograder.__version__,

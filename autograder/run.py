@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from autograder.course import Assignment, Course, assignment_digest
 from autograder.errors import AutograderError, RefusedError, SubmissionError
@@ -35,6 +35,9 @@ from autograder.provenance import digest_of, provenance
 from autograder.report import Report
 from autograder.sandbox.worker import Kind
 from autograder.submission import submitted_digest, unread_submission
+
+if TYPE_CHECKING:
+    from autograder.remote import Scheduler
 
 Status = Literal["graded", "kept", "refused", "failed"]
 
@@ -64,6 +67,7 @@ def grade_assignment(
     jobs: int,
     force: bool = False,
     sandbox: Kind = "bubblewrap",
+    scheduler: Scheduler | None = None,
     now: datetime | None = None,
     started: Callable[[int], None] = lambda _: None,
 ) -> Iterator[Result]:
@@ -76,6 +80,7 @@ def grade_assignment(
         jobs: How many processes grade.
         force: Grade also what has its grade already.
         sandbox: ``"none"`` runs the students' code unprotected.
+        scheduler: The Dask scheduler whose workers grade; this machine's own processes where None.
         now: The time, which decides what students may see of their results; None for a time before any date.
         started: Told how many submissions there are.
 
@@ -91,7 +96,15 @@ def grade_assignment(
         backup(course)
         with open_gradebook(course) as gradebook:
             yield from _grade_all(
-                gradebook, course, assignment, folders, jobs=jobs, force=force, sandbox=sandbox, now=now
+                gradebook,
+                course,
+                assignment,
+                folders,
+                jobs=jobs,
+                force=force,
+                sandbox=sandbox,
+                scheduler=scheduler,
+                now=now,
             )
 
 
@@ -104,6 +117,7 @@ def _grade_all(
     jobs: int,
     force: bool,
     sandbox: Kind,
+    scheduler: Scheduler | None,
     now: datetime | None,
 ) -> Iterator[Result]:
     register(gradebook, course, assignment, [folder.student for folder in folders if not folder.problem])
@@ -125,7 +139,7 @@ def _grade_all(
         else:
             entries.append(found)
             odd[folder.student] = _with_damage(folder, course, assignment)
-    if entries:
+    if entries and scheduler is None:
         # What is missing is known before the first submission is graded.
         with Grader(sandbox) as grader:
             grader.prepare(assignment)
@@ -133,7 +147,13 @@ def _grade_all(
     moved = moved_timestamps(gradebook, assignment, {folder.student: folder.timestamp for folder in kept})
     for folder in kept:
         yield _kept(gradebook, course, assignment, folder, moved=folder.student in moved)
-    for graded in grade_all(entries, assignment, sandbox=sandbox, jobs=jobs):
+    if scheduler is None:
+        grading = grade_all(entries, assignment, sandbox=sandbox, jobs=jobs)
+    else:
+        from autograder.remote import grade_all_remotely
+
+        grading = grade_all_remotely(entries, assignment, sandbox=sandbox, scheduler=scheduler) if entries else iter(())
+    for graded in grading:
         yield _store(gradebook, course, assignment, graded, odd.pop(graded.entry.student), now)
     apply_late_penalties(gradebook, assignment)
 
