@@ -271,6 +271,50 @@ def _scheduler(address: str | None, ca: Path | None, cert: Path | None, key: Pat
 
 
 @app.command()
+def watch(
+    assignment: AssignmentName,
+    exchange: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="nbgrader's exchange: collect from there, and release feedback to it."),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Grade what is there, then end.")] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Processes that grade at once; one for each core by default."),
+    ] = None,
+    sandbox: SandboxChoice = None,
+    course: CourseFolder = None,
+) -> None:
+    """Grade each submission as it arrives, and write its feedback, until stopped with Ctrl-C.
+
+    `attempts` in gradebook_config.yaml says how many attempts a day are graded, and whether the last or the best
+    counts.
+    """
+    import signal
+    import threading
+
+    from autograder.fleet import cores
+    from autograder.watch import watch as grade_arrivals
+
+    opened, chosen = _open(course, assignment)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    if not once:
+        _print(f"Watching for {chosen.title}; Ctrl-C ends it.")
+    grade_arrivals(
+        opened,
+        chosen,
+        jobs=jobs or cores(),
+        sandbox=sandbox.value if sandbox else opened.sandbox,
+        exchange=exchange.resolve() if exchange else None,
+        once=once,
+        stop=stop,
+        told=lambda student, what: _print(f"{datetime.now():%H:%M:%S}  {student}  {what}"),
+    )
+
+
+@app.command()
 def check(
     notebook: Annotated[
         Path, typer.Argument(metavar="NOTEBOOK", exists=True, dir_okay=False, help="The notebook to grade.")

@@ -84,6 +84,21 @@ class LatePolicy:
 
 
 @dataclass(frozen=True)
+class Attempts:
+    """What `autograder watch` grades of a student who hands in more than once.
+
+    Attributes:
+        per_day: How many attempts are graded on one day, local to the course; 0 for any number.
+        counts: Whether the last graded attempt counts, or the best after its late penalty.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    per_day: Annotated[int, Ge(0)] = 0
+    counts: Literal["last", "best"] = "last"
+
+
+@dataclass(frozen=True)
 class AssignmentEntry:
     """What the configuration says of one assignment; the keys are documented in gradebook_config.yaml."""
 
@@ -92,6 +107,7 @@ class AssignmentEntry:
     title: str = ""
     due: str = ""
     late: LatePolicy = field(default_factory=LatePolicy)
+    attempts: Attempts = field(default_factory=Attempts)
     seed: Seed = 0
     inputs: Inputs = "same"
     visibility: Visibility = "visible"
@@ -123,6 +139,7 @@ _KEYS_AT: tuple[tuple[tuple[str, ...], type], ...] = (
     (("limits",), Limits),
     (("assignments", "*"), AssignmentEntry),
     (("assignments", "*", "late"), LatePolicy),
+    (("assignments", "*", "attempts"), Attempts),
     (("assignments", "*", "limits"), Limits),
 )
 

@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from autograder.config import (
     AssignmentEntry,
+    Attempts,
     Inputs,
     LatePolicy,
     Limits,
@@ -73,6 +74,7 @@ class Assignment:
         rows: The autograded rows in the notebook's order.
         manual: Points of the cells graded by hand, by ``grade_id``, in the notebook's order.
         files: Names of the files that a submission may read beside its notebook.
+        attempts: What is graded of a student who hands in more than once, and what of it counts.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Assignment:
     inputs: Inputs = "same"
     visibility: Visibility = "visible"
     published: datetime | bool = False
+    attempts: Attempts = field(default_factory=Attempts)
 
     def inputs_of(self, student: str | None) -> str:
         """Whose inputs the checks draw for a student: their id, or ``""``, which is everybody or nobody known."""
@@ -299,6 +302,7 @@ def _assignment(
         rows=rows,
         manual=manual,
         files=entry.files,
+        attempts=entry.attempts,
     )
 
 

@@ -14,11 +14,13 @@ import autograder
 
 _DECIDES_NOTHING = frozenset(
     {
+        "attempts.py",
         "audit",
         "checks",
         "cli.py",
         "demo.py",
         "doctor.py",
+        "exchange.py",
         "explain.py",
         "export.py",
         "feedback.py",
@@ -35,6 +37,7 @@ _DECIDES_NOTHING = frozenset(
         "run.py",
         "templates",
         "visibility.py",
+        "watch.py",
     }
 )
 """Parts of the package that come after a grade or before it; the checks belong to the course's own digest."""

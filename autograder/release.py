@@ -153,7 +153,7 @@ def _generate(course: Course, assignment: Assignment, temporary: Path) -> Path:
     source = assignment.master.parent
     ignored = shutil.ignore_patterns(".*", "__pycache__", "*.pyc")
     shutil.copytree(source, temporary / "source" / assignment.name, ignore=ignored)
-    config = _nbgrader_config(course)
+    config = nbgrader_config(course)
     config.CourseDirectory.root = str(temporary)
     config.SaveCells.enabled = False
     config.GenerateAssignment.no_database = True
@@ -186,7 +186,12 @@ class _Said(logging.Handler):
             self.cause = text.splitlines()[-1]
 
 
-def _nbgrader_config(course: Course) -> Any:
+def nbgrader_config(course: Course) -> Any:
+    """What the course's nbgrader_config.py sets.
+
+    Raises:
+        ConfigError: It fails.
+    """
     from traitlets.config import Config
     from traitlets.config.loader import PyFileConfigLoader
 

@@ -128,7 +128,7 @@ def _grade_all(
     entries: list[Entry] = []
     odd: dict[str, str] = {}
     for folder in folders:
-        found, digest = _find(folder, assignment)
+        found, digest = find(folder, assignment)
         if isinstance(found, Result):
             refused.append(found)
             continue
@@ -154,11 +154,11 @@ def _grade_all(
 
         grading = grade_all_remotely(entries, assignment, sandbox=sandbox, scheduler=scheduler) if entries else iter(())
     for graded in grading:
-        yield _store(gradebook, course, assignment, graded, odd.pop(graded.entry.student), now)
+        yield store_graded(gradebook, course, assignment, graded, odd.pop(graded.entry.student), now)
     apply_late_penalties(gradebook, assignment)
 
 
-def _find(folder: SubmittedFolder, assignment: Assignment) -> tuple[Entry | Result, str]:
+def find(folder: SubmittedFolder, assignment: Assignment) -> tuple[Entry | Result, str]:
     """What to grade for a student, and its digest; or the result where there is nothing to grade."""
     if folder.problem:
         return Result(folder.student, "refused", None, folder.problem), ""
@@ -185,9 +185,10 @@ def _kept(
     return Result(folder.student, "kept", report, _odd(folder.note, course, assignment, folder.student))
 
 
-def _store(
+def store_graded(
     gradebook: Gradebook, course: Course, assignment: Assignment, graded: Graded, note: str, now: datetime | None
 ) -> Result:
+    """Store what came of a submission, where there is a grade, and say what became of it."""
     student = graded.entry.student
     if graded.refused:
         return Result(student, "refused", None, graded.refused)

@@ -345,13 +345,15 @@ def test_the_limits_said_to_hold_without_a_key_are_the_defaults() -> None:
     assert yaml.safe_load(example.text)["limits"] == asdict(Limits())
 
 
-@pytest.mark.parametrize("place", ["", "limits", "assignments.week2", "assignments.week2.late"])
+@pytest.mark.parametrize(
+    "place", ["", "limits", "assignments.week2", "assignments.week2.late", "assignments.week2.attempts"]
+)
 def test_every_key_of_the_configuration_is_explained(place: str, tmp_path: Path) -> None:
     root = small_week2(tmp_path / "course")
     tree = yaml.safe_load((root / "gradebook_config.yaml").read_text(encoding="utf-8")) | {"limits": {}}
     inner = tree
     for part in filter(None, place.split(".")):
-        inner = inner[part]
+        inner = inner.setdefault(part, {})
     inner["nonsense"] = 1
     write(root / CONFIG_NAME, json.loads(json.dumps(tree, default=str)))
     with pytest.raises(ConfigError, match="expected one of: ") as refused:

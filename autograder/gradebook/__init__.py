@@ -9,8 +9,8 @@ A gradebook is opened (``opening``), the assignment's release registered in it (
 grades stored (``storing``, with ``lateness`` and ``files``), read again (``reading``) and shown (``pages``).
 """
 
-from autograder.gradebook.files import RESULT_FILE
-from autograder.gradebook.lateness import apply_late_penalties, late_penalty
+from autograder.gradebook.files import RESULT_FILE, write_atomically
+from autograder.gradebook.lateness import apply_late_penalties, extension_of, late_penalty
 from autograder.gradebook.locking import only_run
 from autograder.gradebook.opening import Gradebook, backup, database_file, open_gradebook
 from autograder.gradebook.pages import as_seen, seen_now, write_feedback
@@ -37,6 +37,7 @@ __all__ = [
     "damaged_result",
     "database_file",
     "enter",
+    "extension_of",
     "graded_digest",
     "graded_digests",
     "late_penalty",
@@ -51,5 +52,6 @@ __all__ = [
     "standings",
     "store",
     "store_timestamp",
+    "write_atomically",
     "write_feedback",
 ]

@@ -127,6 +127,20 @@ def _penalty(
     return late_penalty(assignment.late, assignment.max_score, score, late)
 
 
+def extension_of(gradebook: Gradebook, assignment: Assignment, student: str) -> timedelta:
+    """The extension that the gradebook holds for a student; none where it holds nothing of theirs."""
+    from sqlalchemy import select
+
+    submissions, entries = gradebook.tables["submitted_assignment"], gradebook.tables["assignment"]
+    with gradebook.engine.connect() as connection:
+        found = connection.execute(
+            select(submissions.c.extension)
+            .join(entries, entries.c.id == submissions.c.assignment_id)
+            .where(entries.c.name == assignment.name, submissions.c.student_id == student)
+        ).scalar()
+    return found or timedelta()
+
+
 def due_date(gradebook: Gradebook, connection: Connection, assignment: Assignment, submitted: str) -> datetime | None:
     """When a submission is due, in UTC, with the extension that the gradebook holds; None where it never is."""
     from sqlalchemy import select
