@@ -1,6 +1,6 @@
 """This project beside nbgrader, otter-grader and the bare floor, on the same submissions in one run.
 
-    python benchmarks/peers.py [--sizes 1,40,400] [--runs 3] [--own 10000] [--week2 10] [--cache .benchmarks]
+    python benchmarks/peers.py [--sizes 1,40,400] [--runs 3] [--own 10000] [--week2 12] [--cache .benchmarks] [--resume]
 
 makes an environment for each peer (pip, once; kept in the cache), a course of four small functions and one of Week 2,
 and classes that have handed in; runs everything in turn, and writes ``benchmarks/results/peers.json``, ``peers.md`` and
@@ -10,8 +10,8 @@ and classes that have handed in; runs everything in turn, and writes ``benchmark
 - ``nbgrader autograde`` in its stock setting, the same tests as hidden tests in its master;
 - the same, sharded by hand: two processes, each with half of the students and a gradebook of its own;
 - otter-grader's fastest: two processes that loop over ``otter.run.main``, without Docker;
-- the floor: the students' own cells and the calls of their functions, one submission after the other in one bare
-  process that was started once. Nothing is kept from anything.
+- the floor: the students' own cells, by IPython, and the calls of their functions that the checks make, one submission
+  after the other in one bare process. Nothing is compared, and nothing is kept from anything.
 
 Seconds are of the whole command. "Each further" is what one more submission costs: the difference between two sizes.
 """
@@ -47,23 +47,39 @@ from pathlib import Path
 from autograder.answers import Loopback
 from autograder.course import load_course
 from autograder.folders import find_notebook, submissions
+from autograder.sandbox.inside.calls import Row
 from autograder.sandbox.inside.cells import Notebook
 from autograder.submission import code_cells, read_submission
 from autograder.suite import Suite
+
+class Noted:
+    generation = 0
+
+    def __init__(self, calls):
+        self.calls, self.messages = calls, []
+
+    def exchange(self, message, function):
+        self.messages.append(message)
+        return self.calls.exchange(message, function)
 
 course = load_course(Path(sys.argv[1]))
 assignment = course.assignment(sys.argv[2])
 notebook = Notebook()
 notebook.warm()
+calls = []
 with Suite(assignment) as suite:
-    for folder in submissions(course.root, assignment.name):
-        submission = read_submission(find_notebook(folder.folder, assignment), assignment)
-        notebook.shell.reset(new_session=False)
-        for _, source in code_cells(submission):
-            notebook.run(source, 65536)
-        calls = Loopback(notebook.names)
-        for check in suite.checks:
-            suite.run([check], calls)
+    for check in suite.checks:
+        noted = Noted(Loopback(dict(vars(suite.reference._module))))
+        suite.run([check], noted)
+        calls.append(noted.messages)
+for folder in submissions(course.root, assignment.name):
+    submission = read_submission(find_notebook(folder.folder, assignment), assignment)
+    for _, source in code_cells(submission):
+        notebook.run(source, 65536)
+    for messages in calls:
+        row = Row(None, notebook.names)
+        for message in messages:
+            row.reply(message)
 """
 OTTER = """
 import sys
@@ -72,7 +88,10 @@ from otter.run import main
 for notebook in sys.argv[2:]:
     results = Path("results", Path(notebook).stem)
     results.mkdir(parents=True)
-    main(notebook, autograder=sys.argv[1], output_dir=str(results), no_logo=True)
+    try:
+        main(notebook, autograder=sys.argv[1], output_dir=str(results), no_logo=True)
+    except Exception as error:
+        print("not graded:", notebook, error)
 """
 
 Way = Callable[[], Taken]
@@ -88,7 +107,7 @@ class Figure:
     runs: int
     wall: float
     cpu: float
-    pss_mb: float
+    pss_mb: float | None
 
 
 def environment(cache: Path, name: str) -> Path:
@@ -115,7 +134,7 @@ def run(
     return measured([str(programs / words[0]), *words[1:]], cwd, {"PATH": path, **(environment or {})}, right=right)
 
 
-def ways(root: Path, assignment: str, nbgrader: Path, otter: Path | None, *, peers: bool) -> dict[str, Way]:
+def ways(root: Path, assignment: str, nbgrader: Path, otter: Path | None) -> dict[str, Way]:
     """What grades the class below ``root``, by name."""
     ours, stock = root / "ours", root / "stock"
 
@@ -146,13 +165,8 @@ def ways(root: Path, assignment: str, nbgrader: Path, otter: Path | None, *, pee
         f"autograder, {cores()} jobs": lambda: grade(cores()),
         "autograder, 1 job": lambda: grade(1),
     }
-    found["floor"] = floor
-    if peers:
-        found["nbgrader, sharded over 2"] = sharded
-        found["nbgrader, stock"] = autograde
-        if otter is not None:
-            found["otter-grader, pool of 2"] = pool
-    return found
+    found |= {"floor": floor, "nbgrader, sharded over 2": sharded, "nbgrader, stock": autograde}
+    return found if otter is None else {**found, "otter-grader, pool of 2": pool}
 
 
 BOTH = """
@@ -209,27 +223,28 @@ def median(workload: str, way: str, size: int, taken: list[Taken]) -> Figure:
     return Figure(workload, way, size, len(taken), wall, cpu, pss)
 
 
-def once(root: Path, nbgrader: Path, runs: int) -> list[Figure]:
-    """What is done once, or once a page: starting, one notebook cold, feedback, deciding that nothing is to be done."""
+def once(root: Path, nbgrader: Path, runs: int) -> dict[str, tuple[int, int, Way]]:
+    """What is done once, or once a page: starting, one notebook cold, feedback, deciding that nothing is to be done.
+
+    Returns:
+        By name: how many submissions it is about, how often to run it, and the way.
+    """
     ours, stock = root / "ours", root / "stock"
     students = len(list((ours / "submitted").iterdir()))
     notebook = "submitted/s00000/four/four.ipynb"
-    done: dict[str, tuple[int, Way]] = {
-        "autograder --version": (1, lambda: run(["autograder", "--version"], ours, OURS)),
-        "nbgrader --version": (1, lambda: run(["nbgrader", "--version"], stock, nbgrader)),
-        "autograder check, one notebook": (1, lambda: run(["autograder", "check", notebook], ours, OURS, right=(0, 1))),
-        "nbgrader autograde, one notebook": (
-            1,
-            lambda: run(["nbgrader", "autograde", "four", "--force", "--student", "s00000"], stock, nbgrader),
-        ),
-        "autograder grade, nothing new": (students, lambda: run(["autograder", "grade", "four"], ours, OURS)),
-        "autograder feedback": (students, lambda: run(["autograder", "feedback", "four"], ours, OURS)),
-        "nbgrader generate_feedback": (
-            students,
-            lambda: run(["nbgrader", "generate_feedback", "four", "--force"], stock, nbgrader),
-        ),
+    one = ["nbgrader", "autograde", "four", "--force", "--student", "s00000"]
+    return {
+        "autograder --version": (1, runs, lambda: run(["autograder", "--version"], ours, OURS)),
+        "nbgrader --version": (1, runs, lambda: run(["nbgrader", "--version"], stock, nbgrader)),
+        "autograder check, one notebook": (1, runs, lambda: run(["autograder", "check", notebook], ours, OURS)),
+        "nbgrader autograde, one notebook": (1, runs, lambda: run(one, stock, nbgrader)),
+        "autograder grade, nothing new": (students, runs, lambda: run(["autograder", "grade", "four"], ours, OURS)),
+        "autograder feedback": (students, runs, lambda: run(["autograder", "feedback", "four"], ours, OURS)),
+        "autograder feedback, one page": (1, runs, lambda: run(FEEDBACK, root.with_name("four-1") / "ours", OURS)),
     }
-    return [median("four", name, size, [way() for _ in range(runs)]) for name, (size, way) in done.items()]
+
+
+FEEDBACK = ["autograder", "feedback", "four"]
 
 
 def table(figures: list[Figure]) -> str:
@@ -253,7 +268,7 @@ def table(figures: list[Figure]) -> str:
             )
         lines.append(
             f"| {figure.workload} | {figure.way} | {figure.size:,} | {figure.runs} | {figure.wall:.2f} | "
-            f"{figure.cpu:.2f} | {figure.pss_mb:.0f} | {each_further} |"
+            f"{figure.cpu:.2f} | {'' if figure.pss_mb is None else f'{figure.pss_mb:.0f}'} | {each_further} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -296,49 +311,59 @@ def main() -> None:
     parser.add_argument("--own", type=int, default=10_000, help="a class for this project alone; 0 for none")
     parser.add_argument("--week2", type=int, default=12, help="a class of Week 2; 0 for none")
     parser.add_argument("--cache", type=Path, default=Path(".benchmarks"))
+    parser.add_argument("--resume", action="store_true", help="keep the figures of a run that was stopped")
     options = parser.parse_args()
     cache = options.cache.resolve()
     nbgrader, otter = environment(cache, "nbgrader"), environment(cache, "otter")
     sizes = sorted(map(int, options.sizes.split(",")))
-    figures: list[Figure] = []
+    kept = cache / "figures.json"
+    figures = [Figure(**each) for each in json.loads(kept.read_text())] if options.resume and kept.exists() else []
 
-    def note(figure: Figure) -> None:
+    def take(workload: str, name: str, size: int, runs: int, way: Way) -> None:
+        if any((each.workload, each.way, each.size) == (workload, name, size) for each in figures):
+            return
+        figure = median(workload, name, size, [way() for _ in range(runs)])
         figures.append(figure)
-        print(
-            f"{figure.workload:6} {figure.way:34} {figure.size:6} {figure.wall:8.2f} s {figure.cpu:8.2f} CPU-s",
-            flush=True,
-        )
+        kept.write_text(json.dumps([asdict(each) for each in figures], indent=1))
+        print(f"{workload:6} {name:34} {size:6} {figure.wall:8.2f} s {figure.cpu:8.2f} CPU-s", flush=True)
 
-    for size in sizes:
-        root = cache / f"four-{size}"
-        shutil.rmtree(root, ignore_errors=True)
-        make_four(root, size, nbgrader, otter)
-        for name, way in ways(root, "four", nbgrader, otter, peers=True).items():
-            # A peer takes minutes for a class, and its share of noise is small.
-            runs = options.runs if size == 1 or name.startswith(("autograder", "floor")) else 1
-            note(median("four", name, size, [way() for _ in range(runs)]))
-        if size == sizes[-1]:
-            for figure in once(root, nbgrader, options.runs):
-                note(figure)
+    def graded(workload: str, root: Path, size: int, which: str) -> None:
+        """Ours (this project and the floor) or the peers; a peer takes minutes for a class, and runs once."""
+        found = ways(root, workload, nbgrader, otter if workload == "four" else None)
+        for name, way in found.items():
+            own = name.startswith(("autograder", "floor"))
+            if which == "all" or own == (which == "ours"):
+                take(workload, name, size, options.runs if own or size == 1 else 1, way)
+
+    roots = {size: cache / f"four-{size}" for size in sizes}
+    for size, root in roots.items():
+        if not (root / "ours/release").exists():
+            shutil.rmtree(root, ignore_errors=True)
+            make_four(root, size, nbgrader, otter)
+    for size in sizes[:-1]:
+        graded("four", roots[size], size, "all")
+    largest = sizes[-1]
+    graded("four", roots[largest], largest, "ours")
+    for name, (size, runs, way) in once(roots[largest], nbgrader, options.runs).items():
+        take("four", name, size, runs, way)
     if options.own:
         root = cache / f"four-{options.own}"
-        shutil.rmtree(root, ignore_errors=True)
-        four.make_ours(root / "ours")
-        four.hand_in(root / "ours", options.own)
-        run(["autograder", "release", "four"], root / "ours", OURS)
-        found = ways(root, "four", nbgrader, None, peers=False)
+        if not (root / "ours/release").exists():
+            four.make_ours(root / "ours")
+            four.hand_in(root / "ours", options.own)
+            run(["autograder", "release", "four"], root / "ours", OURS)
+        found = ways(root, "four", nbgrader, None)
         for name in (f"autograder, {cores()} jobs", "floor"):
-            note(median("four", name, options.own, [found[name]()]))
-        nothing = run(["autograder", "grade", "four"], root / "ours", OURS)
-        note(median("four", "autograder grade, nothing new", options.own, [nothing]))
+            take("four", name, options.own, 1, found[name])
+        nothing = lambda: run(["autograder", "grade", "four"], root / "ours", OURS)  # noqa: E731
+        take("four", "autograder grade, nothing new", options.own, 1, nothing)
     if options.week2:
-        root = cache / "week2"
-        shutil.rmtree(root, ignore_errors=True)
-        make_week2(root, options.week2, nbgrader)
-        size = len(list((root / "ours/submitted").iterdir()))
-        for name, way in ways(root, "week2", nbgrader, None, peers=True).items():
-            runs = options.runs if name.startswith(("autograder", "floor")) else 1
-            note(median("week2", name, size, [way() for _ in range(runs)]))
+        root = cache / f"week2-{options.week2}"
+        if not (root / "stock/release").exists():
+            shutil.rmtree(root, ignore_errors=True)
+            make_week2(root, options.week2, nbgrader)
+        graded("week2", root, len(list((root / "ours/submitted").iterdir())), "all")
+    graded("four", roots[largest], largest, "peers")
     RESULTS.mkdir(exist_ok=True)
     told: dict[str, Any] = {
         "cores": cores(),
