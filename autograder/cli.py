@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -54,6 +54,9 @@ class Format(StrEnum):
     """A file that numbers are exported to."""
 
     csv = "csv"
+    canvas = "canvas"
+    moodle = "moodle"
+    blackboard = "blackboard"
 
 
 AssignmentName = Annotated[str, typer.Argument(metavar="ASSIGNMENT", help="The assignment's name, such as week2.")]
@@ -432,17 +435,32 @@ def export(
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The file to write; standard output by default.")
     ] = None,
+    into: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The table that Canvas, Moodle or Blackboard exported, to be filled in."),
+    ] = None,
+    match: Annotated[
+        str, typer.Option(metavar="COLUMN", help="Its column that holds the ids of students; found out by default.")
+    ] = "",
+    column: Annotated[
+        str, typer.Option(metavar="COLUMN", help="Its column of the assignment; found by the title by default.")
+    ] = "",
     course: CourseFolder = None,
 ) -> None:
-    """Write everybody's scores as a table: one line a student, one column a row."""
+    """Write everybody's scores as a table: one line a student, one column a row; or into an LMS's own table."""
     from autograder.export import WRITERS
     from autograder.gradebook import apply_late_penalties, open_gradebook, standings
 
     opened, chosen = _open(course, assignment)
-    write = WRITERS[file_format.value]
+    write = WRITERS["csv"]
     with open_gradebook(opened, create=False) as gradebook:
         apply_late_penalties(gradebook, chosen, opened)
         found = standings(gradebook, chosen)
+    if file_format is not Format.csv:
+        _export_into(file_format, into, output, found, chosen, match, column)
+        return
+    if into or match or column:
+        raise typer.BadParameter("--into, --match and --column are for --format canvas, moodle or blackboard")
     if output is None:
         try:
             write(found, chosen, opened, sys.stdout)
@@ -461,6 +479,38 @@ def export(
     except OSError as error:
         raise AutograderError(f"{output} could not be written: {error.strerror}") from error
     _print(f"{len(found)} students in {output}")
+
+
+def _export_into(
+    system: Format,
+    into: Path | None,
+    output: Path | None,
+    found: Sequence[Standing],
+    chosen: Assignment,
+    match: str,
+    column: str,
+) -> None:
+    from autograder.gradebook import write_bytes_atomically
+    from autograder.lms import filled_in
+
+    if into is None or output is None:
+        raise typer.BadParameter(
+            f"--format {system.value} needs --into, the table that it exported, and --output, the file to import"
+        )
+    filled = filled_in(system.value, into, found, chosen, match=match, column=column)
+    try:
+        write_bytes_atomically(output.resolve(), filled.content)
+    except OSError as error:
+        raise AutograderError(f"{output} could not be written: {error.strerror}") from error
+    _print(f"{filled.matched} scores in the column {filled.column!r} of {_near(output)}.")
+    lists = {
+        "wait for a person and were left as they were": filled.waiting,
+        "are in the gradebook and not in the table": filled.unknown,
+        "are in the table and have submitted nothing": filled.unmatched,
+    }
+    for what, names in lists.items():
+        if names:
+            _print(f"{len(names)} {what}: {', '.join(names)}")
 
 
 @app.command()

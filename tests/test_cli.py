@@ -508,3 +508,32 @@ def test_explain_names_the_nearest_where_a_name_is_mistyped(run, course_root, wo
     status, _, err = run("explain", *words)
     assert status != 0
     assert said in err
+
+
+CANVAS = "Student,ID,SIS Login ID,Section,Warm-up (7)\nPoints Possible,,,,12\nAda,1,ada,A,\nEve,2,eve,A,\n"
+
+
+def test_scores_go_into_the_table_that_canvas_exported(run, course_root):
+    submit(course_root, "ada", mistaken())
+    (course_root / "canvas.csv").write_text(CANVAS)
+    run("grade", "warmup")
+    status, out, _ = run("export", "warmup", "--format", "canvas", "--into", "canvas.csv", "--output", "filled.csv")
+    assert status == 0
+    assert "1 wait for a person and were left as they were: ada" in out
+    assert "1 are in the table and have submitted nothing: line 4: eve" in out
+    assert (course_root / "filled.csv").read_text() == CANVAS
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--format", "canvas"), "--format canvas needs --into"),
+        (("--into", "canvas.csv"), "are for --format canvas, moodle or blackboard"),
+    ],
+)
+def test_options_of_export_that_do_not_go_together_are_refused(run, course_root, options, said):
+    submit(course_root, "ada", solved())
+    run("grade", "warmup")
+    status, _, err = run("export", "warmup", *options)
+    assert status == 2
+    assert said in " ".join(err.split())

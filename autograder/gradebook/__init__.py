@@ -9,7 +9,7 @@ A gradebook is opened (``opening``), the assignment's release registered in it (
 grades stored (``storing``, with ``lateness`` and ``files``), read again (``reading``) and shown (``pages``).
 """
 
-from autograder.gradebook.files import RESULT_FILE, write_atomically
+from autograder.gradebook.files import RESULT_FILE, write_atomically, write_bytes_atomically
 from autograder.gradebook.lateness import apply_late_penalties, extension_of, late_penalty
 from autograder.gradebook.locking import only_run
 from autograder.gradebook.opening import Gradebook, backup, database_file, open_gradebook
@@ -53,5 +53,6 @@ __all__ = [
     "store",
     "store_timestamp",
     "write_atomically",
+    "write_bytes_atomically",
     "write_feedback",
 ]

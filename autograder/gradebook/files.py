@@ -52,6 +52,11 @@ def write_atomically(path: Path, text: str | None) -> None:
     _replace(path, text.encode("utf-8", "backslashreplace"), durable=True)
 
 
+def write_bytes_atomically(path: Path, content: bytes) -> None:
+    """As ``write_atomically``, for bytes."""
+    _replace(path, content, durable=True)
+
+
 def settle(folder: Path) -> None:
     """Have the disk keep what was replaced in the folder so far, before anything else is written there."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
