@@ -15,6 +15,7 @@ from autograder.answers import Answer
 from autograder.course import Assignment, Course, assignment_digest
 from autograder.document import did_you_mean
 from autograder.errors import ConfigError
+from autograder.feedback import listed, points_text
 from autograder.gradebook import read_report
 from autograder.grader import check_rows, place_runs, undefined_after
 from autograder.matching import Compared
@@ -164,9 +165,9 @@ def _differences(row: RowResult, stored: RowResult | None, changed: bool) -> Ite
             "autograder grade grades it again."
         )
     if row.score != stored.score:
-        yield f"The row has {_number(row.score)} points now and {_number(stored.score)} as stored."
+        yield f"The row has {_points(row.score)} points now and {_points(stored.score)} as stored."
     if row.carried != stored.carried:
-        yield f"Answered by correct ones are now {_listed(row.carried)}, as stored {_listed(stored.carried)}."
+        yield f"Answered by correct ones are now {_names(row.carried)}, as stored {_names(stored.carried)}."
     before = {check.name: check for check in stored.checks}
     for check in row.checks:
         old = before.pop(check.name, None)
@@ -248,10 +249,10 @@ def explanation_text(explanation: Explanation) -> str:
     lines = [
         FOR_INSTRUCTORS,
         "",
-        f"{whose}, {explanation.assignment.name}, {row.name}: {_number(row.score)} of {row.points:g} points",
+        f"{whose}, {explanation.assignment.name}, {row.name}: {_points(row.score)} of {row.points:g} points",
     ]
     if row.carried:
-        lines.append(f"  given a correct {_listed(row.carried)}: their answers are marked below")
+        lines.append(f"  given a correct {_names(row.carried)}: their answers are marked below")
     if explanation.assignment.inputs == "per_student":
         lines.append(f"  with the inputs of {whose}")
     lines += [f"  ! {difference}" for difference in explanation.differences] or ["  as it is stored"]
@@ -351,12 +352,12 @@ def _kind(value: Any) -> str:
     return f"a {_line(value.type_name)}" if isinstance(value, Opaque) else f"a {type(value).__name__}: {_shown(value)}"
 
 
-def _number(points: float | None) -> str:
-    return "no" if points is None else f"{points:.4g}"
+def _points(score: float | None) -> str:
+    return "no" if score is None else points_text(score)
 
 
-def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(names) or "none"
+def _names(functions: tuple[str, ...]) -> str:
+    return listed(functions) if functions else "none"
 
 
 # As data

@@ -220,7 +220,8 @@ def _score_line(row: RowResult) -> str:
     return f"{points_text(row.score)} of {points_text(row.points)} points"
 
 
-def _listed(names: tuple[str, ...]) -> str:
+def listed(names: tuple[str, ...]) -> str:
+    """``names``, one at least, as people write them: ``a, b and c``."""
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
@@ -233,7 +234,7 @@ def _unseen_text(row: RowResult) -> str:
 
 
 def _carried_text(row: RowResult) -> str:
-    names = _listed(tuple(f"`{name}`" for name in row.carried))
+    names = listed(tuple(f"`{name}`" for name in row.carried))
     if row.fraction == 1:
         return f"Right, given a correct {names}: an earlier mistake does not cost points twice."
     return f"Checked with a correct {names} in place of yours: an earlier mistake does not cost points twice."
@@ -342,7 +343,7 @@ def _summary_cell(report: Report, assignment: Assignment, unreadable: str, notes
             more = f" (and {len(failed) - 1} more)" if len(failed) > 1 and not same else ""
             note = f"{_literal(same or failed[0].title)}{more}"
         elif row.carried:
-            note = f"right, given a correct {_literal(_listed(row.carried))}"
+            note = f"right, given a correct {_literal(listed(row.carried))}"
         elif row.unseen and not row.errored:
             note = _unseen_text(row)
         score = "–" if row.errored else f"{'≥ ' if row.withheld else ''}{points_text(row.least)}"

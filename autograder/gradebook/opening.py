@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from autograder.course import Course
 from autograder.errors import GradebookError
+from autograder.plain import one_line
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -84,7 +85,7 @@ def open_gradebook(course: Course, *, create: bool = True) -> Iterator[Gradebook
         engine = create_engine(url, connect_args=arguments)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise GradebookError(
-            f"gradebook_config.yaml: the database cannot be used: {one_line(error)}. "
+            f"gradebook_config.yaml: the database cannot be used: {said_by(error)}. "
             "Expected sqlite:///gradebook.db, or postgresql+psycopg://… with autograder[postgresql] installed."
         ) from error
     shown = url.render_as_string(hide_password=True)
@@ -144,7 +145,7 @@ def backup(course: Course) -> Path | None:
     except (sqlite3.Error, OSError) as error:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-        said = one_line(getattr(error, "strerror", None) or error)
+        said = said_by(getattr(error, "strerror", None) or error)
         raise GradebookError(
             f"{file}: the gradebook could not be copied to {folder} before this run changes it: {said}. "
             f"{_way_out(said) or 'Make room or mend the permissions there, then run again.'}"
@@ -180,7 +181,7 @@ def _copy_database(file: Path, target: Path) -> None:
         old.backup(new, progress=in_time)
         damage = new.execute("PRAGMA quick_check(1)").fetchall()
     if damage != [("ok",)]:
-        raise sqlite3.DatabaseError(f"database disk image is malformed ({one_line(damage[0][0])})")
+        raise sqlite3.DatabaseError(f"database disk image is malformed ({said_by(damage[0][0])})")
 
 
 def _contents(database: Path) -> bytes:
@@ -273,7 +274,7 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 
 def _explained(error: Exception, url: str) -> GradebookError:
-    said = one_line(getattr(error, "orig", None) or error)
+    said = said_by(getattr(error, "orig", None) or error)
     otherwise = "Run `autograder doctor`; nothing of the grade that was being written has been kept."
     return GradebookError(f"{url}: the gradebook says: {said}. {_way_out(said) or otherwise}")
 
@@ -293,6 +294,6 @@ def _way_out(said: str) -> str:
     return ""
 
 
-def one_line(error: object) -> str:
+def said_by(error: object) -> str:
     """What an error says, to stand within a sentence."""
-    return " ".join(str(error).split()).rstrip(".")
+    return one_line(str(error)).rstrip(".")

@@ -15,7 +15,7 @@ from autograder.feedback import SUMMARY_ID, feedback_html, row_comment, told_ane
 from autograder.folders import read_regular
 from autograder.gradebook.files import RESULT_FILE, write_atomically
 from autograder.gradebook.lateness import due_date
-from autograder.gradebook.opening import Gradebook, one_line, transaction
+from autograder.gradebook.opening import Gradebook, said_by, transaction
 from autograder.gradebook.reading import Standing, graded_digest, read_report, standings
 from autograder.gradebook.registering import cells_of
 from autograder.gradebook.storing import write_comments
@@ -64,7 +64,7 @@ def write_feedback(
         notebook = _with_scores(tree, assignment, standing, comments)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise GradebookError(
-            f"{source}: the executed notebook cannot be read: {one_line(error)}. "
+            f"{source}: the executed notebook cannot be read: {said_by(error)}. "
             f"Run autograder grade {assignment.name} --student {student} --force."
         ) from error
     page = feedback_html(

@@ -9,7 +9,7 @@ from typing import Any
 
 from autograder.course import Assignment
 from autograder.errors import GradebookError
-from autograder.gradebook.opening import one_line
+from autograder.gradebook.opening import said_by
 from autograder.notebook import joined
 
 _READ: dict[Any, tuple[SourceCell, ...]] = {}
@@ -58,7 +58,7 @@ def read_release(assignment: Assignment) -> tuple[list[SourceCell], dict[str, An
         ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise GradebookError(
-            f"{assignment.release}: the release cannot be read: {one_line(error)}. "
+            f"{assignment.release}: the release cannot be read: {said_by(error)}. "
             f"Make it again: autograder release {assignment.name}."
         ) from error
     if missing := set(points) - {cell.name for cell in cells if cell.points is not None}:
