@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autograder.course import Assignment
 from autograder.feedback import annotated, feedback_html, row_comment
+from autograder.numerics import compare, describe
 from autograder.report import CellRun, CheckResult, Report, RowResult
 from autograder.submission import Submission, read_submission
 from tests.courses import cell, solved, write
@@ -102,6 +104,41 @@ def test_the_first_thing_to_mend_comes_first_and_is_named(warmup: Assignment) ->
     other = CheckResult("test_other", "Any factor works.", 1.0, "failed", "It is off by a factor 2.")
     text = shown(annotated(submission(warmup), report(PASSED, FAILED, other), warmup), "test_scale")["text/plain"]
     assert text.index("(fix this first)") < text.index("Any factor works.") < text.index("A vector is scaled.")
+
+
+def hints(warmup: Assignment, first: str, later: str) -> str:
+    """What is said of a row whose two checks fail so; their hints are ``Multiply.`` and ``Use the dtype.``"""
+    checks = (
+        CheckResult("test_scale", "A vector is scaled.", 1.0, "failed", first, "Multiply."),
+        CheckResult("test_single", "float32 works.", 1.0, "failed", later, "Use the dtype."),
+    )
+    data = shown(annotated(submission(warmup), report(*checks), warmup), "test_scale")
+    comment = row_comment(report(*checks).rows[0])
+    assert len({"Use the dtype." in text for text in (*data.values(), comment)}) == 1
+    assert all("Multiply." in text for text in (*data.values(), comment))
+    return data["text/plain"]
+
+
+OFF = describe(compare(np.full(5, 2.0), np.full(5, 1.0), relative=1e-6), "`scale`", (5,))
+NEAR = describe(compare(np.full(5, 1.001), np.full(5, 1.0), relative=1e-6), "`scale`", (5,))
+OTHER = describe(compare(np.full(5, 2.0), np.full(5, 1.0), relative=1e-6), "`shift`", (5,))
+LOSS = describe(compare(np.array(2.0), np.array(1.0), relative=1e-6), "`scale`", ())
+
+
+@pytest.mark.parametrize(("first", "later"), [(OFF, OFF), (OFF, NEAR), (LOSS, LOSS)])
+def test_a_hint_that_supposes_right_what_the_first_check_found_far_off_is_kept_back(
+    warmup: Assignment, first: str, later: str
+) -> None:
+    said = hints(warmup, first, later)
+    assert "Use the dtype." not in said
+    assert "mend that, then look here again" in said
+
+
+@pytest.mark.parametrize(
+    ("first", "later"), [(NEAR, NEAR), (OFF, OTHER), (OFF, "`scale` changed `x` at [0]."), ("It raised an error.", OFF)]
+)
+def test_a_hint_that_may_be_trusted_is_given(warmup: Assignment, first: str, later: str) -> None:
+    assert "Use the dtype." in hints(warmup, first, later)
 
 
 def test_a_row_that_is_right_given_an_earlier_one_says_so(warmup: Assignment) -> None:
