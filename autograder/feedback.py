@@ -56,7 +56,8 @@ def annotated(submission: Submission, report: Report, assignment: Assignment) ->
         A new nbformat 4.5 notebook: the submission's cells with the outputs of the run, a summary as the
         first cell, and under each test cell the row's result as ``text/html`` and ``text/plain``.
     """
-    notebook = copy.deepcopy(submission.notebook)
+    # Only the cells' own keys are changed here, and in the end everything is copied.
+    notebook = {**submission.notebook, "cells": [dict(cell) for cell in submission.notebook["cells"]]}
     ours = _release_sources(assignment.release)
     runs = {run.index: run for run in report.cells}
     rows, common = {row.test_id: row for row in report.rows}, said_of_all(report)

@@ -8,7 +8,6 @@ whose sandbox does not hold, grades nothing.
 from __future__ import annotations
 
 import contextlib
-import functools
 import tempfile
 import time
 import traceback
@@ -80,14 +79,15 @@ def grade_all_remotely(
         away = f"the scheduler at {scheduler.address} went away. What was graded is kept: the same command goes on"
         try:
             _await_workers(client, scheduler)
-            bundle = client.scatter(packed_assignment(assignment), broadcast=True, hash=False)
+            # A task, which Dask can make again where every worker that had it is lost.
+            bundle = client.submit(_as_it_is, packed_assignment(assignment), pure=False)
             ours = environment(assignment.allowed_imports)
             yield from _graded(client, bundle, entries, assignment, sandbox, ours)
         except (OSError, TimeoutError, CancelledError, BrokenExecutor) as error:
             raise AutograderError(f"{away} ({type(error).__name__}: {error})") from error
 
 
-def grade_packed(bundle: bytes, packed: bytes, sandbox: Kind, ours: dict[str, str]) -> bytes:
+def grade_packed(bundle: bytes, packed: bytes, sandbox: Kind, ours: dict[str, str]) -> tuple[str, bytes]:
     """Grade a submission on a worker.
 
     Args:
@@ -97,22 +97,27 @@ def grade_packed(bundle: bytes, packed: bytes, sandbox: Kind, ours: dict[str, st
         ours: The other side's ``environment``.
 
     Returns:
-        ``packed_grade``; or ``unfit:``, this worker's address and why it must not grade.
+        The worker's address, and ``packed_grade``; or ``unfit:`` and why it must not grade.
     """
-    return _one_at_a_time.submit(_grade_packed, bundle, packed, sandbox, ours).result()
+    from distributed import get_worker
+
+    # Dask removes the worker's own folder with the worker.
+    worker = get_worker()
+    graded = _one_at_a_time.submit(_grade_packed, bundle, packed, sandbox, ours, Path(worker.local_directory))
+    return worker.address, graded.result()
 
 
-def _grade_packed(bundle: bytes, packed: bytes, sandbox: Kind, ours: dict[str, str]) -> bytes:
+def _grade_packed(bundle: bytes, packed: bytes, sandbox: Kind, ours: dict[str, str], here: Path) -> bytes:
     entry = None
     try:
-        assignment = unpacked_assignment(bundle, _folder())
+        assignment = unpacked_assignment(bundle, here)
         theirs = environment(assignment.allowed_imports)
         others = [name for name in ours if theirs.get(name) != ours[name]]
         if others:
             said = "; ".join(f"{name} {theirs.get(name, 'is missing')}, not {ours[name]}" for name in others)
             return _UNFIT + f"of what decides a grade it has {said}".encode()
         standing(sandbox).prepare(assignment)
-        with tempfile.TemporaryDirectory(prefix="submission-", dir=_folder()) as folder:
+        with tempfile.TemporaryDirectory(prefix="submission-", dir=here) as folder:
             entry = unpacked_entry(packed, Path(folder, "submission"))
             return packed_grade(grade_entry(entry, assignment, sandbox, probed=False))
     except (SandboxError, CheckError, PackageNotFoundError) as error:
@@ -123,14 +128,8 @@ def _grade_packed(bundle: bytes, packed: bytes, sandbox: Kind, ours: dict[str, s
         return packed_grade(Graded(entry or Entry("", None, None), None, None, trouble=said))
 
 
-@functools.cache
-def _folder() -> Path:
-    """This worker's own folder, which Dask removes with it."""
-    from distributed import get_worker
-
-    with contextlib.suppress(ValueError):
-        return Path(get_worker().local_directory)
-    return Path(tempfile.mkdtemp(prefix="autograder-worker-"))
+def _as_it_is(packed: bytes) -> bytes:
+    return packed
 
 
 def _graded(
@@ -144,7 +143,7 @@ def _graded(
     room, counted = 0, 0.0
 
     def send(entry: Entry, packed: bytes) -> None:
-        running[pool.submit(_addressed, bundle, packed, sandbox, ours)] = entry, packed
+        running[pool.submit(grade_packed, bundle, packed, sandbox, ours)] = entry, packed
 
     def finished() -> Iterator[Graded]:
         nonlocal pool
@@ -188,12 +187,6 @@ def _graded(
     finally:
         for future in running:
             future.cancel()
-
-
-def _addressed(bundle: bytes, packed: bytes, sandbox: Kind, ours: dict[str, str]) -> tuple[str, bytes]:
-    from distributed import get_worker
-
-    return get_worker().address, grade_packed(bundle, packed, sandbox, ours)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -167,11 +167,21 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """The report as a tree of JSON types, with the scores that follow from it."""
-        tree = asdict(self)
-        tree["score"], tree["max_score"] = self.score, self.max_score
-        for row_tree, row in zip(tree["rows"], self.rows, strict=True):
-            row_tree["score"] = row.score
-        return tree
+        # As dataclasses.asdict, which would copy every text of every output.
+        rows = [
+            {
+                "name": row.name,
+                "test_id": row.test_id,
+                "points": row.points,
+                "checks": [dict(vars(check)) for check in row.checks],
+                "carried": list(row.carried),
+                "score": row.score,
+            }
+            for row in self.rows
+        ]
+        cells = [{**vars(run), "outputs": list(run.outputs)} for run in self.cells]
+        changed = {"rows": rows, "cells": cells, "notes": list(self.notes), "provenance": dict(self.provenance)}
+        return {**vars(self), **changed, "score": self.score, "max_score": self.max_score}
 
 
 def report_from_dict(tree: dict[str, Any]) -> Report:

@@ -187,7 +187,12 @@ def _advance(of: _Watch, waiting: _Waiting, *, stopping: bool) -> None:
     for student in [] if stopping else [each for each in waiting.queue if each not in busy]:
         if len(waiting.running) >= of.jobs:
             break
-        _begin(of, waiting, student, waiting.queue.pop(student))
+        arrived = waiting.queue.pop(student)
+        try:
+            _begin(of, waiting, student, arrived)
+        except AutograderError as error:
+            # The next look at everything tries again.
+            _say(of, waiting, student, f"failed: {error}")
     for future in [each for each in waiting.running if each.done()]:
         entry, digest, arrived = waiting.running.pop(future)
         try:
@@ -197,12 +202,20 @@ def _advance(of: _Watch, waiting: _Waiting, *, stopping: bool) -> None:
     if waiting.graded:
         try:
             with only_run(of.course):
-                while waiting.graded:
-                    _finish(of, waiting, *waiting.graded[0])
-                    del waiting.graded[0]
+                _store_all(of, waiting)
         except GradebookError as error:
-            # An instructor's command has the course, or the disk is full: nothing is lost, and it is tried again.
+            # An instructor's command has the course.
             _say(of, waiting, "", f"what is graded waits to be stored: {error}")
+
+
+def _store_all(of: _Watch, waiting: _Waiting) -> None:
+    while waiting.graded:
+        graded, submitted, arrived = waiting.graded.pop(0)
+        try:
+            _finish(of, waiting, graded, submitted, arrived)
+        except AutograderError as error:
+            # It has no grade then, so that the next look at everything grades it again; the others go on.
+            _say(of, waiting, graded.entry.student, f"failed: {error}")
 
 
 def _begin(of: _Watch, waiting: _Waiting, student: str, arrived: float) -> None:
