@@ -7,6 +7,7 @@ import json
 import keyword
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,6 +75,7 @@ class LatePolicy:
         grace_minutes: Minutes after the due date that cost nothing.
         percent_per_day: Percent of the assignment's maximum lost for each day begun after the grace.
         max_percent: The most that lateness can cost, in percent of the maximum.
+        percent_per_hour: As ``percent_per_day``, for each hour begun; both add up.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -81,6 +83,7 @@ class LatePolicy:
     grace_minutes: NotNegative = 0.0
     percent_per_day: Percent = 0.0
     max_percent: Percent = 100.0
+    percent_per_hour: Percent = 0.0
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ class AssignmentEntry:
     due: str = ""
     late: LatePolicy = field(default_factory=LatePolicy)
     attempts: Attempts = field(default_factory=Attempts)
+    extensions: dict[Any, Any] = field(default_factory=dict)
     seed: Seed = 0
     inputs: Inputs = "same"
     visibility: Visibility = "visible"
@@ -204,6 +208,27 @@ def dates_at(key: str, document: Document, zone: ZoneInfo | None) -> dict[str, d
         except ValueError as problem:
             document.blame(("assignments", name, key), str(problem))
     return dates
+
+
+def extensions_at(document: Document, due: Mapping[str, datetime], zone: ZoneInfo) -> dict[str, dict[str, datetime]]:
+    """By assignment and student: until when they may hand in; mistakes are noted."""
+    found: dict[str, dict[str, datetime]] = {}
+    for name, entry in entries_of(document).items():
+        listed = entry.get("extensions")
+        for student, text in listed.items() if isinstance(listed, dict) else ():
+            where = ("assignments", name, "extensions", student)
+            try:
+                until = _local_time(text if isinstance(text, str) else shown(text), zone)
+            except ValueError as problem:
+                document.blame(where, str(problem))
+                continue
+            if name not in due:
+                document.blame(where, "an extension needs a due date: say `due` as well")
+            elif until < due[name]:
+                document.blame(where, f"expected a time after the due date, {due[name]:%Y-%m-%d %H:%M}, found {text}")
+            else:
+                found.setdefault(name, {})[str(student)] = until
+    return found
 
 
 def database_of(document: Document, root: Path) -> str | None:

@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -25,6 +25,7 @@ from autograder.config import (
     database_of,
     dates_at,
     entries_of,
+    extensions_at,
     timezone_of,
     validated,
     with_course_limits,
@@ -75,6 +76,7 @@ class Assignment:
         manual: Points of the cells graded by hand, by ``grade_id``, in the notebook's order.
         files: Names of the files that a submission may read beside its notebook.
         attempts: What is graded of a student who hands in more than once, and what of it counts.
+        extensions: Until when some students may hand in, by their ids.
     """
 
     name: str
@@ -96,6 +98,7 @@ class Assignment:
     visibility: Visibility = "visible"
     published: datetime | bool = False
     attempts: Attempts = field(default_factory=Attempts)
+    extensions: dict[str, datetime] = field(default_factory=dict)
 
     def inputs_of(self, student: str | None) -> str:
         """Whose inputs the checks draw for a student: their id, or ``""``, which is everybody or nobody known."""
@@ -202,6 +205,7 @@ def load_course(root: Path) -> Course:
         )
         for name, each in entry.assignments.items()
     }
+    extensions = extensions_at(document, due, zone)
     if document.mistakes:
         raise document.error()
     return Course(
@@ -209,7 +213,11 @@ def load_course(root: Path) -> Course:
         name=entry.name,
         timezone=zone,
         database=database,
-        assignments={name: each for name, each in assignments.items() if each is not None},
+        assignments={
+            name: replace(each, extensions=extensions.get(name, {}))
+            for name, each in assignments.items()
+            if each is not None
+        },
         sandbox=entry.sandbox,
     )
 

@@ -304,7 +304,8 @@ def _worth(of: _Watch, graded: Graded) -> float:
     due, handed_in = of.assignment.due, graded.entry.timestamp
     if due is None or handed_in is None:
         return score
-    due += extension_of(of.gradebook, of.assignment, graded.entry.student)
+    student = graded.entry.student
+    due = of.assignment.extensions.get(student, due + extension_of(of.gradebook, of.assignment, student))
     late = (datetime.fromisoformat(handed_in) - due).total_seconds()
     return score - (late_penalty(of.assignment.late, of.assignment.max_score, score, late) or 0.0)
 
@@ -315,6 +316,7 @@ def _write_uncounted(of: _Watch, graded: Graded) -> None:
     assert graded.report is not None
     assignment, student = of.assignment, graded.entry.student
     due = assignment.due and assignment.due + extension_of(of.gradebook, assignment, student)
+    due = assignment.extensions.get(student, due)
     seen = students_view(graded.report, assignment, now=of.clock(), due=due)
     title = f"{assignment.title}: this attempt, not the one that counts"
     page = feedback_html(annotated(graded.submission, seen, assignment), title)

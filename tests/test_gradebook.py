@@ -15,8 +15,10 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,7 +26,7 @@ from hypothesis import strategies as st
 
 from autograder import gradebook as module
 from autograder.course import Assignment, Course, LatePolicy, Row, load_course
-from autograder.errors import GradebookError, RefusedError, SubmissionError
+from autograder.errors import ConfigError, GradebookError, RefusedError, SubmissionError
 from autograder.gradebook import (
     RESULT_FILE,
     Gradebook,
@@ -767,8 +769,42 @@ def test_lateness_costs_a_share_for_each_day_begun_after_the_grace(seconds: floa
     assert late_penalty(LatePolicy(15, 10, 50), 100, 80, seconds) == penalty
 
 
+@pytest.mark.parametrize(
+    ("seconds", "penalty"), [(900, None), (901, 2.0), (900 + 3600, 2.0), (900 + 3601, 4.0), (1e9, 30.0)]
+)
+def test_lateness_may_cost_a_share_for_each_hour_begun(seconds: float, penalty: float | None) -> None:
+    assert late_penalty(LatePolicy(15, 0, 30, percent_per_hour=2), 100, 80, seconds) == penalty
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e6), st.builds(LatePolicy, *[st.floats(0, 100)] * 4))
+def test_who_is_later_never_loses_less(one: float, other: float, policy: LatePolicy) -> None:
+    early, late = sorted((one, other))
+    assert (late_penalty(policy, 100, 80, early) or 0) <= (late_penalty(policy, 100, 80, late) or 0)
+
+
+YEAR = st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31))
+ZONES = st.sampled_from(["America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kolkata", "UTC"])
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(YEAR, st.integers(0, 20 * 1440), st.integers(-86400, 86400), ZONES)
+def test_an_extension_costs_nothing_until_its_last_minute_all_the_year_round(
+    course: Course, warmup: Assignment, gradebook: Gradebook, due: datetime, minutes: int, seconds: int, zone: str
+) -> None:
+    """The gradebook holds it as a length of time: a change of the clocks between the two dates must not move it."""
+    here = ZoneInfo(zone)
+    first, until = due.replace(tzinfo=here), (due + timedelta(minutes=minutes)).replace(tzinfo=here)
+    handed_in_at = until.astimezone(UTC) + timedelta(seconds=seconds)
+    assignment = replace(warmup, due=first, extensions={"ada": until}, late=LatePolicy(0, 10, 100))
+    if not standings(gradebook, warmup):
+        store(gradebook, course, warmup, handed_in(course), graded())
+    register(gradebook, course, assignment, ["ada"])
+    store_timestamp(gradebook, assignment, "ada", handed_in_at.isoformat())
+    assert (standings(gradebook, assignment)[0].late_penalty == 0) == (handed_in_at <= until)
+
+
 @given(
-    st.builds(LatePolicy, st.floats(0, 1e4), st.floats(0, 100), st.floats(0, 100)),
+    st.builds(LatePolicy, *[st.floats(0, 1e4)], *[st.floats(0, 100)] * 3),
     st.floats(0, 1000),
     st.floats(0, 1000),
     st.floats(0, 1e8),
@@ -790,6 +826,48 @@ def test_an_extension_moves_the_due_date_of_one(course: Course, warmup: Assignme
         book.grant_extension("warmup", "ada", days=1)
     apply_late_penalties(gradebook, warmup)
     assert standings(gradebook, warmup)[0].late_penalty == pytest.approx(1.2)
+
+
+def extended(course: Course, until: str, zone: str = "America/New_York") -> Assignment:
+    config = course.root / "gradebook_config.yaml"
+    text = re.sub(r"    extensions: .*\n", "", config.read_text()).replace(
+        "    seed: 7\n", f"    seed: 7\n    extensions: {{ada: {until}, 4711: {until}}}\n"
+    )
+    config.write_text(text)
+    return load_course(course.root).assignment("warmup")
+
+
+def test_an_extension_in_the_configuration_moves_the_due_date_and_can_be_changed(
+    course: Course, warmup: Assignment, gradebook: Gradebook
+) -> None:
+    store(gradebook, course, warmup, handed_in(course, timestamp=TWO_DAYS_LATE), graded())
+    assert standings(gradebook, warmup)[0].late_penalty == pytest.approx(2.4)
+    apply_late_penalties(gradebook, extended(course, "2026-12-20 23:59"))
+    assert standings(gradebook, warmup)[0].late_penalty == 0
+    apply_late_penalties(gradebook, extended(course, "2026-11-30 23:59"))
+    assert standings(gradebook, warmup)[0].late_penalty == pytest.approx(1.2)
+
+
+def test_an_extension_holds_from_the_first_grade_on(course: Course, gradebook: Gradebook) -> None:
+    assignment = extended(course, "2026-12-20 23:59")
+    store(gradebook, course, assignment, handed_in(course, timestamp=TWO_DAYS_LATE), graded())
+    assert standings(gradebook, assignment)[0].late_penalty == 0
+
+
+@pytest.mark.parametrize(
+    ("until", "said"),
+    [
+        (
+            "2026-11-29 23:58",
+            r"extensions\.ada: expected a time after the due date, 2026-11-29 23:59, found 2026-11-29 23:58",
+        ),
+        ("soon", r"extensions.ada: .*found"),
+        ("7", r"extensions.ada: "),
+    ],
+)
+def test_an_extension_that_is_none_is_named(course: Course, until: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        extended(course, until)
 
 
 def test_a_new_timestamp_needs_no_new_grade(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:

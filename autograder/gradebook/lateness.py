@@ -19,7 +19,7 @@ def late_penalty(policy: LatePolicy, max_score: float, score: float, seconds_lat
     """Points that a late submission loses: a share of the assignment's maximum for each day begun.
 
     Args:
-        policy: The assignment's.
+        policy: The assignment's: a share for each day begun, and one for each hour begun.
         max_score: Points of the whole assignment.
         score: The submission's points now; it cannot lose more.
         seconds_late: Seconds after the due date, an extension included.
@@ -30,7 +30,8 @@ def late_penalty(policy: LatePolicy, max_score: float, score: float, seconds_lat
     beyond = seconds_late - policy.grace_minutes * 60
     if beyond <= 0:
         return None
-    percent = min(policy.max_percent, policy.percent_per_day * math.ceil(beyond / 86400))
+    percent = policy.percent_per_day * math.ceil(beyond / 86400) + policy.percent_per_hour * math.ceil(beyond / 3600)
+    percent = min(policy.max_percent, percent)
     return min(max_score * percent / 100, max(score, 0.0)) or None
 
 
@@ -48,6 +49,7 @@ def apply_late_penalties(gradebook: Gradebook, assignment: Assignment, course: C
     submissions, notebooks = gradebook.tables["submitted_assignment"], gradebook.tables["submitted_notebook"]
     with transaction(gradebook.engine) as connection:
         cells = cells_of(gradebook, connection, assignment)
+        grant_extensions(gradebook, connection, assignment)
         everybody = connection.execute(
             _held(gradebook).where(
                 submissions.c.assignment_id == cells.assignment, notebooks.c.notebook_id == cells.notebook
@@ -62,6 +64,25 @@ def apply_late_penalties(gradebook: Gradebook, assignment: Assignment, course: C
             backup(course)
         for notebook, new in changed.items():
             _write(gradebook, connection, notebook, new)
+
+
+def grant_extensions(
+    gradebook: Gradebook, connection: Connection, assignment: Assignment, *, student: str | None = None
+) -> None:
+    """Have the gradebook hold the extensions of gradebook_config.yaml, of all students or one; its own ones stay."""
+    if assignment.due is None:
+        return
+    submissions, entries = gradebook.tables["submitted_assignment"], gradebook.tables["assignment"]
+    mine = submissions.c.assignment_id.in_(
+        entries.select().with_only_columns(entries.c.id).where(entries.c.name == assignment.name)
+    )
+    for each, until in assignment.extensions.items():
+        if student in (None, each):
+            # Apart in absolute time: a change of daylight saving between the two dates counts.
+            more = until.astimezone(UTC) - assignment.due.astimezone(UTC)
+            connection.execute(
+                submissions.update().where(submissions.c.student_id == each, mine).values(extension=more)
+            )
 
 
 def write_penalty(

@@ -20,7 +20,7 @@ from autograder.gradebook.files import (
     settle,
     write_atomically,
 )
-from autograder.gradebook.lateness import due_date, write_penalty
+from autograder.gradebook.lateness import due_date, grant_extensions, write_penalty
 from autograder.gradebook.opening import Cells, Gradebook, transaction
 from autograder.gradebook.registering import cells_of, new_id
 from autograder.gradebook.released import checksum_of, released_cells
@@ -77,6 +77,7 @@ def store(
     with transaction(gradebook.engine) as connection:
         cells = cells_of(gradebook, connection, assignment)
         submitted, notebook = _entry(gradebook, connection, cells, student, submission.timestamp)
+        grant_extensions(gradebook, connection, assignment, student=student)
         _write_scores(gradebook, connection, cells, notebook, assignment, report, answers, before)
         seen = students_view(report, assignment, now=now, due=due_date(gradebook, connection, assignment, submitted))
         texts = {row.name: row_comment(row) or None for row in seen.rows}
@@ -110,6 +111,7 @@ def enter(gradebook: Gradebook, assignment: Assignment, student: str) -> None:
     """Make room for a student's submission in the gradebook, without a grade; where there is one it stays."""
     with transaction(gradebook.engine) as connection:
         _entry(gradebook, connection, cells_of(gradebook, connection, assignment), _known_student(student))
+        grant_extensions(gradebook, connection, assignment, student=student)
 
 
 def store_timestamp(gradebook: Gradebook, assignment: Assignment, student: str, timestamp: str | None) -> None:
@@ -117,6 +119,7 @@ def store_timestamp(gradebook: Gradebook, assignment: Assignment, student: str, 
     with transaction(gradebook.engine) as connection:
         cells = cells_of(gradebook, connection, assignment)
         submitted, notebook = _entry(gradebook, connection, cells, student, timestamp)
+        grant_extensions(gradebook, connection, assignment, student=student)
         write_penalty(gradebook, connection, assignment, submitted, notebook)
 
 
