@@ -7,7 +7,7 @@ on where it was, and a changed check or seed regrades by itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -49,7 +49,7 @@ class Result:
     Attributes:
         student: The student's id.
         status: Graded now; kept, since nothing changed; refused, and listed; or failed, for a reason of ours.
-        report: The report, where there is a grade.
+        report: The report, where there is one, without the outputs of the cells, of which a class has gigabytes.
         why: Why it was refused or failed, for the instructor; or what is odd about it. Usually empty.
     """
 
@@ -194,13 +194,14 @@ def store_graded(
         return Result(student, "refused", None, graded.refused)
     if graded.submission is None or graded.report is None:
         return Result(student, "failed", None, graded.trouble)
+    shown = replace(graded.report, cells=())
     if graded.report.errored:
-        return Result(student, "failed", graded.report, trouble(graded.report))
+        return Result(student, "failed", shown, trouble(graded.report))
     try:
         store(gradebook, course, assignment, graded.submission, graded.report, now=now)
     except AutograderError as error:
-        return Result(student, "failed", graded.report, str(error))
-    return Result(student, "graded", graded.report, _odd(note, course, assignment, student))
+        return Result(student, "failed", shown, str(error))
+    return Result(student, "graded", shown, _odd(note, course, assignment, student))
 
 
 def _with_damage(folder: SubmittedFolder, course: Course, assignment: Assignment) -> str:
