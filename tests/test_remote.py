@@ -228,6 +228,7 @@ def test_a_worker_that_joins_later_grades_too(root: Path, tmp_path: Path) -> Non
     assert {each.status for each in results.values()} == {"graded"}
 
 
+@pytest.mark.skipif(shutil.which("pgrep") is None, reason="NOT TESTED: there is no pgrep to find the scheduler with")
 def test_a_scheduler_that_goes_away_loses_nothing_that_was_graded(root: Path, tmp_path: Path) -> None:
     for number in range(40):
         submit(root, f"more{number}", solved())
@@ -286,6 +287,7 @@ def certificate(folder: Path) -> tuple[str, ...]:
     return ("--tls-ca-file", cert, "--tls-cert", cert, "--tls-key", str(folder / "key.pem"))
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="NOT TESTED: there is no openssl to make certificates with")
 def test_with_tls_the_certificates_decide_who_grades(root: Path, tmp_path: Path) -> None:
     tls = certificate(tmp_path)
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
