@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from autograder.course import Assignment, Course, LatePolicy
-from autograder.gradebook.opening import Gradebook, backup, transaction
+from autograder.gradebook.opening import Cells, Gradebook, backup, transaction
 from autograder.gradebook.registering import cells_of
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def apply_late_penalties(gradebook: Gradebook, assignment: Assignment, course: C
         ).all()
         changed = {}
         for notebook, old, *times in everybody:
-            new = _penalty(gradebook, connection, assignment, notebook, *times)
+            new = _penalty(gradebook, connection, assignment, cells, notebook, *times)
             if new != old:
                 changed[notebook] = new
         if changed and course is not None:
@@ -92,7 +92,8 @@ def write_penalty(
     submissions, notebooks = gradebook.tables["submitted_assignment"], gradebook.tables["submitted_notebook"]
     where = submissions.c.id == submitted, notebooks.c.id == notebook
     _, old, *times = connection.execute(_held(gradebook).where(*where)).one()
-    new = _penalty(gradebook, connection, assignment, notebook, *times)
+    cells = cells_of(gradebook, connection, assignment)
+    new = _penalty(gradebook, connection, assignment, cells, notebook, *times)
     if new != old:
         _write(gradebook, connection, notebook, new)
 
@@ -125,6 +126,7 @@ def _penalty(
     gradebook: Gradebook,
     connection: Connection,
     assignment: Assignment,
+    cells: Cells,
     notebook: str,
     when: datetime | None,
     extension: timedelta | None,
@@ -141,7 +143,7 @@ def _penalty(
     grades = gradebook.tables["grade"]
     points = connection.execute(
         select(grades.c.auto_score, grades.c.manual_score, grades.c.extra_credit).where(
-            grades.c.notebook_id == notebook
+            grades.c.cell_id.in_(cells.graded.values()), grades.c.notebook_id == notebook
         )
     ).all()
     score = math.fsum(counted(*row) or 0.0 for row in points)

@@ -160,6 +160,7 @@ def _comments(gradebook: Gradebook, assignment: Assignment, student: str) -> dic
             .join(base, base.c.id == comments.c.cell_id)
             .join(notebooks, notebooks.c.id == comments.c.notebook_id)
             .join(submissions, submissions.c.id == notebooks.c.assignment_id)
+            .where(comments.c.cell_id.in_(cells.commented.values()), notebooks.c.notebook_id == cells.notebook)
             .where(submissions.c.student_id == student, submissions.c.assignment_id == cells.assignment)
         ).all()
     return {name: manual or (auto if name in assignment.manual else None) for name, manual, auto in said}

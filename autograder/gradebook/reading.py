@@ -154,6 +154,7 @@ def _grades_by_student(
         .join(grades, grades.c.notebook_id == notebooks.c.id)
         .join(base, base.c.id == grades.c.cell_id)
         .where(submissions.c.assignment_id == cells.assignment, notebooks.c.notebook_id == cells.notebook)
+        .where(grades.c.cell_id.in_(cells.graded.values()))
         .where(submissions.c.student_id == student if student is not None else true())
         .order_by(submissions.c.student_id)
     )

@@ -197,7 +197,9 @@ def _entry(
         )
     waiting = {"needs_manual_grade": True}
     for table, wanted, fields in ((grades, cells.graded, waiting), (comments, cells.commented, {})):
-        present = set(connection.execute(select(table.c.cell_id).where(table.c.notebook_id == notebook)).scalars())
+        # nbgrader's index is by cell first: without the cells, all grades of the class would be looked through.
+        here = table.c.cell_id.in_(wanted.values()), table.c.notebook_id == notebook
+        present = set(connection.execute(select(table.c.cell_id).where(*here)).scalars())
         missing = [
             {"id": new_id(), "cell_id": cell, "notebook_id": notebook} | fields
             for cell in wanted.values()
@@ -225,7 +227,7 @@ def _write_scores(
         row.cell_id: row
         for row in connection.execute(
             select(grades.c.cell_id, grades.c.auto_score, grades.c.manual_score, grades.c.needs_manual_grade).where(
-                grades.c.notebook_id == notebook
+                grades.c.cell_id.in_(cells.graded.values()), grades.c.notebook_id == notebook
             )
         )
     }
