@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,9 @@ def with_nbgrader(
     for name, value in settings.items():
         setattr(part, name, value)
     try:
-        part.start()
+        # It leaves files to be closed by themselves.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            part.start()
     except (ExchangeError, OSError, ValueError) as error:
         raise AutograderError(f"the exchange in {exchange}: {error}") from error

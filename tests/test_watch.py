@@ -223,8 +223,6 @@ def test_a_watch_that_was_killed_goes_on_where_it_was(root: Path) -> None:
         assert len(attempts_of(course, course.assignment("warmup"), f"s{number}")) == 1
 
 
-# nbgrader leaves a file to be closed by the collector of garbage.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_from_the_exchange_to_the_exchange(root: Path, tmp_path: Path) -> None:
     exchange = tmp_path / "exchange"
     exchange.mkdir()
