@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from autograder.gradebook import Standing
     from autograder.remote import Scheduler
     from autograder.report import Report, RowResult
-    from autograder.run import Result
+    from autograder.run import Result, Status
 
 OURS, USAGE = 1, 2
 
@@ -228,6 +228,7 @@ def grade(
     from autograder.run import grade_assignment
 
     opened, chosen = _open(course, assignment)
+    lines: list[_Line] = []
     results: list[Result] = []
     with _progress(quiet=as_json) as (started, advance):
         running = grade_assignment(
@@ -244,36 +245,46 @@ def grade(
         stopped = None
         try:
             for result in running:
-                results.append(result if as_json else _without_texts(result))
+                lines.append(_line(result))
+                if as_json:
+                    results.append(result)
                 advance()
         except AutograderError as error:
             # What has its grade by now is still to be told.
             stopped = error
-            if not results:
+            if not lines:
                 raise
-    results.sort(key=lambda result: result.student)
+    lines.sort(key=lambda line: line.student)
     held = {} if stopped is not None else _held(opened, chosen)
     if as_json:
+        results.sort(key=lambda result: result.student)
         print(json.dumps([_result_tree(result, held) for result in results], indent=1))
     else:
-        _print_results(results, chosen, opened, held)
+        _print_results(lines, chosen, opened, held)
     if stopped is not None:
         raise stopped
-    if any(result.status == "failed" for result in results):
+    if any(line.status == "failed" for line in lines):
         raise typer.Exit(OURS)
 
 
-def _without_texts(result: Result) -> Result:
-    """What the table tells of a result: of a large class, the reasons and hints would fill the memory."""
-    from dataclasses import replace
+class _Line(NamedTuple):
+    """What the table tells of a result, and no more: the reports of a large class would fill the memory."""
 
-    if result.report is None:
-        return result
-    rows = tuple(
-        replace(row, checks=tuple(replace(check, reason="", hint="", title="", trouble="") for check in row.checks))
-        for row in result.report.rows
-    )
-    return replace(result, report=replace(result.report, rows=rows, notes=(), provenance={}))
+    student: str
+    status: Status
+    why: str
+    score: float | None
+    lost: int
+    """A bit for each row of the assignment that lost points, the first row's the lowest."""
+    seconds: float
+
+
+def _line(result: Result) -> _Line:
+    report = result.report
+    if report is None:
+        return _Line(result.student, result.status, result.why, None, 0, 0.0)
+    lost = sum(1 << place for place, row in enumerate(report.rows) if row.fraction < 1)
+    return _Line(result.student, result.status, result.why, report.score, lost, report.seconds)
 
 
 def _scheduler(address: str | None, ca: Path | None, cert: Path | None, key: Path | None) -> Scheduler | None:
@@ -696,7 +707,7 @@ def _result_tree(result: Result, held: dict[str, Standing]) -> dict[str, Any]:
     return tree
 
 
-def _print_results(results: list[Result], assignment: Assignment, course: Course, held: dict[str, Standing]) -> None:
+def _print_results(results: list[_Line], assignment: Assignment, course: Course, held: dict[str, Standing]) -> None:
     from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
@@ -720,7 +731,7 @@ def _print_results(results: list[Result], assignment: Assignment, course: Course
     table.add_column("rows lost", overflow="fold")
     table.add_column("time", justify="right", no_wrap=True)
     for result in results:
-        student, score, *rest = _table_row(result, room)
+        student, score, *rest = _table_row(result, assignment, room)
         lateness = _lateness(held.get(result.student)) if anybody_late else ()
         table.add_row(*(Text(cell) for cell in (student, score, *lateness, *rest)))
     console.print(table)
@@ -735,14 +746,14 @@ def _print_results(results: list[Result], assignment: Assignment, course: Course
             _print(f"{one_line(result.student)}: {result.status}: {one_line(result.why)}")
 
 
-def _table_row(result: Result, room: int) -> tuple[str, str, str, str]:
-    student = one_line(result.student)
-    if result.report is None or result.status in ("refused", "failed"):
-        return student, "—", result.status, ""
-    lost = [row.name for row in result.report.rows if row.fraction < 1]
-    names = "all" if len(lost) == len(result.report.rows) else _listed(lost, room)
-    seconds = "" if result.status == "kept" else f"{result.report.seconds:.1f} s"
-    return student, _points(result.report.score), names, seconds
+def _table_row(line: _Line, assignment: Assignment, room: int) -> tuple[str, str, str, str]:
+    student = one_line(line.student)
+    if line.score is None or line.status in ("refused", "failed"):
+        return student, "—", line.status, ""
+    lost = [row.name for place, row in enumerate(assignment.rows) if line.lost >> place & 1]
+    names = "all" if len(lost) == len(assignment.rows) else _listed(lost, room)
+    seconds = "" if line.status == "kept" else f"{line.seconds:.1f} s"
+    return student, _points(line.score), names, seconds
 
 
 def _listed(names: list[str], room: int) -> str:
