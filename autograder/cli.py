@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from autograder.audit.auditing import Audit
     from autograder.course import Assignment, Course
     from autograder.gradebook import Standing
+    from autograder.history import Chapter
     from autograder.remote import Scheduler
     from autograder.report import Report, RowResult
     from autograder.run import Result, Status
@@ -261,6 +262,7 @@ def grade(
         print(json.dumps([_result_tree(result, held) for result in results], indent=1))
     else:
         _print_results(lines, chosen, opened, held)
+    _warn_of_strangers(opened, chosen)
     if stopped is not None:
         raise stopped
     if any(line.status == "failed" for line in lines):
@@ -295,6 +297,62 @@ def _scheduler(address: str | None, ca: Path | None, cert: Path | None, key: Pat
     from autograder.remote import Scheduler
 
     return Scheduler(address, ca, cert, key)
+
+
+@app.command()
+def collect(
+    assignment: AssignmentName,
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A zip file downloaded from Canvas or Moodle, a folder of STUDENT.ipynb, or nbgrader's exchange.",
+        ),
+    ],
+    roster: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Canvas's gradebook or Moodle's worksheet (CSV): who is who in a zip file."),
+    ] = None,
+    match: Annotated[
+        str, typer.Option(metavar="COLUMN", help="Its column that holds the course's ids; found out by default.")
+    ] = "",
+    time: Annotated[
+        str, typer.Option(metavar="TIME", help="When it was handed in, local; neither Canvas's nor Moodle's zip says.")
+    ] = "",
+    course: CourseFolder = None,
+) -> None:
+    """Bring what students handed in elsewhere to submitted/STUDENT/ASSIGNMENT/.
+
+    Nothing is overwritten but by something newer, and what that replaces is kept in submitted/.replaced/. Exit status:
+    0 when everything was taken or is there already, 1 when something was not taken, 2 for wrong usage.
+    """
+    from autograder import collecting, exchange
+    from autograder.gradebook import only_run, open_gradebook
+    from autograder.gradebook import roster as people_in
+    from autograder.lms import people_of
+
+    opened, chosen = _open(course, assignment)
+    if (source / opened.name / "inbound").is_dir():
+        with only_run(opened):
+            exchange.collect(opened, chosen, source.resolve())
+        _print(f"Collected from {source} by nbgrader, the newest submission of each student.")
+        return
+    with only_run(opened):
+        with open_gradebook(opened) as gradebook:
+            known = people_in(gradebook)
+        people = people_of(roster, known, match) if roster is not None else []
+        when = collecting.local_time(time, opened.timezone) if time else None
+        everybody = known or [person.student for person in people]
+        found = collecting.collect(opened, chosen, source, known=everybody, people=people, when=when)
+    taken = [each for each in found if each.status in ("new", "newer")]
+    for each in found:
+        if each.why:
+            _print(f"{one_line(each.who)}: {each.status}: {one_line(each.why)}")
+    unchanged = sum(each.status == "unchanged" for each in found)
+    rest = f", {unchanged} unchanged" if unchanged else ""
+    _print(f"{len(taken)} submissions in {_near(opened.root / 'submitted')}{os.sep}{rest}")
+    if any(each.status in ("not taken", "kept") for each in found):
+        raise typer.Exit(OURS)
 
 
 @app.command()
@@ -515,7 +573,7 @@ def _export_into(
     column: str,
 ) -> None:
     from autograder.gradebook import write_bytes_atomically
-    from autograder.lms import filled_in
+    from autograder.lms import filled_in, what_came_of
 
     if into is None or output is None:
         raise typer.BadParameter(
@@ -526,15 +584,107 @@ def _export_into(
         write_bytes_atomically(output.resolve(), filled.content)
     except OSError as error:
         raise AutograderError(f"{output} could not be written: {error.strerror}") from error
-    _print(f"{filled.matched} scores in the column {filled.column!r} of {_near(output)}.")
-    lists = {
-        "wait for a person and were left as they were": filled.waiting,
-        "are in the gradebook and not in the table": filled.unknown,
-        "are in the table and have submitted nothing": filled.unmatched,
-    }
-    for what, names in lists.items():
-        if names:
-            _print(f"{len(names)} {what}: {', '.join(names)}")
+    for said in what_came_of(filled, str(_near(output))):
+        _print(said)
+
+
+@app.command()
+def report(
+    assignment: AssignmentName,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="The page; ASSIGNMENT-report.html here.")] = None,
+    anonymous: Annotated[bool, typer.Option("--anonymous", help="Without who is who, to be shown to others.")] = False,
+    course: CourseFolder = None,
+) -> None:
+    """Write a page about the whole class: scores, rows and checks, the commonest mistakes, who needs attention."""
+    from autograder.classreport.page import class_page
+    from autograder.classreport.reading import read_class
+    from autograder.gradebook import apply_late_penalties, open_gradebook, write_atomically
+
+    opened, chosen = _open(course, assignment)
+    with open_gradebook(opened, create=False) as gradebook:
+        apply_late_penalties(gradebook, chosen, opened)
+        found = read_class(gradebook, opened, chosen)
+    where = output or Path(f"{chosen.name}-report.html")
+    try:
+        write_atomically(where.resolve(), class_page(found, opened.timezone, anonymous=anonymous))
+    except OSError as error:
+        raise AutograderError(f"{where} could not be written: {error.strerror}") from error
+    _print(f"{len(found.takers)} students in {_near(where)}")
+
+
+@app.command()
+def history(
+    student: Annotated[str, typer.Argument(metavar="STUDENT", help="The student's id.")],
+    as_json: AsJson = False,
+    course: CourseFolder = None,
+) -> None:
+    """Say how a student did over the term: scores, lateness, lost rows, what to begin with, attempts."""
+    from dataclasses import asdict
+
+    from autograder import history as past
+    from autograder.course import find_course, load_course
+    from autograder.gradebook import open_gradebook
+
+    opened = load_course(course or find_course(Path.cwd()))
+    with open_gradebook(opened, create=False) as gradebook:
+        chapters = past.history(gradebook, opened, student)
+    if as_json:
+        print(json.dumps([asdict(each) for each in chapters], indent=1, default=str))
+        return
+    for number, each in enumerate(chapters):
+        if number:
+            _print("")
+        _print_chapter(each)
+
+
+@app.command()
+def overview(
+    assignment: AssignmentName,
+    output: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where ASSIGNMENT.html and calendar.ics are written.")
+    ] = Path("overview"),
+    course: CourseFolder = None,
+) -> None:
+    """Write the page about an assignment's week, from overviews/ASSIGNMENT.md, and the course's calendar."""
+    from autograder.gradebook import write_atomically, write_bytes_atomically
+    from autograder.overview import calendar, overview_page
+
+    opened, chosen = _open(course, assignment)
+    page, dates = output / f"{chosen.name}.html", output / "calendar.ics"
+    text = overview_page(opened, chosen)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        write_atomically(page.resolve(), text)
+        write_bytes_atomically(dates.resolve(), calendar(opened, datetime.now(UTC)))
+    except OSError as error:
+        raise AutograderError(f"{error.filename or output} could not be written: {error.strerror}") from error
+    _print(f"{_near(page)} and {_near(dates)}")
+
+
+@app.command()
+def quiz(
+    assignment: AssignmentName,
+    qti: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write the QTI package that Canvas imports, a zip file.")
+    ] = None,
+    course: CourseFolder = None,
+) -> None:
+    """Write the students' notebook of quizzes/ASSIGNMENT.txt, the Knowledge Check: questions that are not graded."""
+    from autograder.gradebook import write_atomically, write_bytes_atomically
+    from autograder.quiz import NAME, quiz_file, quiz_notebook, quiz_qti, read_quiz
+
+    opened, chosen = _open(course, assignment)
+    found = read_quiz(quiz_file(opened, chosen.name))
+    name = f"{chosen.name}-{NAME}"
+    notebook = opened.root / "release" / name / f"{name}.ipynb"
+    try:
+        notebook.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(notebook, quiz_notebook(found))
+        if qti is not None:
+            write_bytes_atomically(qti.resolve(), quiz_qti(found))
+    except OSError as error:
+        raise AutograderError(f"{error.filename or notebook} could not be written: {error.strerror}") from error
+    _print(f"{len(found.questions)} questions in {_near(notebook)}{f' and {_near(qti)}' if qti else ''}")
 
 
 @app.command()
@@ -694,6 +844,16 @@ def _held(course: Course, assignment: Assignment) -> dict[str, Standing]:
         return {each.student: each for each in standings(gradebook, assignment)}
 
 
+def _warn_of_strangers(course: Course, assignment: Assignment) -> None:
+    """A mistyped id under extensions or excused helps nobody, and is no mistake that the file alone could show."""
+    from autograder.gradebook import open_gradebook, strangers
+
+    if assignment.extensions or assignment.excused:
+        with open_gradebook(course, create=False) as gradebook:
+            for said in strangers(gradebook, assignment).values():
+                _say_warning(visible(said))
+
+
 def _result_tree(result: Result, held: dict[str, Standing]) -> dict[str, Any]:
     tree: dict[str, Any] = {
         "student": result.student,
@@ -741,6 +901,8 @@ def _print_results(results: list[_Line], assignment: Assignment, course: Course,
     kept = sum(result.status == "kept" for result in results)
     if kept:
         _print(f"{kept} had not changed since they were graded and were left alone (--force grades them again).")
+    if excused := [one_line(result.student) for result in results if result.student in assignment.excused]:
+        _print(f"Excused, so that no score counts: {', '.join(excused)}")
     for result in results:
         if result.why:
             _print(f"{one_line(result.student)}: {result.status}: {one_line(result.why)}")
@@ -822,6 +984,38 @@ def _print_row(console: Console, row: RowResult, assignment: Assignment, *, firs
                 _print_indented(console, f"Hint: {result.hint}", 6, "dim")
             if (seen := result.visibility or assignment.visibility) != "visible":
                 _print_indented(console, f"To the student: {seen.replace('_', ' ')}", 6, "dim")
+
+
+def _print_chapter(chapter: Chapter) -> None:
+    from rich.text import Text
+
+    console = _console()
+    standing = chapter.standing
+    points = ""
+    if standing is not None and chapter.status in ("graded", "waits", "excused"):
+        points = f"  {_points(standing.score)} of {chapter.max_score:g}"
+    line = Text(chapter.title, style="bold").append(points, style="default")
+    if chapter.status != "graded":
+        said = "waits for a grade by hand" if chapter.status == "waits" else chapter.status
+        line.append(f"  {said}", style="yellow")
+    console.print(line, soft_wrap=True)
+    if standing is not None and standing.late_penalty:
+        before, lost = _points(standing.raw_score), _points(standing.late_penalty)
+        _print_indented(console, f"{before} points, less {lost} for lateness.", 2)
+    if chapter.lateness:
+        _print_indented(console, chapter.lateness, 2)
+    elif chapter.due and chapter.status in ("not graded", "nothing handed in"):
+        _print_indented(console, f"Due {chapter.due}.", 2)
+    if chapter.lost:
+        rows = ", ".join(f"{each.row} {_points(each.score)}/{each.points:g}" for each in chapter.lost)
+        _print_indented(console, f"Lost points: {rows}", 2)
+    if chapter.first:
+        _print_indented(console, f"Begins with {chapter.first}", 2)
+    if chapter.attempts:
+        worth = ", ".join(
+            f"{_points(each.worth)}{'' if each.counts else ' (not counted)'}" for each in chapter.attempts
+        )
+        _print_indented(console, f"Graded attempts, the oldest first: {worth}", 2)
 
 
 def _print_audit(found: Audit) -> None:

@@ -7,17 +7,14 @@ import json
 import keyword
 import re
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from annotated_types import Ge, Gt, Le
 
-from autograder.document import Document, KeyPath, closest, did_you_mean, shown
+from autograder.document import Document, KeyPath, did_you_mean, shown
 
 if TYPE_CHECKING:
     from pydantic import ConfigDict, TypeAdapter
@@ -30,6 +27,7 @@ Positive = Annotated[float, Gt(0)]
 PositiveWhole = Annotated[int, Gt(0)]
 Percent = Annotated[float, Ge(0), Le(100)]
 NotNegative = Annotated[float, Ge(0)]
+NotNegativeWhole = Annotated[int, Ge(0)]
 Seed = Annotated[int, Ge(0), Le(2**63 - 1)]
 Inputs = Literal["same", "per_student"]
 """Whether the checks draw the same inputs for all students, or for each student others."""
@@ -76,6 +74,7 @@ class LatePolicy:
         percent_per_day: Percent of the assignment's maximum lost for each day begun after the grace.
         max_percent: The most that lateness can cost, in percent of the maximum.
         percent_per_hour: As ``percent_per_day``, for each hour begun; both add up.
+        max_late_days: The most late days of the course's that may go on this assignment.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -84,6 +83,7 @@ class LatePolicy:
     percent_per_day: Percent = 0.0
     max_percent: Percent = 100.0
     percent_per_hour: Percent = 0.0
+    max_late_days: NotNegativeWhole = 365
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,41 @@ class Attempts:
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
-    per_day: Annotated[int, Ge(0)] = 0
+    per_day: NotNegativeWhole = 0
     counts: Literal["last", "best"] = "last"
+
+
+@dataclass(frozen=True)
+class Activity:
+    """Something that students do in an assignment's week, beside the assignment itself.
+
+    Attributes:
+        title: What they do.
+        type: What kind of thing it is, in the course's own words.
+        graded: Whether it is graded.
+        due: Until when, as the configuration says it; empty where it has no date.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    title: str
+    type: str = ""
+    graded: bool = False
+    due: str = ""
+
+
+@dataclass(frozen=True)
+class SessionEntry:
+    """A meeting that comes back every week; the keys are documented in gradebook_config.yaml."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    title: str
+    begins: str
+    ends: str
+    first: str
+    last: str = ""
+    where: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,6 +145,8 @@ class AssignmentEntry:
     late: LatePolicy = field(default_factory=LatePolicy)
     attempts: Attempts = field(default_factory=Attempts)
     extensions: dict[Any, Any] = field(default_factory=dict)
+    excused: tuple[Any, ...] = ()
+    activities: tuple[Activity, ...] = ()
     seed: Seed = 0
     inputs: Inputs = "same"
     visibility: Visibility = "visible"
@@ -136,14 +171,18 @@ class CourseEntry:
     database: str = "sqlite:///gradebook.db"
     sandbox: Literal["bubblewrap", "landlock"] = "bubblewrap"
     limits: Limits = field(default_factory=Limits)
+    late_days: NotNegativeWhole = 0
+    sessions: tuple[SessionEntry, ...] = ()
 
 
 _KEYS_AT: tuple[tuple[tuple[str, ...], type], ...] = (
     ((), CourseEntry),
     (("limits",), Limits),
+    (("sessions", "*"), SessionEntry),
     (("assignments", "*"), AssignmentEntry),
     (("assignments", "*", "late"), LatePolicy),
     (("assignments", "*", "attempts"), Attempts),
+    (("assignments", "*", "activities", "*"), Activity),
     (("assignments", "*", "limits"), Limits),
 )
 
@@ -172,63 +211,6 @@ def with_course_limits(entry: AssignmentEntry, course: CourseEntry, document: Do
     own = document.get("assignments", name, "limits") or {}
     set_here = {key: getattr(entry.limits, key) for key, value in own.items() if value is not None}
     return replace(entry, limits=replace(course.limits, **set_here))
-
-
-def timezone_of(document: Document) -> ZoneInfo | None:
-    """The course's time zone, or None where there is none of that name, which is then noted."""
-    name = document.get("timezone")
-    if not isinstance(name, str):
-        return None
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        from zoneinfo import available_timezones
-
-        valid = {zone: zone for zone in available_timezones()}
-        valid |= {zone.rpartition("/")[2]: zone for zone in sorted(valid) if "/" in zone}
-        close = closest(name.strip().replace(" ", "_"), valid)
-        nearest = "" if close is None else f"did you mean {valid[close]!r}? "
-        message = f"there is no time zone {name!r}; {nearest}expected a name such as America/New_York"
-        document.blame(("timezone",), message)
-        return None
-
-
-def dates_at(key: str, document: Document, zone: ZoneInfo | None) -> dict[str, datetime]:
-    """The dates under ``due`` or another key by assignment, aware of the zone; mistakes are noted."""
-    dates: dict[str, datetime] = {}
-    for name, entry in entries_of(document).items():
-        text = entry.get(key)
-        if not isinstance(text, str):
-            if key == "published" and not isinstance(text, bool | None):
-                expected = "expected true, false, or a local date and time such as 2026-12-07 09:00"
-                document.blame(("assignments", name, key), f"{expected}, found {shown(text)}")
-            continue
-        try:
-            dates[name] = _local_time(text, zone or ZoneInfo("UTC"))
-        except ValueError as problem:
-            document.blame(("assignments", name, key), str(problem))
-    return dates
-
-
-def extensions_at(document: Document, due: Mapping[str, datetime], zone: ZoneInfo) -> dict[str, dict[str, datetime]]:
-    """By assignment and student: until when they may hand in; mistakes are noted."""
-    found: dict[str, dict[str, datetime]] = {}
-    for name, entry in entries_of(document).items():
-        listed = entry.get("extensions")
-        for student, text in listed.items() if isinstance(listed, dict) else ():
-            where = ("assignments", name, "extensions", student)
-            try:
-                until = _local_time(text if isinstance(text, str) else shown(text), zone)
-            except ValueError as problem:
-                document.blame(where, str(problem))
-                continue
-            if name not in due:
-                document.blame(where, "an extension needs a due date: say `due` as well")
-            elif until < due[name]:
-                document.blame(where, f"expected a time after the due date, {due[name]:%Y-%m-%d %H:%M}, found {text}")
-            else:
-                found.setdefault(name, {})[str(student)] = until
-    return found
 
 
 def database_of(document: Document, root: Path) -> str | None:
@@ -410,27 +392,6 @@ def _explain(error: ErrorDetails) -> str:
             listed = f" ({', '.join(keys)})" if keys else ""
             return f"expected keys with values{listed}, found {found}"
     return f"{error['msg']}, found {found}"
-
-
-def _local_time(text: str, zone: ZoneInfo) -> datetime:
-    """A date and time on the clocks of ``zone``; of the two that a clock set back shows twice, the later.
-
-    Raises:
-        ValueError: No such text, or no such time on those clocks.
-    """
-    expected = "expected a local date and time such as 2026-11-29 23:59"
-    written = re.fullmatch(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d)?)", text.strip(), re.ASCII)
-    if not written:
-        raise ValueError(f"{expected}, found {shown(text)}")
-    try:
-        naive = datetime.fromisoformat(f"{written[1]} {written[2]}")
-        local = naive.replace(tzinfo=zone, fold=1)
-        shown_on_clocks = local.astimezone(UTC).astimezone(zone).replace(tzinfo=None, fold=0)
-    except (ValueError, OverflowError) as problem:
-        raise ValueError(f"{expected}, found {shown(text)}: {problem}") from problem
-    if shown_on_clocks != naive:
-        raise ValueError(f"{text} does not exist in {zone.key}: the clocks are set forward then; take another time")
-    return local
 
 
 def _is_port_readable(url: str) -> bool:

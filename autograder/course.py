@@ -14,6 +14,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from autograder.config import (
+    Activity,
     AssignmentEntry,
     Attempts,
     Inputs,
@@ -23,13 +24,11 @@ from autograder.config import (
     check_files,
     check_imports,
     database_of,
-    dates_at,
     entries_of,
-    extensions_at,
-    timezone_of,
     validated,
     with_course_limits,
 )
+from autograder.dates import Session, activities_at, dates_at, excused_at, extensions_at, sessions_at, timezone_of
 from autograder.document import Document, did_you_mean, read_document
 from autograder.errors import ConfigError
 from autograder.master import Row, find_master, read_master
@@ -41,6 +40,7 @@ __all__ = [
     "LatePolicy",
     "Limits",
     "Row",
+    "Term",
     "assignment_digest",
     "find_course",
     "load_course",
@@ -50,6 +50,23 @@ CONFIG_NAME = "gradebook_config.yaml"
 
 EQUIVALENT = "equivalent.yaml"
 """Beside the reference: the mutants that are right all the same. It says something of the audit, and of no grade."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """What is to be known of the whole course to say how a student's late days were spent.
+
+    Attributes:
+        late_days: How many each student has.
+        policies: The late policy by assignment.
+        extensions: By assignment and student, until when they may hand in.
+        excused: By assignment, who is excused from it.
+    """
+
+    late_days: int = 0
+    policies: dict[str, LatePolicy] = field(default_factory=dict)
+    extensions: dict[str, dict[str, datetime]] = field(default_factory=dict)
+    excused: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,7 +81,7 @@ class Assignment:
         release: The released notebook.
         checks: The folder of hidden checks.
         solutions: The folder of the reference, a package.
-        due: The due date, aware of its time zone, or None.
+        due: The last second that is in time, aware of its time zone, or None.
         late: The late policy.
         seed: The seed of all random inputs.
         inputs: Whether the checks draw the same inputs for all students, or for each student others.
@@ -77,6 +94,9 @@ class Assignment:
         files: Names of the files that a submission may read beside its notebook.
         attempts: What is graded of a student who hands in more than once, and what of it counts.
         extensions: Until when some students may hand in, by their ids.
+        excused: Students from whom no grade is wanted.
+        activities: What students do in its week beside it.
+        term: What late days need to know of the course's other assignments.
     """
 
     name: str
@@ -99,6 +119,9 @@ class Assignment:
     published: datetime | bool = False
     attempts: Attempts = field(default_factory=Attempts)
     extensions: dict[str, datetime] = field(default_factory=dict)
+    excused: frozenset[str] = frozenset()
+    activities: tuple[Activity, ...] = ()
+    term: Term = field(default_factory=Term)
 
     def inputs_of(self, student: str | None) -> str:
         """Whose inputs the checks draw for a student: their id, or ``""``, which is everybody or nobody known."""
@@ -127,6 +150,7 @@ class Course:
         database: The gradebook's URL, as SQLAlchemy takes it; a SQLite file's path in it is absolute.
         assignments: By name, in the configuration's order.
         sandbox: What keeps submissions, where a command does not say otherwise.
+        sessions: Meetings that come back every week.
     """
 
     root: Path
@@ -135,6 +159,7 @@ class Course:
     database: str
     assignments: dict[str, Assignment]
     sandbox: Literal["bubblewrap", "landlock"] = "bubblewrap"
+    sessions: tuple[Session, ...] = ()
 
     def assignment(self, name: str) -> Assignment:
         """The assignment of that name.
@@ -205,20 +230,29 @@ def load_course(root: Path) -> Course:
         )
         for name, each in entry.assignments.items()
     }
-    extensions = extensions_at(document, due, zone)
+    extensions, excused = extensions_at(document, due, zone), excused_at(document)
+    sessions, activities = sessions_at(document, zone), activities_at(document, entry, zone)
     if document.mistakes:
         raise document.error()
+    term = Term(entry.late_days, {name: each.late for name, each in entry.assignments.items()}, extensions, excused)
     return Course(
         root=root,
         name=entry.name,
         timezone=zone,
         database=database,
         assignments={
-            name: replace(each, extensions=extensions.get(name, {}))
+            name: replace(
+                each,
+                extensions=extensions.get(name, {}),
+                excused=excused.get(name, frozenset()),
+                activities=activities[name],
+                term=term,
+            )
             for name, each in assignments.items()
             if each is not None
         },
         sandbox=entry.sandbox,
+        sessions=sessions,
     )
 
 

@@ -129,7 +129,8 @@ def make_course(template: Course, folder: Path, students: int) -> Made:
 
 def _parts(template: Course) -> list[Path]:
     """What a course is made of, relative to its folder."""
-    parts = [template.root / name for name in (CONFIG_NAME, "nbgrader_config.py", "source", "release")]
+    names = (CONFIG_NAME, "nbgrader_config.py", "source", "release", "quizzes", "overviews")
+    parts = [template.root / name for name in names]
     parts += [part for each in template.assignments.values() for part in (each.checks, each.solutions)]
     return [part.relative_to(template.root) for part in parts]
 

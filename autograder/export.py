@@ -14,13 +14,16 @@ from autograder.plain import one_line
 def write_csv(standings: Sequence[Standing], assignment: Assignment, course: Course, file: TextIO) -> None:
     """Write one line a student: id, when it was submitted (local time), total, lateness, what waits, and each row.
 
-    A row that waits for a hand is empty. No cell starts in a way that a spreadsheet takes for a formula, and every
-    text is quoted, so that none is parted in two by a spreadsheet that takes another character than the comma.
+    A row that waits for a hand is empty, and so is the score of who is excused. No cell starts in a way that a
+    spreadsheet takes for a formula, and every text is quoted, so that none is parted in two by a spreadsheet that takes
+    another character than the comma.
     """
     rows = [*(row.test_id for row in assignment.rows), *assignment.manual]
     writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     names = [name.removeprefix("test_") for name in rows]
-    writer.writerow(["student", "submitted", "score", "max_score", "late_penalty", "needs_manual_grade", *names])
+    writer.writerow(
+        ["student", "submitted", "score", "max_score", "late_penalty", "needs_manual_grade", "excused", *names]
+    )
     for standing in standings:
         when = standing.timestamp.astimezone(course.timezone).isoformat(" ", "seconds") if standing.timestamp else ""
         scores = ["" if (score := standing.scores.get(row)) is None else _number(score) for row in rows]
@@ -28,10 +31,11 @@ def write_csv(standings: Sequence[Standing], assignment: Assignment, course: Cou
             [
                 inert(standing.student),
                 when,
-                _number(standing.score),
+                "" if standing.excused else _number(standing.score),
                 _number(standing.max_score),
                 _number(standing.late_penalty),
                 "yes" if standing.needs_manual_grade else "no",
+                "yes" if standing.excused else "no",
                 *scores,
             ]
         )

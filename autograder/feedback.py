@@ -15,7 +15,7 @@ import copy
 import html
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -170,6 +170,7 @@ def feedback_html(
     score: float | None = None,
     max_score: float | None = None,
     late_penalty: float = 0.0,
+    notes: Sequence[str] = (),
     pending: bool = False,
     least: bool = False,
 ) -> str:
@@ -187,6 +188,7 @@ def feedback_html(
         score: The score now, with what was graded by hand, before the late penalty; not shown where None.
         max_score: The most that the assignment gives.
         late_penalty: Points lost for lateness.
+        notes: Sentences below the score, such as what lateness means for the submission.
         pending: Whether an answer still waits for a person.
         least: Whether the score is only what it is at least, since checks are not shown yet.
 
@@ -203,6 +205,7 @@ def feedback_html(
             "before": None if score is None else (at_least + points_text(score)).capitalize(),
             "max_score": None if max_score is None else points_text(max_score),
             "late_penalty": points_text(late_penalty) if late_penalty > 0 else "",
+            "notes": list(notes),
             "pending": pending,
             "styles": _code_styles(),
         }

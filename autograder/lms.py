@@ -9,10 +9,12 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from autograder.collecting import Person, plain_name
 from autograder.course import Assignment
 from autograder.document import did_you_mean
 from autograder.errors import AutograderError
@@ -75,6 +77,7 @@ class Filled:
         unknown: Students of the gradebook that the table does not have.
         unmatched: Lines of the table, each with its number, for whom the gradebook has no submission.
         waiting: Students whose score waits for a person, and is left as it was.
+        excused: Students from whom no grade is wanted: ``EX`` for Canvas, elsewhere left as they were.
     """
 
     content: bytes
@@ -83,6 +86,7 @@ class Filled:
     unknown: tuple[str, ...]
     unmatched: tuple[str, ...]
     waiting: tuple[str, ...]
+    excused: tuple[str, ...]
 
 
 def filled_in(
@@ -130,11 +134,16 @@ def filled_in(
     matched: set[str] = set()
     unmatched: list[str] = []
     waiting: list[str] = []
+    excused: list[str] = []
     comma = system == "moodle" and any("," in row[header.index("Maximum Grade")] for _, row in people)
     for line, row in people:
         student = row[key].strip()
         standing = known.get(student)
-        if standing is None:
+        if student in assignment.excused:
+            excused.append(student)
+            if system == "canvas":
+                row[at] = "EX"
+        elif standing is None:
             unmatched.append(f"line {line}: {inert(student or row[0])}")
         elif system == "moodle" and _said(row, header, "Grade can be changed").lower() in ("no", "nein", "non"):
             raise AutograderError(
@@ -155,8 +164,67 @@ def filled_in(
     out = io.StringIO()
     csv.writer(out, delimiter=dialect, lineterminator="\r\n" if "\r\n" in text else "\n").writerows(lines)
     return Filled(
-        out.getvalue().encode(encoding), header[at], len(matched), unknown, tuple(unmatched), tuple(sorted(waiting))
+        out.getvalue().encode(encoding),
+        header[at],
+        len(matched),
+        unknown,
+        tuple(unmatched),
+        tuple(sorted(waiting)),
+        tuple(sorted(excused)),
     )
+
+
+def people_of(table: Path, known: Collection[str], match: str = "") -> list[Person]:
+    """The students as a system's own table has them: by the course's ids, with its numbers and names.
+
+    Args:
+        table: What Canvas's gradebook or Moodle's grading worksheet exports.
+        known: The course's students; where nobody is known yet, the likeliest column of ids is taken.
+        match: The column that holds the course's ids; found out where empty.
+
+    Raises:
+        AutograderError: It is no such table, or a student is in it twice.
+    """
+    text, _, dialect = _read(table)
+    rows = list(csv.reader(io.StringIO(text), delimiter=dialect))
+    header = [name.strip() for name in rows[0]] if rows else []
+    system = next((name for name in ("canvas", "moodle") if set(_FORMS[name].required[:2]) <= set(header)), None)
+    if system is None:
+        raise AutograderError(
+            f"{table}, line 1: this is no table of Canvas's or Moodle's; found {', '.join(header[:8]) or 'nothing'}"
+        )
+    people = _people(system, rows, header)
+    key = _key_of(_FORMS[system], header, people, dict.fromkeys(known), match, table)
+    found = []
+    for _, row in people:
+        student = row[key].strip()
+        if not student:
+            continue
+        if system == "canvas":
+            last, _, first = _said(row, header, "Student").partition(",")
+            numbers, names = {_said(row, header, "ID")}, {f"{last} {first}", f"{first} {last}"}
+        else:
+            numbers = {re.sub(r"\D", "", _said(row, header, "Identifier"))}
+            names = {_said(row, header, "Full name")} | {
+                f"{_said(row, header, 'First name')} {_said(row, header, name)}" for name in ("Last name", "Surname")
+            }
+        plain = {plain_name(name) for name in names}
+        found.append(Person(student, frozenset(numbers - {""}), frozenset(plain - {""})))
+    return found
+
+
+def what_came_of(filled: Filled, output: str) -> list[str]:
+    """In words for the instructor: how many scores are in the file, and who has none and why."""
+    lists = {
+        "wait for a person and were left as they were": filled.waiting,
+        "are excused": filled.excused,
+        "are in the gradebook and not in the table": filled.unknown,
+        "are in the table and have submitted nothing": filled.unmatched,
+    }
+    return [
+        f"{filled.matched} scores in the column {filled.column!r} of {output}.",
+        *(f"{len(names)} {what}: {', '.join(names)}" for what, names in lists.items() if names),
+    ]
 
 
 def _read(table: Path) -> tuple[str, str, str]:
@@ -216,7 +284,7 @@ def _key_of(
     form: _Form,
     header: list[str],
     people: list[tuple[int, list[str]]],
-    known: dict[str, Standing],
+    known: Mapping[str, Any],
     match: str,
     table: Path,
 ) -> int:

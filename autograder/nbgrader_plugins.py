@@ -19,30 +19,35 @@ import weakref
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import nbformat
 from nbconvert.exporters import NotebookExporter
-from nbgrader.plugins import LateSubmissionPlugin
+from nbgrader.plugins import ExportPlugin, LateSubmissionPlugin
 from nbgrader.preprocessors import GetGrades, NbGraderPreprocessor
+from traitlets import Unicode
 
 from autograder.course import Assignment, Course, load_course
 from autograder.errors import AutograderError, ConfigError
-from autograder.feedback import annotated, told_anew
+from autograder.feedback import SUMMARY_ID, annotated, told_anew
 from autograder.gradebook import (
     RESULT_FILE,
+    apply_late_penalties,
     as_seen,
     backup,
     enter,
-    late_penalty,
+    lateness_told,
     only_run,
     open_gradebook,
+    penalty_of,
     register,
     seen_now,
     standings,
     store,
+    write_bytes_atomically,
 )
 from autograder.grader import grade
+from autograder.lms import filled_in, what_came_of
 from autograder.plain import visible
 from autograder.submission import Submission, submission_of
 
@@ -122,9 +127,12 @@ class SeenGrades(GetGrades):  # type: ignore[misc]
         with only_run(course), open_gradebook(course) as gradebook:
             seen = seen_now(gradebook, course, assignment, names["student"], datetime.now(UTC))
             (standing,) = standings(gradebook, assignment, student=names["student"])
+            lateness = lateness_told(gradebook, assignment, names["student"], course.timezone)
         nb, resources = super().preprocess(nbformat.from_dict(told_anew(nb, seen, assignment)), resources)
         standing = as_seen(standing, seen)
         for cell in nb.cells:
+            if lateness and cell.get("id") == SUMMARY_ID:
+                cell.source += f"\n\n{lateness}"
             meta = cell.metadata.get("nbgrader", {})
             if meta.get("grade_id") in standing.scores and "score" in meta:
                 meta["score"] = standing.scores[meta["grade_id"]] or 0.0
@@ -138,14 +146,72 @@ class LatePenalty(LateSubmissionPlugin):  # type: ignore[misc]
 
     def late_submission_penalty(
         self,
-        student_id: str,  # noqa: ARG002 - nbgrader's signature
+        student_id: str,
         score: float,
-        total_seconds_late: float,
+        total_seconds_late: float,  # noqa: ARG002 - nbgrader's signature
     ) -> float | None:
-        """Points that a submission loses, or None."""
+        """Points that a submission loses, or None; late days spent on it and whoever is excused are thought of."""
         preprocessor = self.parent
-        _, assignment = _course_of(preprocessor.parent.parent.coursedir, preprocessor.assignment_id)
-        return late_penalty(assignment.late, assignment.max_score, score, total_seconds_late)
+        course, assignment = _course_of(preprocessor.parent.parent.coursedir, preprocessor.assignment_id)
+        # nbgrader is about to write: nothing may be written beside it.
+        with open_gradebook(course, create=False) as gradebook:
+            return penalty_of(gradebook, assignment, student_id, None, score) or None
+
+
+class _LmsExporter(ExportPlugin):  # type: ignore[misc]
+    """Scores into the table that a learning management system exported, for ``nbgrader export --exporter=…``."""
+
+    system: ClassVar[str]
+
+    into = Unicode("", help="The table that the system exported, to be filled in.").tag(config=True)
+    match = Unicode("", help="Its column that holds the ids of students; found out where empty.").tag(config=True)
+    column = Unicode("", help="Its column of the assignment; found by the title where empty.").tag(config=True)
+
+    def export(self, gradebook: Any) -> None:  # noqa: ARG002 - nbgrader's signature
+        """Write the filled table to ``to`` and log who has no score in it.
+
+        Raises:
+            AutograderError: An option is missing, or the table cannot be filled in; the message names the line.
+        """
+        course = load_course(Path(self.parent.coursedir.root))
+        names = self.assignment or list(course.assignments)
+        if len(names) != 1 or self.student:
+            raise AutograderError(
+                "one assignment is exported at a time, for all students: name it with --assignment='[\"NAME\"]', and "
+                f"leave --student out. There are: {', '.join(course.assignments)}"
+            )
+        if not self.into or not self.to:
+            raise AutograderError(
+                f"name the table that {self.system.title()} exported with --{type(self).__name__}.into=FILE, and the "
+                "file to import there with --to=FILE"
+            )
+        chosen = course.assignment(names[0])
+        with open_gradebook(course, create=False) as opened:
+            apply_late_penalties(opened, chosen, course)
+            found = standings(opened, chosen)
+        table = Path(self.into)
+        filled = filled_in(self.system, table, found, chosen, match=self.match, column=self.column)
+        write_bytes_atomically(Path(self.to).resolve(), filled.content)
+        for said in what_came_of(filled, self.to):
+            self.log.info("%s", said)
+
+
+class CanvasExporter(_LmsExporter):
+    """Into Canvas's gradebook export."""
+
+    system = "canvas"
+
+
+class MoodleExporter(_LmsExporter):
+    """Into Moodle's grading worksheet."""
+
+    system = "moodle"
+
+
+class BlackboardExporter(_LmsExporter):
+    """Into what Blackboard gives for working offline."""
+
+    system = "blackboard"
 
 
 class PlainLog(logging.Filter):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
+from autograder.attempts import attempts_of
 from autograder.course import Assignment, Course, assignment_digest
 from autograder.errors import AutograderError, RefusedError, SubmissionError
 from autograder.fleet import Entry, Graded, grade_all
@@ -18,6 +19,7 @@ from autograder.folders import SubmittedFolder, find_notebook, submissions
 from autograder.gradebook import (
     Gradebook,
     apply_late_penalties,
+    apply_late_penalties_elsewhere,
     backup,
     damaged_result,
     graded_digests,
@@ -38,6 +40,8 @@ from autograder.submission import submitted_digest, unread_submission
 
 if TYPE_CHECKING:
     from autograder.remote import Scheduler
+
+OUTDONE = "an earlier attempt is worth more, and counts"
 
 Status = Literal["graded", "kept", "refused", "failed"]
 
@@ -125,6 +129,7 @@ def _grade_all(
     decides = assignment_digest(assignment)
     refused: list[Result] = []
     kept: list[SubmittedFolder] = []
+    outdone: list[SubmittedFolder] = []
     entries: list[Entry] = []
     odd: dict[str, str] = {}
     for folder in folders:
@@ -136,6 +141,9 @@ def _grade_all(
         origin = provenance(digest, decides, assignment.allowed_imports, sandbox, inputs)
         if held.get(folder.student) == digest_of(origin):
             kept.append(folder)
+        elif folder.student in held and _outdone(course, assignment, folder.student, digest):
+            # When this one was handed in is not when the one that counts was.
+            outdone.append(replace(folder, note="; ".join(filter(None, (folder.note, OUTDONE)))))
         else:
             entries.append(found)
             odd[folder.student] = _with_damage(folder, course, assignment)
@@ -145,7 +153,7 @@ def _grade_all(
             grader.prepare(assignment)
     yield from refused
     moved = moved_timestamps(gradebook, assignment, {folder.student: folder.timestamp for folder in kept})
-    for folder in kept:
+    for folder in (*kept, *outdone):
         yield _kept(gradebook, course, assignment, folder, moved=folder.student in moved)
     if scheduler is None:
         grading = grade_all(entries, assignment, sandbox=sandbox, jobs=jobs)
@@ -156,6 +164,15 @@ def _grade_all(
     for graded in grading:
         yield store_graded(gradebook, course, assignment, graded, odd.pop(graded.entry.student), now)
     apply_late_penalties(gradebook, assignment)
+    apply_late_penalties_elsewhere(gradebook, course, assignment)
+
+
+def _outdone(course: Course, assignment: Assignment, student: str, submitted: str) -> bool:
+    """Whether `autograder watch` graded this submission, and an earlier attempt at the assignment is worth more."""
+    if assignment.attempts.counts == "last":
+        return False
+    attempts = attempts_of(course, assignment, student)
+    return bool(attempts) and attempts[-1].submission == submitted and not attempts[-1].counts
 
 
 def find(folder: SubmittedFolder, assignment: Assignment) -> tuple[Entry | Result, str]:

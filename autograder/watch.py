@@ -25,12 +25,13 @@ from autograder.folders import submissions
 from autograder.gradebook import (
     Gradebook,
     apply_late_penalties,
+    apply_late_penalties_elsewhere,
     backup,
-    extension_of,
+    due_of,
     graded_digest,
-    late_penalty,
     only_run,
     open_gradebook,
+    penalty_of,
     register,
     write_atomically,
     write_feedback,
@@ -239,10 +240,31 @@ def _begin(of: _Watch, waiting: _Waiting, student: str, arrived: float) -> None:
     today = of.clock().astimezone(course.timezone).date()
     most = assignment.attempts.per_day
     if most and not known and graded_on(attempts, today, course.timezone) >= most:
-        _say(of, waiting, student, f"waits for tomorrow: {most} of today's attempts are graded")
+        _have_wait(of, waiting, student, most)
         return
     future = waiting.pool.submit(grade_entry, found, assignment, of.sandbox)
     waiting.running[future] = found, submitted, arrived
+
+
+def _have_wait(of: _Watch, waiting: _Waiting, student: str, most: int) -> None:
+    """Tell a student, on the page of the attempt that counts, that the new one is graded tomorrow; once."""
+    what = f"waits for tomorrow: {most} of today's attempts are graded"
+    if waiting.said.get(student) == what:
+        return
+    attempts = "1 attempt is" if most == 1 else f"{most} attempts are"
+    notice = (
+        f"You handed in again. {attempts} graded on one day, and today's are: this one is graded after midnight. Until "
+        "then this page is about the attempt that counts so far."
+    )
+    try:
+        with only_run(of.course):
+            write_feedback(of.gradebook, of.course, of.assignment, student, now=of.clock(), notice=notice)
+        if of.exchange is not None:
+            release_feedback(of.course, of.assignment, of.exchange, student)
+    except AutograderError as error:
+        # Where another command has the course, the next look at everything tries again.
+        what = f"{what}; not told on a page: {error}"
+    _say(of, waiting, student, what)
 
 
 def _mend(of: _Watch, waiting: _Waiting, entry: Entry, arrived: float) -> None:
@@ -278,6 +300,7 @@ def _finish(of: _Watch, waiting: _Waiting, graded: Graded, submitted: str, arriv
             _say(of, waiting, student, f"{result.status}: {result.why}")
             return
         apply_late_penalties(gradebook, assignment)
+        apply_late_penalties_elsewhere(gradebook, course, assignment)
         write_feedback(gradebook, course, assignment, student, now=of.clock())
     else:
         _write_uncounted(of, graded)
@@ -301,13 +324,10 @@ def _finish(of: _Watch, waiting: _Waiting, graded: Graded, submitted: str, arriv
 def _worth(of: _Watch, graded: Graded) -> float:
     """The points by the checks, less the late penalty of this attempt."""
     score = graded.report.least if graded.report else 0.0
-    due, handed_in = of.assignment.due, graded.entry.timestamp
-    if due is None or handed_in is None:
+    if graded.entry.timestamp is None:
         return score
-    student = graded.entry.student
-    due = of.assignment.extensions.get(student, due + extension_of(of.gradebook, of.assignment, student))
-    late = (datetime.fromisoformat(handed_in) - due).total_seconds()
-    return score - (late_penalty(of.assignment.late, of.assignment.max_score, score, late) or 0.0)
+    handed_in = datetime.fromisoformat(graded.entry.timestamp)
+    return score - penalty_of(of.gradebook, of.assignment, graded.entry.student, handed_in, score)
 
 
 def _write_uncounted(of: _Watch, graded: Graded) -> None:
@@ -315,8 +335,7 @@ def _write_uncounted(of: _Watch, graded: Graded) -> None:
     assert graded.submission is not None
     assert graded.report is not None
     assignment, student = of.assignment, graded.entry.student
-    due = assignment.due and assignment.due + extension_of(of.gradebook, assignment, student)
-    due = assignment.extensions.get(student, due)
+    due = due_of(of.gradebook, assignment, student)
     seen = students_view(graded.report, assignment, now=of.clock(), due=due)
     title = f"{assignment.title}: this attempt, not the one that counts"
     page = feedback_html(annotated(graded.submission, seen, assignment), title)

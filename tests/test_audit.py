@@ -379,7 +379,7 @@ def test_the_page_fetches_nothing_and_runs_nothing(odd: Audit) -> None:
     page = Page(audit_page(odd))
     assert "script" not in [tag for tag, _ in page.tags]
     policy = next(attributes["content"] for tag, attributes in page.tags if "http-equiv" in attributes)
-    assert policy == "default-src 'none'; style-src 'unsafe-inline'"
+    assert policy == "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
     fetched = [value for _, attributes in page.tags for name, value in attributes.items() if name in ("src", "href")]
     assert all(value is not None and value.startswith("#") for value in fetched)
 

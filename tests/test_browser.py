@@ -4,14 +4,10 @@ One student hands in a notebook that tries all that is known to turn text into a
 instructor does: our feedback page, the page that nbgrader writes, the formgrader and JupyterLab.
 """
 
-import json
-import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -20,18 +16,22 @@ from typing import Any
 
 import pytest
 
-import autograder
 from autograder.course import load_course
 from autograder.gradebook import open_gradebook, register, store, write_feedback
 from autograder.grader import grade
 from autograder.submission import find_notebook, read_submission, submissions
+from tests.browsers import (
+    REPOSITORY,
+    TOKEN,
+    assert_everybody_can_read,
+    chromium_browser,
+    jupyterlab,
+    jupyters_environment,
+)
 from tests.courses import cell, make_course, solved, submit, untouched
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox]
 
-REPOSITORY = Path(autograder.__file__).parents[1]
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 MATHJAX = "https://cdnjs.cloudflare.com/ajax/libs/mathjax/2.7.7/latest.js?config=TeX-AMS_CHTML-full,Safe"
 """What nbgrader's own pages fetch by themselves."""
 
@@ -40,7 +40,6 @@ MATHJAX_STUB = "window.MathJax = {Hub: {Config() {}, Queue() {}, Startup: {signa
 
 AWAY = "http://evil.example"
 
-TOKEN = "of-the-tests"
 OWN = "window.__owned=1"
 FILE = r"$\href{javascript:window.__owned=1}{x}$ <img src=x onerror=window.__owned=1> `.ipynb"
 
@@ -171,22 +170,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environment(course: Path) -> dict[str, str]:
-    """What programs of Jupyter's start with: their folders are the test's own."""
-    home = course.parent / "home"
-    settings = home / "settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
-    settings.parent.mkdir(parents=True)
-    settings.write_text('{"windowingMode": "none"}')  # every cell is there, not only those in view
-    return {
-        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
-        "HOME": str(home),
-        "JUPYTER_CONFIG_DIR": str(home / "config"),
-        "JUPYTER_DATA_DIR": str(home / "data"),
-        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
-        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
-        "PYTHONPATH": str(REPOSITORY),
-        "PYTHONWARNINGS": "ignore",
-        "LANG": "C.UTF-8",
-    }
+    return jupyters_environment(course.parent / "home")
 
 
 def run(environment: dict[str, str], folder: Path, *arguments: str) -> None:
@@ -198,45 +182,15 @@ def run(environment: dict[str, str], folder: Path, *arguments: str) -> None:
 
 @pytest.fixture(scope="module")
 def server(course: Path, environment: dict[str, str]) -> Iterator[str]:
-    """Jupyter with the formgrader on a free port of the loopback interface: its address."""
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0"]
-    command += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={course}"]
-    log = course.parent / "jupyter.log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            command, cwd=course, env=environment, stdout=output, stderr=output, start_new_session=True
-        )
-    try:
-        known = Path(environment["JUPYTER_RUNTIME_DIR"]) / f"jpserver-{process.pid}.json"
-        deadline = time.monotonic() + 120
-        while not known.is_file() and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert known.is_file(), log.read_text()
-        time.sleep(0.5)  # it is written in one go, but not at once
-        yield json.loads(known.read_text())["url"]
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    """JupyterLab with the formgrader."""
+    with jupyterlab(course, environment) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    if CHROMIUM is None:
-        missing = (
-            "Chromium is missing, so nobody looked at what a student's notebook does in a browser: install it "
-            "(apt-get install chromium), or name it: CHROMIUM=/path/to/chrome."
-        )
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with chromium_browser() as browser:
         yield browser
-        browser.close()
 
 
 @dataclass
@@ -425,18 +379,9 @@ STUDENTS = ("perfect", "untouched", "mistaken", "unreadable", "late", "mallory")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("student", STUDENTS)
 def test_everybody_can_read_the_feedback_page(look: Look, course: Path, student: str, scheme: str) -> None:
-    """By WCAG 2.2 AA as far as axe-core can tell, and with headings in order, on a desktop and on a phone."""
-    from axe_playwright_python.sync_playwright import Axe
-
     for width in (1000, 390):
         page, _ = look(ours(course, student), color_scheme=scheme, viewport={"width": width, "height": 800})
-        tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-        rules = {
-            rule: {"enabled": True} for rule in ("heading-order", "landmark-one-main", "region", "empty-table-header")
-        }
-        found = Axe().run(page, options={"runOnly": {"type": "tag", "values": tags}, "rules": rules})
-        assert found.violations_count == 0, found.generate_report()
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert_everybody_can_read(page)
 
 
 def test_the_keyboards_focus_is_seen(look: Look, course: Path) -> None:

@@ -78,15 +78,15 @@ class TestCourse:
         assert warmup.manual == {"why": 2.0}
         assert warmup.max_score == 12.0
 
-    def test_a_due_date_is_local_in_the_courses_zone(self, warmup: Assignment):
+    def test_a_due_date_is_the_last_second_of_its_minute_in_the_courses_zone(self, warmup: Assignment):
         assert warmup.due is not None
-        assert warmup.due.astimezone(UTC) == datetime(2026, 11, 30, 4, 59, tzinfo=UTC)
+        assert warmup.due.astimezone(UTC) == datetime(2026, 11, 30, 4, 59, 59, tzinfo=UTC)
 
     def test_of_a_time_that_the_clocks_show_twice_the_later_counts(self, tmp_path: Path):
         course = load(tmp_path, CONFIG.replace("2026-11-29 23:59", "2026-11-01 01:30"))
         due = course.assignment("warmup").due
         assert due is not None
-        assert due.astimezone(UTC) == datetime(2026, 11, 1, 6, 30, tzinfo=UTC)
+        assert due.astimezone(UTC) == datetime(2026, 11, 1, 6, 30, 59, tzinfo=UTC)
 
     def test_an_assignment_needs_nothing_but_its_name(self, tmp_path: Path):
         course = load(tmp_path, "name: tiny\ntimezone: UTC\nassignments:\n  warmup: {}\n")

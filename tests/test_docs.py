@@ -119,6 +119,8 @@ def small_week2(root: Path) -> Path:
     for folder in ("source", "release"):
         (root / folder / "week2/warmup.ipynb").rename(root / folder / "week2/week2.ipynb")
     shutil.copy(REPOSITORY / "nbgrader_config.py", root)
+    for folder in ("quizzes", "overviews"):
+        shutil.copytree(REPOSITORY / folder, root / folder)
     mistaken = solved()
     mistaken["cells"][2]["source"] = SCALE.replace("x * factor", "x + factor")
     for student, tree in {"ada": solved(), "bob": mistaken}.items():
@@ -132,7 +134,7 @@ def clone(root: Path) -> Path:
     for name in ("gradebook_config.yaml", "nbgrader_config.py"):
         shutil.copy(REPOSITORY / name, root)
     ignored = shutil.ignore_patterns(".*", "__pycache__")
-    for name in ("source", "release", "solutions", "autograder/checks"):
+    for name in ("source", "release", "solutions", "autograder/checks", "quizzes", "overviews"):
         shutil.copytree(REPOSITORY / name, root / name, ignore=ignored)
     return root
 

@@ -35,7 +35,6 @@ from autograder.gradebook import (
     enter,
     graded_digest,
     graded_digests,
-    late_penalty,
     left_out,
     open_gradebook,
     read_report,
@@ -227,7 +226,7 @@ def test_registering_records_what_nbgraders_generate_assignment_does(course: Cou
 
 def test_the_due_date_is_kept_in_utc(course: Course, gradebook: Gradebook) -> None:
     with asked(course) as book:
-        assert book.find_assignment("warmup").duedate.isoformat() == "2026-11-30T04:59:00"
+        assert book.find_assignment("warmup").duedate.isoformat() == "2026-11-30T04:59:59"
 
 
 def test_registering_twice_changes_nothing(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:
@@ -761,27 +760,6 @@ def test_a_grader_killed_anywhere_leaves_nothing_half_written(
 # Lateness
 
 
-@pytest.mark.parametrize(
-    ("seconds", "penalty"),
-    [(0, None), (15 * 60, None), (15 * 60 + 1, 10.0), (86400, 10.0), (86400 + 15 * 60 + 1, 20.0), (30 * 86400, 50.0)],
-)
-def test_lateness_costs_a_share_for_each_day_begun_after_the_grace(seconds: float, penalty: float | None) -> None:
-    assert late_penalty(LatePolicy(15, 10, 50), 100, 80, seconds) == penalty
-
-
-@pytest.mark.parametrize(
-    ("seconds", "penalty"), [(900, None), (901, 2.0), (900 + 3600, 2.0), (900 + 3601, 4.0), (1e9, 30.0)]
-)
-def test_lateness_may_cost_a_share_for_each_hour_begun(seconds: float, penalty: float | None) -> None:
-    assert late_penalty(LatePolicy(15, 0, 30, percent_per_hour=2), 100, 80, seconds) == penalty
-
-
-@given(st.floats(0, 1e6), st.floats(0, 1e6), st.builds(LatePolicy, *[st.floats(0, 100)] * 4))
-def test_who_is_later_never_loses_less(one: float, other: float, policy: LatePolicy) -> None:
-    early, late = sorted((one, other))
-    assert (late_penalty(policy, 100, 80, early) or 0) <= (late_penalty(policy, 100, 80, late) or 0)
-
-
 YEAR = st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31))
 ZONES = st.sampled_from(["America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kolkata", "UTC"])
 
@@ -801,17 +779,6 @@ def test_an_extension_costs_nothing_until_its_last_minute_all_the_year_round(
     register(gradebook, course, assignment, ["ada"])
     store_timestamp(gradebook, assignment, "ada", handed_in_at.isoformat())
     assert (standings(gradebook, assignment)[0].late_penalty == 0) == (handed_in_at <= until)
-
-
-@given(
-    st.builds(LatePolicy, *[st.floats(0, 1e4)], *[st.floats(0, 100)] * 3),
-    st.floats(0, 1000),
-    st.floats(0, 1000),
-    st.floats(0, 1e8),
-)
-def test_lateness_never_costs_more_than_there_is(policy: LatePolicy, most: float, score: float, late: float) -> None:
-    lost = late_penalty(policy, most, score, late) or 0.0
-    assert 0 <= lost <= min(score, most * policy.max_percent / 100) * (1 + 1e-12)
 
 
 def test_a_late_submission_loses_by_the_policy(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:
@@ -868,6 +835,121 @@ def test_an_extension_holds_from_the_first_grade_on(course: Course, gradebook: G
 def test_an_extension_that_is_none_is_named(course: Course, until: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         extended(course, until)
+
+
+def test_all_of_the_minute_that_is_named_is_in_time(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:
+    strict = replace(warmup, late=LatePolicy(0, 10, 100))
+    store(gradebook, course, strict, handed_in(course), graded())
+    for local, penalty in (("23:59:00", 0), ("23:59:59.999999", 0), ("23:59:60", 1.2)):
+        seconds = float(local[6:])
+        at = datetime(2026, 11, 29, 23, 59, tzinfo=course.timezone).astimezone(UTC) + timedelta(seconds=seconds)
+        store_timestamp(gradebook, strict, "ada", at.isoformat())
+        assert standings(gradebook, strict)[0].late_penalty == pytest.approx(penalty), local
+
+
+def with_late_days(course: Course, days: int, extra: str = "") -> Course:
+    """The course with a second assignment that is due a week later, and late days."""
+    root = course.root
+    config = root / "gradebook_config.yaml"
+    text = config.read_text()
+    entry = text[text.index("  warmup:") :]
+    second = entry.replace("  warmup:", "  encore:").replace("Warm-up", "Encore").replace("11-29", "12-06")
+    text = text.replace("name: tiny", f"name: tiny\nlate_days: {days}", 1).replace(
+        "    seed: 7\n", f"{extra}    seed: 7\n", 1
+    )
+    config.write_text(
+        text + second.rstrip() + "\n    checks: autograder/checks/warmup\n    solutions: solutions/warmup\n"
+    )
+    for folder in ("source", "release"):
+        shutil.copytree(root / folder / "warmup", root / folder / "encore")
+        (root / folder / "encore/warmup.ipynb").rename(root / folder / "encore/encore.ipynb")
+    return load_course(root)
+
+
+def hand_in_both(course: Course, gradebook: Gradebook, first: str, second: str) -> tuple[float, float]:
+    """Late penalties of one student who handed in both assignments, the second of them stored first."""
+    for name, when in (("encore", second), ("warmup", first)):
+        assignment = course.assignment(name)
+        register(gradebook, course, assignment)
+        submission = replace(handed_in(course, timestamp=when), assignment=name)
+        (course.root / f"submitted/ada/{name}").mkdir(exist_ok=True)
+        store(gradebook, course, assignment, submission, replace(graded(), assignment=name))
+    for name in course.assignments:
+        apply_late_penalties(gradebook, course.assignment(name))
+    one, two = (standings(gradebook, course.assignment(name))[0].late_penalty for name in ("warmup", "encore"))
+    return one, two
+
+
+def test_late_days_are_spent_over_the_term_in_the_order_of_handing_in(course: Course, gradebook: Gradebook) -> None:
+    """Two days late, then two days late again, with three days: one day of the second is paid with points."""
+    spending = with_late_days(course, 3)
+    assert hand_in_both(spending, gradebook, TWO_DAYS_LATE, "2026-12-08T12:00:00+00:00") == (0, pytest.approx(1.2))
+
+
+def test_without_late_days_each_assignment_stands_alone(course: Course, gradebook: Gradebook) -> None:
+    spending = with_late_days(course, 0)
+    penalties = hand_in_both(spending, gradebook, TWO_DAYS_LATE, "2026-12-08T12:00:00+00:00")
+    assert penalties == (pytest.approx(2.4), pytest.approx(2.4))
+
+
+def test_the_feedback_says_what_lateness_meant(course: Course, gradebook: Gradebook) -> None:
+    spending = with_late_days(course, 3)
+    hand_in_both(spending, gradebook, TWO_DAYS_LATE, "2026-12-08T12:00:00+00:00")
+    told = {
+        name: module.lateness_told(gradebook, spending.assignment(name), "ada", spending.timezone)
+        for name in ("warmup", "encore")
+    }
+    assert told == {
+        "warmup": "Handed in 1 day 7 hours after it was due (Sunday 29 November 2026, 23:59 EST). "
+        "2 late days were spent on it; none is left. It costs nothing.",
+        "encore": "Handed in 1 day 7 hours after it was due (Sunday 6 December 2026, 23:59 EST). "
+        "1 late day was spent on it; none is left. That costs 10 % of the 12 points.",
+    }
+    page = write_feedback(gradebook, spending, spending.assignment("warmup"), "ada").read_text()
+    assert told["warmup"] in page
+
+
+def test_who_is_in_time_is_told_nothing(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:
+    store(gradebook, course, warmup, handed_in(course), graded())
+    assert module.lateness_told(gradebook, warmup, "ada", course.timezone) == ""
+
+
+def test_an_extension_is_in_what_the_feedback_says(course: Course, gradebook: Gradebook) -> None:
+    assignment = extended(course, "2026-11-30 12:00")
+    store(gradebook, course, assignment, handed_in(course, timestamp=TWO_DAYS_LATE), graded())
+    assert module.lateness_told(gradebook, assignment, "ada", course.timezone) == (
+        "Handed in 18 hours 59 minutes after it was due (Monday 30 November 2026, 12:00 EST, your extension included). "
+        "That costs 10 % of the 12 points."
+    )
+
+
+def test_an_excused_student_loses_nothing_by_lateness_and_is_told_that_nothing_counts(
+    course: Course, gradebook: Gradebook
+) -> None:
+    spending = with_late_days(course, 1, extra="    excused: [ada, 4711]\n")
+    penalties = hand_in_both(spending, gradebook, TWO_DAYS_LATE, "2026-12-07T12:00:00+00:00")
+    assert penalties == (0, 0), "the late day went on the assignment that counts"
+    warmup = spending.assignment("warmup")
+    assert standings(gradebook, warmup)[0].excused
+    assert warmup.excused == {"ada", "4711"}
+    assert "You are excused" in write_feedback(gradebook, spending, warmup, "ada").read_text()
+
+
+def test_an_id_that_is_nobodys_is_named_with_the_nearest(course: Course, gradebook: Gradebook) -> None:
+    spending = with_late_days(course, 1, extra="    excused: [adda]\n    extensions: {bo: 2026-12-20 23:59}\n")
+    register(gradebook, spending, spending.assignment("warmup"), ["ada", "bob"])
+    assert module.strangers(gradebook, spending.assignment("warmup")) == {
+        "bo": "gradebook_config.yaml, assignments.warmup.extensions: 'bo' is nobody in the gradebook; "
+        "did you mean 'bob'?",
+        "adda": "gradebook_config.yaml, assignments.warmup.excused: 'adda' is nobody in the gradebook; "
+        "did you mean 'ada'?",
+    }
+
+
+@pytest.mark.parametrize("excused", ["[true]", "[1.5]", "[[ada]]", "['']"])
+def test_what_is_no_id_cannot_be_excused(course: Course, excused: str) -> None:
+    with pytest.raises(ConfigError, match=r"excused\.0: expected a student's id, found"):
+        with_late_days(course, 1, extra=f"    excused: {excused}\n")
 
 
 def test_a_new_timestamp_needs_no_new_grade(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:

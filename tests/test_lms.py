@@ -178,3 +178,21 @@ def test_whatever_the_names_are_the_ids_stay_and_no_cell_is_a_formula(
 def test_a_withheld_late_penalty_is_in_the_score(tmp_path, warmup):
     late = replace(standing("ada", 10), raw_score=10, late_penalty=2, score=8)
     assert cells(filled_in("canvas", table(tmp_path, CANVAS), [late], warmup))[3][5] == "8"
+
+
+def test_who_is_excused_is_EX_for_canvas_whether_or_not_they_handed_in(tmp_path, warmup):
+    excusing = replace(warmup, excused=frozenset({"ada", "cyd"}))
+    filled = filled_in("canvas", table(tmp_path, CANVAS), CLASS, excusing)
+    assert [row[5] for row in cells(filled)[3:]] == ["EX", "9", "EX", ""]
+    assert (filled.excused, filled.unmatched) == (("ada", "cyd"), ())
+
+
+@pytest.mark.parametrize(
+    ("system", "exported", "delimiter"), [("moodle", MOODLE, ","), ("blackboard", BLACKBOARD, "\t")]
+)
+def test_who_is_excused_is_left_as_they_were_elsewhere(tmp_path, warmup, system, exported, delimiter):
+    excusing = replace(warmup, excused=frozenset({"bob"}))
+    filled = filled_in(system, table(tmp_path, exported), CLASS, excusing)
+    was = next(row for row in csv.reader(io.StringIO(exported), delimiter=delimiter) if "bob" in row)
+    assert any(row[-1] == was[-1] or row == was for row in cells(filled, delimiter) if "bob" in row)
+    assert filled.excused == ("bob",)

@@ -233,6 +233,43 @@ def test_nbgrader_exports_what_we_graded(ours: Path) -> None:
     assert (rows["late"]["raw_score"], rows["late"]["late_submission_penalty"]) == ("10.0", "2.4")
 
 
+CANVAS = (
+    "Student,ID,SIS Login ID,Section,Warm-up (4711)\n"
+    "    Points Possible,,,,12.00\n"
+    '"P, P",1,perfect,A,\n'
+    '"L, L",2,late,A,\n'
+)
+
+
+def test_nbgrader_exports_into_canvas(ours: Path) -> None:
+    (ours / "canvas.csv").write_text(CANVAS)
+    # Nothing waits for a person here: the written answers are graded first.
+    with closing(sqlite3.connect(ours / "gradebook.db")) as connection:
+        connection.execute("UPDATE grade SET needs_manual_grade = 0")
+        connection.commit()
+    exporter = "--exporter=autograder.nbgrader_plugins.CanvasExporter"
+    said = nbgrader(ours, "export", exporter, "--CanvasExporter.into=canvas.csv", "--to=for-canvas.csv")
+    assert said.returncode == 0, said.stderr
+    assert "2 scores in the column 'Warm-up (4711)' of for-canvas.csv" in said.stderr
+    rows = list(csv.reader((ours / "for-canvas.csv").read_text().splitlines()))
+    assert [row[4] for row in rows[2:]] == ["10", "7.6"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--to=x.csv"], "--CanvasExporter.into=FILE"),
+        (["--CanvasExporter.into=canvas.csv", "--to=x.csv", "--student=['perfect']"], "leave --student out"),
+    ],
+)
+def test_nbgraders_export_says_what_is_missing(ours: Path, options: list[str], said: str) -> None:
+    exporter = "--exporter=autograder.nbgrader_plugins.CanvasExporter"
+    ended = nbgrader(ours, "export", exporter, *options)
+    assert ended.returncode != 0
+    assert said in ended.stderr
+    assert not (ours / "x.csv").exists()
+
+
 def test_the_formgrader_shows_results_and_answers(ours: Path) -> None:
     import nbgrader.server_extensions.formgrader.handlers as handlers
     from nbconvert.exporters import HTMLExporter

@@ -21,6 +21,7 @@ from autograder.attempts import FOLDER, Attempt, attempts_of, graded_on, note_at
 from autograder.course import load_course
 from autograder.errors import AutograderError, ConfigError
 from autograder.gradebook import only_run, open_gradebook, standings
+from autograder.run import grade_assignment
 from autograder.watch import watch
 from tests.courses import CONFIG, make_course, solved, submit, untouched
 
@@ -42,6 +43,12 @@ def scores(root: Path) -> dict[str, float]:
     course = load_course(root)
     with open_gradebook(course, create=False) as gradebook:
         return {each.student: each.raw_score for each in standings(gradebook, course.assignment("warmup"))}
+
+
+def late(root: Path) -> dict[str, float]:
+    course = load_course(root)
+    with open_gradebook(course, create=False) as gradebook:
+        return {each.student: each.late_penalty for each in standings(gradebook, course.assignment("warmup"))}
 
 
 def page(root: Path, student: str) -> str:
@@ -155,6 +162,20 @@ def test_the_last_attempt_counts_where_nothing_else_is_said(root: Path) -> None:
     assert scores(root) == {"ada": 6}
 
 
+@pytest.mark.parametrize(("counts", "score"), [("best", 10), ("last", 6)])
+def test_grade_keeps_the_attempt_that_watch_made_count(tmp_path: Path, counts: str, score: float) -> None:
+    root = make_course(tmp_path / "course", config=BEST.replace("counts: best", f"counts: {counts}"))
+    submit(root, "ada", solved(), timestamp="2026-11-28 12:00:00 UTC")
+    graded_once(root)
+    submit(root, "ada", half(), timestamp="2026-12-01 12:00:00 UTC")
+    graded_once(root)
+    course = load_course(root)
+    (result,) = grade_assignment(course, course.assignment("warmup"), jobs=1)
+    assert result.status == "kept"
+    assert scores(root) == {"ada": score}
+    assert late(root) == {"ada": 0 if counts == "best" else pytest.approx(2.4)}
+
+
 def test_of_a_late_better_attempt_and_an_earlier_one_the_better_after_the_penalty_counts(tmp_path: Path) -> None:
     steep = BEST.replace("percent_per_day: 10, max_percent: 50", "percent_per_day: 60, max_percent: 90")
     root = make_course(tmp_path / "course", config=steep)
@@ -173,9 +194,12 @@ def test_beyond_the_attempts_of_a_day_one_waits_for_the_courses_midnight(tmp_pat
         graded_once(root)
     submit(root, "ada", solved())
     assert graded_once(root) == [("ada", "waits for tomorrow: 2 of today's attempts are graded")]
+    assert "2 attempts are graded on one day, and today&#39;s are" in page(root, "ada")
+    assert "6 of 12 points" in page(root, "ada"), "it is about the attempt that counts"
     before_midnight = datetime(2026, 11, 21, 4, 59, 59, tzinfo=UTC)
     assert "waits" in graded_once(root, before_midnight)[0][1]
     assert graded_once(root, before_midnight + timedelta(seconds=1))[0][1].startswith("10 of 10")
+    assert "on one day" not in page(root, "ada")
 
 
 def test_a_broken_notebook_is_graded_a_pipe_refused_and_the_others_go_on(root: Path) -> None:

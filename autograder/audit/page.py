@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import difflib
 import html
-import io
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from autograder.audit.auditing import Audit, Mutant, Tried
-
-_INK = "#123456"
-"""Stands for the reader's own text colour in the figure."""
+from autograder.webpage import document, drawn
 
 _COLOURS = {"killed": "#4c9a8a", "equivalent": "#8a8f98", "survived": "#d55e00", "spilled": "#cc79a7"}
 _STYLE = """
@@ -114,14 +111,7 @@ def audit_page(audit: Audit) -> str:
         _right(audit),
         _listed(audit),
     ]
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<title>{_text(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
-        + "\n".join(filter(None, sections))
-        + "\n</main>\n</body>\n</html>\n"
-    )
+    return document(title, "\n".join(filter(None, sections)), _STYLE)
 
 
 def _text(text: str) -> str:
@@ -171,19 +161,8 @@ def _figure_label(counts: list[RowCount]) -> str:
 
 def _figure(counts: list[RowCount]) -> str:
     """Stacked bars, one a row, as SVG in the reader's own text colour."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
 
-    settings: dict[str, Any] = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": "audit",
-        "text.color": _INK,
-        "axes.edgecolor": _INK,
-    }
-    settings |= {"axes.labelcolor": _INK, "xtick.color": _INK, "ytick.color": _INK, "font.size": 10}
-    with mpl.rc_context(settings):
-        figure = Figure(figsize=(9, 0.8 + 0.28 * len(counts)), layout="constrained")
-        axes = figure.add_subplot()
+    def draw(axes: Any) -> None:
         names = [count.row for count in counts]
         left = [0] * len(counts)
         for kind in ("killed", "equivalent", "survived"):
@@ -197,12 +176,9 @@ def _figure(counts: list[RowCount]) -> str:
             axes.scatter(ends, places, marker="D", color=_COLOURS["spilled"], label="cost another row")
         axes.set_ylim(len(counts) - 0.4, -0.6)
         axes.set_xlabel("mutants")
-        axes.spines[["top", "right"]].set_visible(False)
-        figure.legend(frameon=False, loc="outside upper left", ncols=4)
-        written = io.StringIO()
-        figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    svg = written.getvalue()
-    return svg[svg.index("<svg") :].replace(_INK, "currentColor").replace("<svg ", '<svg aria-hidden="true" ', 1)
+        axes.figure.legend(frameon=False, loc="outside upper left", ncols=4)
+
+    return drawn(draw, 9, 0.8 + 0.28 * len(counts), salt="audit")
 
 
 def _found(audit: Audit) -> str:

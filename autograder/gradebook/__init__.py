@@ -10,7 +10,13 @@ grades stored (``storing``, with ``lateness`` and ``files``), read again (``read
 """
 
 from autograder.gradebook.files import RESULT_FILE, write_atomically, write_bytes_atomically
-from autograder.gradebook.lateness import apply_late_penalties, extension_of, late_penalty
+from autograder.gradebook.lateness import (
+    apply_late_penalties,
+    apply_late_penalties_elsewhere,
+    due_of,
+    lateness_told,
+    penalty_of,
+)
 from autograder.gradebook.locking import only_run
 from autograder.gradebook.opening import Gradebook, backup, database_file, open_gradebook
 from autograder.gradebook.pages import as_seen, seen_now, write_feedback
@@ -21,7 +27,9 @@ from autograder.gradebook.reading import (
     graded_digests,
     left_out,
     read_report,
+    roster,
     standings,
+    strangers,
 )
 from autograder.gradebook.registering import register
 from autograder.gradebook.storing import enter, moved_timestamps, store, store_timestamp
@@ -32,26 +40,30 @@ __all__ = [
     "Gradebook",
     "Standing",
     "apply_late_penalties",
+    "apply_late_penalties_elsewhere",
     "as_seen",
     "backup",
     "damaged_result",
     "database_file",
+    "due_of",
     "enter",
-    "extension_of",
     "graded_digest",
     "graded_digests",
-    "late_penalty",
+    "lateness_told",
     "left_out",
     "moved_timestamps",
     "notebook_text",
     "only_run",
     "open_gradebook",
+    "penalty_of",
     "read_report",
     "register",
+    "roster",
     "seen_now",
     "standings",
     "store",
     "store_timestamp",
+    "strangers",
     "write_atomically",
     "write_bytes_atomically",
     "write_feedback",

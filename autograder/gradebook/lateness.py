@@ -1,38 +1,21 @@
-"""What lateness costs: by the policy, and in the gradebook."""
+"""What lateness costs, in the gradebook."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
-from autograder.course import Assignment, Course, LatePolicy
+from autograder.course import Assignment, Course
 from autograder.gradebook.opening import Cells, Gradebook, backup, transaction
 from autograder.gradebook.registering import cells_of
+from autograder.lateness import DAY, HandedIn, late_days_spent, late_penalty, told
 
 if TYPE_CHECKING:
     from sqlalchemy import Select
     from sqlalchemy.engine import Connection
-
-
-def late_penalty(policy: LatePolicy, max_score: float, score: float, seconds_late: float) -> float | None:
-    """Points that a late submission loses: a share of the assignment's maximum for each day begun.
-
-    Args:
-        policy: The assignment's: a share for each day begun, and one for each hour begun.
-        max_score: Points of the whole assignment.
-        score: The submission's points now; it cannot lose more.
-        seconds_late: Seconds after the due date, an extension included.
-
-    Returns:
-        The penalty, or None where there is none.
-    """
-    beyond = seconds_late - policy.grace_minutes * 60
-    if beyond <= 0:
-        return None
-    percent = policy.percent_per_day * math.ceil(beyond / 86400) + policy.percent_per_hour * math.ceil(beyond / 3600)
-    percent = min(policy.max_percent, percent)
-    return min(max_score * percent / 100, max(score, 0.0)) or None
 
 
 def apply_late_penalties(gradebook: Gradebook, assignment: Assignment, course: Course | None = None) -> None:
@@ -56,14 +39,26 @@ def apply_late_penalties(gradebook: Gradebook, assignment: Assignment, course: C
             )
         ).all()
         changed = {}
-        for notebook, old, *times in everybody:
-            new = _penalty(gradebook, connection, assignment, cells, notebook, *times)
+        for notebook, old, *handed_in in everybody:
+            new = _penalty(gradebook, connection, assignment, cells, notebook, *handed_in)
             if new != old:
                 changed[notebook] = new
         if changed and course is not None:
             backup(course)
         for notebook, new in changed.items():
             _write(gradebook, connection, notebook, new)
+
+
+def apply_late_penalties_elsewhere(gradebook: Gradebook, course: Course, assignment: Assignment) -> None:
+    """As ``apply_late_penalties`` for the course's other assignments, where late days bind them to this one."""
+    if not assignment.term.late_days:
+        return
+    entries = gradebook.tables["assignment"]
+    with gradebook.engine.connect() as connection:
+        registered = set(connection.execute(entries.select().with_only_columns(entries.c.name)).scalars())
+    for name, each in course.assignments.items():
+        if name in registered and name != assignment.name:
+            apply_late_penalties(gradebook, each)
 
 
 def grant_extensions(
@@ -91,77 +86,67 @@ def write_penalty(
     """Work out one submission's penalty from its timestamp and its points in the gradebook as they are now."""
     submissions, notebooks = gradebook.tables["submitted_assignment"], gradebook.tables["submitted_notebook"]
     where = submissions.c.id == submitted, notebooks.c.id == notebook
-    _, old, *times = connection.execute(_held(gradebook).where(*where)).one()
+    _, old, *handed_in = connection.execute(_held(gradebook).where(*where)).one()
     cells = cells_of(gradebook, connection, assignment)
-    new = _penalty(gradebook, connection, assignment, cells, notebook, *times)
+    new = _penalty(gradebook, connection, assignment, cells, notebook, *handed_in)
     if new != old:
         _write(gradebook, connection, notebook, new)
 
 
-def _write(gradebook: Gradebook, connection: Connection, notebook: str, penalty: float | None) -> None:
-    notebooks = gradebook.tables["submitted_notebook"]
-    connection.execute(notebooks.update().where(notebooks.c.id == notebook).values(late_submission_penalty=penalty))
+def penalty_of(
+    gradebook: Gradebook, assignment: Assignment, student: str, handed_in: datetime | None, score: float
+) -> float:
+    """Points that lateness would cost a student who handed in then, with these points; nothing is written.
+
+    Args:
+        gradebook: From ``open_gradebook``.
+        assignment: The assignment.
+        student: The student's id.
+        handed_in: When, aware of its zone; None for the time that the gradebook has.
+        score: Points before the penalty.
+    """
+    with gradebook.engine.connect() as connection:
+        lost = _lost(gradebook, connection, assignment, student, handed_in, score)
+    return lost or 0.0
 
 
-def _held(gradebook: Gradebook) -> Select[Any]:
-    """Each submission's notebook, its penalty as the gradebook has it, its timestamp, extension and due date."""
+def lateness_told(gradebook: Gradebook, assignment: Assignment, student: str, zone: ZoneInfo) -> str:
+    """What lateness means for a student's submission, in sentences for them; empty where it was in time.
+
+    Args:
+        gradebook: From ``open_gradebook``.
+        assignment: The assignment.
+        student: The student's id.
+        zone: The zone of the times that they are told.
+    """
+    if student in assignment.excused:
+        return "You are excused from this assignment: it does not count."
+    with gradebook.engine.connect() as connection:
+        handed_in = _handed_in(gradebook, connection, assignment, student)
+    one = handed_in.get(assignment.name)
+    if one is None:
+        return ""
+    spent = late_days_spent(handed_in.values(), assignment.term.late_days)
+    extended = assignment.due is not None and one.due > assignment.due
+    left = assignment.term.late_days - sum(spent.values())
+    here = HandedIn(one.assignment, one.at.astimezone(zone), one.due.astimezone(zone), one.policy)
+    return told(here, assignment.max_score, extended=extended, spent=spent.get(assignment.name, 0), left=left)
+
+
+def due_of(gradebook: Gradebook, assignment: Assignment, student: str) -> datetime | None:
+    """Until when a student is to hand in, with any extension, aware; None where nothing is ever due."""
     from sqlalchemy import select
 
-    submissions, notebooks = gradebook.tables["submitted_assignment"], gradebook.tables["submitted_notebook"]
-    entries = gradebook.tables["assignment"]
-    return (
-        select(
-            notebooks.c.id,
-            notebooks.c.late_submission_penalty,
-            submissions.c.timestamp,
-            submissions.c.extension,
-            entries.c.duedate,
-        )
-        .join(submissions, notebooks.c.assignment_id == submissions.c.id)
-        .join(entries, entries.c.id == submissions.c.assignment_id)
-    )
-
-
-def _penalty(
-    gradebook: Gradebook,
-    connection: Connection,
-    assignment: Assignment,
-    cells: Cells,
-    notebook: str,
-    when: datetime | None,
-    extension: timedelta | None,
-    due: datetime | None,
-) -> float | None:
-    """One submission's penalty as it should be; its points are only asked for where it is late."""
-    from sqlalchemy import select
-
-    if when is None or due is None:
+    if assignment.due is None:
         return None
-    late = (when - due - (extension or timedelta())).total_seconds()
-    if late <= 0:
-        return None
-    grades = gradebook.tables["grade"]
-    points = connection.execute(
-        select(grades.c.auto_score, grades.c.manual_score, grades.c.extra_credit).where(
-            grades.c.cell_id.in_(cells.graded.values()), grades.c.notebook_id == notebook
-        )
-    ).all()
-    score = math.fsum(counted(*row) or 0.0 for row in points)
-    return late_penalty(assignment.late, assignment.max_score, score, late)
-
-
-def extension_of(gradebook: Gradebook, assignment: Assignment, student: str) -> timedelta:
-    """The extension that the gradebook holds for a student; none where it holds nothing of theirs."""
-    from sqlalchemy import select
-
     submissions, entries = gradebook.tables["submitted_assignment"], gradebook.tables["assignment"]
     with gradebook.engine.connect() as connection:
-        found = connection.execute(
+        extension = connection.execute(
             select(submissions.c.extension)
             .join(entries, entries.c.id == submissions.c.assignment_id)
             .where(entries.c.name == assignment.name, submissions.c.student_id == student)
         ).scalar()
-    return found or timedelta()
+    return _until(assignment.due, assignment.extensions.get(student), extension)
 
 
 def due_date(gradebook: Gradebook, connection: Connection, assignment: Assignment, submitted: str) -> datetime | None:
@@ -179,3 +164,118 @@ def counted(auto: float | None, manual: float | None, extra: float | None) -> fl
     """What nbgrader counts for one cell."""
     given = auto if manual is None else manual
     return None if given is None else given + (extra or 0.0)
+
+
+def _write(gradebook: Gradebook, connection: Connection, notebook: str, penalty: float | None) -> None:
+    notebooks = gradebook.tables["submitted_notebook"]
+    connection.execute(notebooks.update().where(notebooks.c.id == notebook).values(late_submission_penalty=penalty))
+
+
+def _held(gradebook: Gradebook) -> Select[Any]:
+    """Each submission's notebook, its penalty as the gradebook has it, whose it is, its timestamp and extension."""
+    from sqlalchemy import select
+
+    submissions, notebooks = gradebook.tables["submitted_assignment"], gradebook.tables["submitted_notebook"]
+    return select(
+        notebooks.c.id,
+        notebooks.c.late_submission_penalty,
+        submissions.c.student_id,
+        submissions.c.timestamp,
+        submissions.c.extension,
+    ).join(submissions, notebooks.c.assignment_id == submissions.c.id)
+
+
+def _penalty(
+    gradebook: Gradebook,
+    connection: Connection,
+    assignment: Assignment,
+    cells: Cells,
+    notebook: str,
+    student: str,
+    when: datetime | None,
+    extension: timedelta | None,
+) -> float | None:
+    """One submission's penalty as it should be; its points are only asked for where it is late."""
+    from sqlalchemy import select
+
+    if when is None or assignment.due is None or student in assignment.excused:
+        return None
+    until = _until(assignment.due, assignment.extensions.get(student), extension)
+    when = when.replace(tzinfo=UTC)
+    if HandedIn(assignment.name, when, until, assignment.late).seconds_late <= 0:
+        return None
+    grades = gradebook.tables["grade"]
+    points = connection.execute(
+        select(grades.c.auto_score, grades.c.manual_score, grades.c.extra_credit).where(
+            grades.c.cell_id.in_(cells.graded.values()), grades.c.notebook_id == notebook
+        )
+    ).all()
+    score = math.fsum(counted(*row) or 0.0 for row in points)
+    return _lost(gradebook, connection, assignment, student, when, score)
+
+
+def _lost(
+    gradebook: Gradebook,
+    connection: Connection,
+    assignment: Assignment,
+    student: str,
+    when: datetime | None,
+    score: float,
+) -> float | None:
+    """The penalty of a student who handed in at a time, with points before it."""
+    handed_in = _handed_in(gradebook, connection, assignment, student, when)
+    one = handed_in.get(assignment.name)
+    if one is None:
+        return None
+    spent = late_days_spent(handed_in.values(), assignment.term.late_days)
+    late = one.seconds_late - DAY * spent.get(assignment.name, 0)
+    return late_penalty(assignment.late, assignment.max_score, score, late)
+
+
+def _handed_in(
+    gradebook: Gradebook,
+    connection: Connection,
+    assignment: Assignment,
+    student: str,
+    when: datetime | None = None,
+) -> Mapping[str, HandedIn]:
+    """What a student handed in and when, by assignment: this one alone where the course has no late days.
+
+    Args:
+        gradebook: From ``open_gradebook``.
+        connection: To it.
+        assignment: The assignment.
+        student: The student's id.
+        when: When this assignment was handed in; what the gradebook holds where None.
+    """
+    from sqlalchemy import select
+
+    submissions, entries = gradebook.tables["submitted_assignment"], gradebook.tables["assignment"]
+    term = assignment.term
+    found = select(entries.c.name, entries.c.duedate, submissions.c.timestamp, submissions.c.extension).join(
+        submissions, entries.c.id == submissions.c.assignment_id
+    )
+    if not term.late_days:
+        found = found.where(entries.c.name == assignment.name)
+    handed_in = {}
+    known = {row.name: row for row in connection.execute(found.where(submissions.c.student_id == student))}
+    for name in {*known, assignment.name}:
+        row = known.get(name)
+        mine = name == assignment.name
+        at = when if mine and when is not None else row.timestamp.replace(tzinfo=UTC) if row and row.timestamp else None
+        due = assignment.due.astimezone(UTC) if mine and assignment.due else None
+        if not mine and row and row.duedate:
+            due = row.duedate.replace(tzinfo=UTC)
+        policy = assignment.late if mine else term.policies.get(name)
+        excused = assignment.excused if mine else term.excused.get(name, frozenset())
+        if at is None or due is None or policy is None or student in excused:
+            continue
+        extensions = assignment.extensions if mine else term.extensions.get(name, {})
+        until = _until(due, extensions.get(student), row.extension if row else None)
+        handed_in[name] = HandedIn(name, at, until, policy)
+    return handed_in
+
+
+def _until(due: datetime, configured: datetime | None, held: timedelta | None) -> datetime:
+    """The due date of one student, in UTC: what gradebook_config.yaml says of them, else what the gradebook adds."""
+    return configured.astimezone(UTC) if configured is not None else due.astimezone(UTC) + (held or timedelta())

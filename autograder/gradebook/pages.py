@@ -14,7 +14,7 @@ from autograder.errors import GradebookError, RefusedError
 from autograder.feedback import SUMMARY_ID, feedback_html, row_comment, told_anew, with_hand_grades
 from autograder.folders import read_regular
 from autograder.gradebook.files import RESULT_FILE, write_atomically
-from autograder.gradebook.lateness import due_date
+from autograder.gradebook.lateness import due_date, lateness_told
 from autograder.gradebook.opening import Gradebook, said_by, transaction
 from autograder.gradebook.reading import Standing, graded_digest, read_report, standings
 from autograder.gradebook.registering import cells_of
@@ -25,7 +25,13 @@ from autograder.visibility import students_view
 
 
 def write_feedback(
-    gradebook: Gradebook, course: Course, assignment: Assignment, student: str, *, now: datetime | None = None
+    gradebook: Gradebook,
+    course: Course,
+    assignment: Assignment,
+    student: str,
+    *,
+    now: datetime | None = None,
+    notice: str = "",
 ) -> Path:
     """Write ``feedback/<student>/<assignment>/<notebook>.html`` from the executed notebook and the gradebook.
 
@@ -39,6 +45,7 @@ def write_feedback(
         assignment: The assignment.
         student: The student's id.
         now: The time, which decides what the student may see; None for a time before any date.
+        notice: A sentence for the student, below the score.
 
     Returns:
         The page.
@@ -73,6 +80,7 @@ def write_feedback(
         score=standing.raw_score,
         max_score=standing.max_score,
         late_penalty=standing.late_penalty,
+        notes=[*filter(None, (notice, lateness_told(gradebook, assignment, student, course.timezone)))],
         pending=standing.needs_manual_grade,
         least=seen.withheld,
     )

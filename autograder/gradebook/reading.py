@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autograder.course import Assignment, Course
+from autograder.course import CONFIG_NAME, Assignment, Course
+from autograder.document import did_you_mean
 from autograder.errors import GradebookError
 from autograder.gradebook.files import RESULT_FILE, read_result
 from autograder.gradebook.lateness import counted
@@ -34,6 +35,7 @@ class Standing:
         score: What counts, never below 0.
         max_score: The most that the assignment gives.
         needs_manual_grade: Whether an answer waits for a person.
+        excused: Whether no grade is wanted from the student: the score does not count.
     """
 
     student: str
@@ -44,6 +46,7 @@ class Standing:
     score: float
     max_score: float
     needs_manual_grade: bool
+    excused: bool = False
 
 
 def graded_digests(
@@ -121,9 +124,32 @@ def standings(gradebook: Gradebook, assignment: Assignment, *, student: str | No
                 score=max(0.0, raw - lost),
                 max_score=assignment.max_score,
                 needs_manual_grade=any(row.needs_manual_grade for row in rows),
+                excused=name in assignment.excused,
             )
         )
     return tuple(result)
+
+
+def roster(gradebook: Gradebook) -> tuple[str, ...]:
+    """Everybody who is in the gradebook, by id."""
+    from sqlalchemy import select
+
+    people = gradebook.tables["student"]
+    with gradebook.engine.connect() as connection:
+        return tuple(connection.execute(select(people.c.id).order_by(people.c.id)).scalars())
+
+
+def strangers(gradebook: Gradebook, assignment: Assignment) -> dict[str, str]:
+    """Who has an extension or is excused and is not in the gradebook: by id, the key and the nearest id, in words."""
+    known = set(roster(gradebook))
+    found = {}
+    for key, named in (("extensions", assignment.extensions), ("excused", sorted(assignment.excused))):
+        for student in named:
+            if student not in known:
+                where = f"{CONFIG_NAME}, assignments.{assignment.name}.{key}"
+                nearest = did_you_mean(student, known).rstrip()
+                found[student] = f"{where}: {student!r} is nobody in the gradebook; {nearest}".rstrip("; ")
+    return found
 
 
 def _grades_by_student(

@@ -1,45 +1,72 @@
-"""Make the pictures of the README and the docs anew: `python docs/pictures/make.py DEMO`, after `make demo`.
+"""Make the pictures of the README and the docs: `PYTHONPATH=. python docs/pictures/make.py DEMO`, after `make demo`.
 
-DEMO is the demo's folder. Needs Chromium, found on the path or named by CHROMIUM.
+DEMO is the demo's folder. Needs Chromium, found on the path or named by CHROMIUM. The pictures of the formgrader and of
+JupyterLab are made by the flow that the tests walk (`tests/labflow.py`).
 """
 
 from __future__ import annotations
 
-import os
 import shutil
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import sync_playwright
+from tests.browsers import REPOSITORY, TOKEN, chromium_browser, jupyterlab, jupyters_environment
 
 HERE = Path(__file__).parent
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+AUTOGRADER = Path(sys.executable).with_name("autograder")
 STUDENT = "samira"
-
-SHOTS = (
-    ("feedback.png", "light", "body", 1000, 760),
-    ("feedback-row.png", "light", "#test_linear_forward", 1000, 560),
-)
 
 
 def main(demo: Path) -> None:
-    """Shoot the feedback page of one student."""
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    page_file = (demo / "feedback" / STUDENT / "week2" / "week2.html").resolve()
-    if chromium is None or not page_file.is_file():
-        sys.exit(f"needs Chromium and {page_file}: run `make demo` first")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        for name, scheme, selector, width, height in SHOTS:
-            page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
-            page.goto(page_file.as_uri())
-            page.eval_on_selector(selector, "element => element.scrollIntoView()")
-            if selector != "body":
-                # The result stands at the end of the cell, below what the visible checks printed.
-                page.evaluate("height => window.scrollBy(0, height)", 560)
-            page.screenshot(path=HERE / name)
+    """Shoot everything."""
+    feedback = demo / "feedback" / STUDENT / "week2" / "week2.html"
+    if not feedback.is_file():
+        sys.exit(f"there is no {feedback}: run `make demo` first")
+    for command in (("report", "week2"), ("overview", "week2")):
+        subprocess.run([AUTOGRADER, *command], cwd=demo, check=True)
+    with chromium_browser() as browser:
+        shoot(browser, feedback, "feedback.png", 1000, 760)
+        # The result stands at the end of the cell, below what the visible checks printed.
+        shoot(browser, feedback, "feedback-row.png", 1000, 560, selector="#test_linear_forward", below=560)
+        shoot(browser, demo / "week2-report.html", "class-report.png", 1100, 1250)
+        shoot(browser, demo / "overview/week2.html", "overview.png", 900, 640, selector="h2:last-of-type", below=-420)
+        shoot_quiz(browser)
+
+
+def shoot(
+    browser: Any, path: Path, name: str, width: int, height: int, *, selector: str = "body", below: int = 0
+) -> None:
+    """A picture of a page of ours."""
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.goto(path.resolve().as_uri())
+    page.eval_on_selector(selector, "element => element.scrollIntoView()")
+    page.evaluate("height => window.scrollBy(0, height)", below)
+    page.screenshot(path=HERE / name)
+    page.close()
+
+
+def shoot_quiz(browser: Any) -> None:
+    """The Knowledge Check in JupyterLab, one question answered."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "work"
+        folder.mkdir()
+        shutil.copy(REPOSITORY / "release/week2-knowledge-check/week2-knowledge-check.ipynb", folder)
+        with jupyterlab(folder, jupyters_environment(Path(name) / "home")) as url:
+            page = browser.new_page(viewport={"width": 1000, "height": 760})
+            page.goto(f"{url}lab/tree/week2-knowledge-check.ipynb?token={TOKEN}")
+            page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=90_000)
+            page.get_by_role("menuitem", name="Run", exact=True).click()
+            page.get_by_text("Run All Cells", exact=True).click()
+            page.wait_for_selector(".Quiz .MCButton", timeout=90_000)
+            page.wait_for_timeout(1000)
+            page.locator(".Quiz").nth(0).locator(".MCButton", has_text="softmax").click()
+            page.locator(".Quiz").nth(0).scroll_into_view_if_needed()
+            page.wait_for_timeout(1000)
+            page.screenshot(path=HERE / "knowledge-check.png")
             page.close()
-        browser.close()
 
 
 if __name__ == "__main__":
