@@ -360,7 +360,11 @@ def watch(
     assignment: AssignmentName,
     exchange: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="nbgrader's exchange: collect from there, and release feedback to it."),
+        typer.Option(
+            metavar="DIR",
+            help="nbgrader's exchange: collect from there, and release feedback to it. By default the configuration's, "
+            "once something has been released to it.",
+        ),
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="Grade what is there, then end.")] = False,
     jobs: Annotated[
@@ -392,7 +396,7 @@ def watch(
         chosen,
         jobs=jobs or cores(),
         sandbox=sandbox.value if sandbox else opened.sandbox,
-        exchange=exchange.resolve() if exchange else None,
+        exchange=exchange.resolve() if exchange else _released_to(opened),
         once=once,
         stop=stop,
         told=lambda student, what: _print(f"{datetime.now():%H:%M:%S}  {student}  {what}"),
@@ -688,6 +692,33 @@ def quiz(
 
 
 @app.command()
+def lab(
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, metavar="N", help="The port; the first free one from 8888 on.")
+    ] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
+    course: CourseFolder = None,
+) -> None:
+    """Start JupyterLab on the course: formgrader, assignment list and validation, with our grader behind them.
+
+    On this machine's loopback interface alone, with a token in the address. Ctrl-C ends it.
+    """
+    from autograder.course import find_course, load_course
+    from autograder.lab import become, free_port, lab_command, prepare
+
+    opened = load_course(course or find_course(Path.cwd()))
+    try:
+        for said in prepare(opened):
+            _print(said)
+    except OSError as error:
+        raise AutograderError(f"{error.filename} could not be written: {error.strerror}") from error
+    chosen = free_port(port)
+    _print(f"JupyterLab starts on http://127.0.0.1:{chosen}/; the formgrader is in its menu Nbgrader. Ctrl-C ends it.")
+    sys.stdout.flush()
+    become(opened, lab_command(opened, chosen, browser=not no_browser))
+
+
+@app.command()
 def doctor(course: CourseFolder = None) -> None:
     """Say what is there and what works: versions, the sandbox and what it blocks, the course, the gradebook."""
     from rich.markup import escape
@@ -733,6 +764,12 @@ def demo(
     _print_next(made, folder)
     if status:
         raise typer.Exit(status)
+
+
+def _released_to(course: Course) -> Path | None:
+    """The exchange of the configuration, where something of the course has been released to it."""
+    there = course.exchange is not None and (course.exchange / course.name / "inbound").is_dir()
+    return course.exchange if there else None
 
 
 def _open(folder: Path | None, name: str) -> tuple[Course, Assignment]:

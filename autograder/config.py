@@ -173,6 +173,7 @@ class CourseEntry:
     limits: Limits = field(default_factory=Limits)
     late_days: NotNegativeWhole = 0
     sessions: tuple[SessionEntry, ...] = ()
+    exchange: str = ""
 
 
 _KEYS_AT: tuple[tuple[tuple[str, ...], type], ...] = (

@@ -151,6 +151,7 @@ class Course:
         assignments: By name, in the configuration's order.
         sandbox: What keeps submissions, where a command does not say otherwise.
         sessions: Meetings that come back every week.
+        exchange: nbgrader's exchange for this course, or None for nbgrader's own.
     """
 
     root: Path
@@ -160,6 +161,7 @@ class Course:
     assignments: dict[str, Assignment]
     sandbox: Literal["bubblewrap", "landlock"] = "bubblewrap"
     sessions: tuple[Session, ...] = ()
+    exchange: Path | None = None
 
     def assignment(self, name: str) -> Assignment:
         """The assignment of that name.
@@ -253,6 +255,7 @@ def load_course(root: Path) -> Course:
         },
         sandbox=entry.sandbox,
         sessions=sessions,
+        exchange=(root / entry.exchange).resolve() if entry.exchange.strip() else None,
     )
 
 

@@ -295,6 +295,10 @@ def configure(c: Any, config_file: str) -> None:
         return
     c.CourseDirectory.course_id = course.name
     c.CourseDirectory.db_url = course.database
+    # The formgrader shows and takes due dates in it.
+    c.NbGraderAPI.timezone = course.timezone.key
+    if course.exchange is not None:
+        c.Exchange.root = str(course.exchange)
 
 
 def _clear(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """What tests need to look at pages as people do: Debian's Chromium, and a JupyterLab of the test's own."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -72,7 +73,8 @@ def started(command: list[str], folder: Path, environment: dict[str, str]) -> It
         time.sleep(0.5)  # it is written in one go, but not at once
         yield json.loads(known[0].read_text())["url"]
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:

@@ -22,6 +22,7 @@ import pytest
 from autograder.course import load_course
 from autograder.errors import ConfigError
 from autograder.quiz import Quiz, quiz_file, quiz_notebook, quiz_qti, read_quiz
+from tests import labflow
 from tests.browsers import REPOSITORY, TOKEN, chromium_browser, jupyterlab, jupyters_environment
 from tests.courses import make_course
 
@@ -251,9 +252,7 @@ def played(week2: Quiz, tmp_path_factory: pytest.TempPathFactory) -> Iterator[An
         page.on("request", lambda request: elsewhere.append(request.url))
         page.goto(f"{url}lab/tree/week2-knowledge-check.ipynb?token={TOKEN}")
         page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=90_000)
-        page.wait_for_function("document.querySelector('.jp-NotebookPanel-toolbar') !== null")
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_text("Run All Cells", exact=True).click()
+        labflow.run_all(page)
         page.wait_for_function(
             f"document.querySelectorAll('.Quiz .MCButton').length === {4 * len(week2.questions)}", timeout=90_000
         )

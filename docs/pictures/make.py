@@ -13,6 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from autograder.course import load_course
+from tests import labflow
 from tests.browsers import REPOSITORY, TOKEN, chromium_browser, jupyterlab, jupyters_environment
 
 HERE = Path(__file__).parent
@@ -34,6 +36,7 @@ def main(demo: Path) -> None:
         shoot(browser, demo / "week2-report.html", "class-report.png", 1100, 1250)
         shoot(browser, demo / "overview/week2.html", "overview.png", 900, 640, selector="h2:last-of-type", below=-420)
         shoot_quiz(browser)
+        shoot_jupyterlab(browser, demo)
 
 
 def shoot(
@@ -58,15 +61,51 @@ def shoot_quiz(browser: Any) -> None:
             page = browser.new_page(viewport={"width": 1000, "height": 760})
             page.goto(f"{url}lab/tree/week2-knowledge-check.ipynb?token={TOKEN}")
             page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=90_000)
-            page.get_by_role("menuitem", name="Run", exact=True).click()
-            page.get_by_text("Run All Cells", exact=True).click()
-            page.wait_for_selector(".Quiz .MCButton", timeout=90_000)
+            labflow.run_all(page)
+            page.wait_for_selector(".Quiz .MCButton", state="attached", timeout=90_000)
             page.wait_for_timeout(1000)
             page.locator(".Quiz").nth(0).locator(".MCButton", has_text="softmax").click()
             page.locator(".Quiz").nth(0).scroll_into_view_if_needed()
             page.wait_for_timeout(1000)
             page.screenshot(path=HERE / "knowledge-check.png")
             page.close()
+
+
+def shoot_jupyterlab(browser: Any, demo: Path) -> None:
+    """What an instructor sees in the formgrader, and a student in the assignment list and on validating."""
+    course = load_course(demo)
+    with tempfile.TemporaryDirectory() as name:
+        with labflow.instructors_desk(browser, course.root, Path(name) / "instructor") as desk:
+            desk.page.set_viewport_size({"width": 1150, "height": 640})
+            desk.page.keyboard.press("Control+b")  # without the files at the side
+            frame = labflow.formgrader(desk)
+            if "released" not in labflow.assignment_row(frame, "week2").inner_text():
+                labflow.press(frame, "week2", "release")
+            desk.page.wait_for_timeout(500)
+            desk.page.screenshot(path=HERE / "formgrader.png")
+            desk.page.set_viewport_size({"width": 1150, "height": 760})
+            desk.page.goto(f"{desk.url}formgrader/gradebook/week2/week2")
+            desk.page.locator("#main-table tr", has_text="Submission").first.wait_for(timeout=labflow.PATIENCE)
+            there = desk.page.locator("#main-table a.name-shown", has_text=STUDENT).first.get_attribute("href")
+            desk.page.goto(f"{desk.url.rstrip('/')}{there}")
+            desk.page.locator("input.score").first.wait_for(timeout=labflow.PATIENCE)
+            result = desk.page.locator(".autograder-result", has_text="linear_forward").last
+            result.evaluate("element => element.scrollIntoView({block: 'center'})")
+            desk.page.wait_for_timeout(1500)
+            desk.page.screenshot(path=HERE / "formgrader-submission.png")
+        exchange = course.exchange
+        assert exchange is not None
+        with labflow.students_desk(browser, Path(name) / "student", exchange=exchange, course_id=course.name) as desk:
+            desk.page.set_viewport_size({"width": 1150, "height": 620})
+            labflow.assignment_list(desk)
+            labflow.fetch(desk, "week2")
+            desk.page.wait_for_timeout(500)
+            desk.page.screenshot(path=HERE / "assignment-list.png")
+            labflow.open_notebook(desk, "week2/week2.ipynb")
+            desk.page.get_by_role("button", name="Validate").click()
+            desk.page.locator(".jp-Dialog-content").wait_for(timeout=3 * labflow.PATIENCE)
+            desk.page.wait_for_timeout(500)
+            desk.page.screenshot(path=HERE / "validate.png")
 
 
 if __name__ == "__main__":
