@@ -264,8 +264,9 @@ def _student(each: _HandIn, known: Collection[str], people: Sequence[Person], re
         )
         return None
     by_number = {person.student for person in people if each.number in person.numbers}
-    by_name = {person.student for person in people if plain_name(each.name) in person.names}
-    found = by_number or by_name or ({each.name} & set(known))
+    # Many systems let people choose the name that they are shown by: where there are numbers, these alone count.
+    by_name = {person.student for person in people if not person.numbers and plain_name(each.name) in person.names}
+    found = by_number or by_name
     if len(found) == 1:
         return found.pop()
     who = printable(f"{each.name} ({each.number})")
@@ -300,8 +301,8 @@ def _put(
     unsaid = late and when is None
     note = "the LMS says that it is late, and not by how much: give the time with --time" if unsaid else ""
     status: Literal["new", "newer"] = "new"
+    held = submissions(course.root, assignment.name, [student], timezone=course.timezone)[0]
     if folder.exists() or folder.is_symlink():
-        held = submissions(course.root, assignment.name, [student], timezone=course.timezone)[0]
         if held.problem:
             return Collected(student, "not taken", held.problem)
         if _same(folder, files, assignment):
@@ -309,13 +310,21 @@ def _put(
         if when is None or (held.timestamp is not None and when <= datetime.fromisoformat(held.timestamp)):
             known = "not newer" if when is not None else "not known to be newer: say with --time when it was handed in"
             return Collected(student, "kept", f"another one is there, and this one is {known}")
-        _set_aside(course, assignment, student, folder, held.timestamp)
         status = "newer"
-    folder.mkdir(parents=True, exist_ok=True)
-    for file, content in files.items():
-        write_bytes_atomically(folder / file, content)
-    stamp = f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC\n" if when is not None else None
-    write_atomically(folder / "timestamp.txt", stamp)
+    # Whole, before anything gives way to it.
+    coming = folder.with_name(f".{folder.name}.coming")
+    shutil.rmtree(coming, ignore_errors=True)
+    try:
+        coming.mkdir(parents=True)
+        for file, content in files.items():
+            write_bytes_atomically(coming / file, content)
+        if when is not None:
+            write_atomically(coming / "timestamp.txt", f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC\n")
+        if status == "newer":
+            _set_aside(course, assignment, student, folder, held.timestamp)
+        coming.rename(folder)
+    finally:
+        shutil.rmtree(coming, ignore_errors=True)
     return Collected(student, status, note)
 
 

@@ -73,14 +73,12 @@ def there(course: Course, student: str) -> bytes:
     [
         ("lovelaceada_101_9001_warmup.ipynb", "ada"),
         ("lovelaceada_LATE_101_9001_warmup.ipynb", "ada"),
-        ("lovelaceada_999_9001_warmup.ipynb", "ada"),
         ("somebodyelse_101_9001_my_home_work-2.ipynb", "ada"),
         ("anon_102_9001_warmup.ipynb", "bob"),
         ("Bob Byron_102_assignsubmission_file/warmup.ipynb", "bob"),
         ("Bob Byron_102_assignsubmission_file_/warmup.ipynb", "bob"),
         ("Bob Byron_102_assignsubmission_file_warmup.ipynb", "bob"),
         ("Bob_Byron_the 3rd_102_assignsubmission_file/warmup.ipynb", "bob"),
-        ("Bob Byron_7_assignsubmission_file/warmup.ipynb", "bob"),
     ],
 )
 def test_a_name_of_canvas_or_moodle_says_whose_it_is(course: Course, tmp_path: Path, member: str, student: str) -> None:
@@ -112,6 +110,20 @@ def test_who_is_not_known_is_listed_and_the_others_are_taken(course: Course, tmp
     results = collected(course, source)
     assert brief(results) == [("ada", "new"), ("eveevil (666)", "not taken")]
     assert "nobody of the course is known by this number or name" in results[1].why
+
+
+def test_where_the_system_has_numbers_a_name_alone_is_nobodys(course: Course, tmp_path: Path) -> None:
+    """People may choose the name that they are shown by; an id of the course in its place is no better."""
+    source = zipped(tmp_path, {"lovelaceada_666_9001_warmup.ipynb": SOLVED, "ada_667_9002_warmup.ipynb": SOLVED})
+    assert [each.status for each in collected(course, source)] == ["not taken", "not taken"]
+    assert not (course.root / "submitted/ada").exists()
+
+
+def test_where_it_has_none_the_name_says_who_it_is(course: Course, tmp_path: Path) -> None:
+    people = [Person("ada", names=frozenset({"lovelaceada"}))]
+    source = zipped(tmp_path, {CANVAS: SOLVED})
+    results = collect(course, course.assignment("warmup"), source, known=["ada"], people=people, when=NOON)
+    assert brief(results) == [("ada", "new")]
 
 
 def test_two_of_one_name_are_not_guessed_at(course: Course, tmp_path: Path) -> None:
@@ -211,6 +223,21 @@ def test_only_something_newer_takes_the_place_of_what_is_there(
     assert kept.exists() == (status == "newer")
     if status == "newer":
         assert kept.read_bytes() == before
+
+
+def test_where_nothing_can_be_written_what_is_there_stays(
+    course: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    submit(course.root, "ada", untouched(), timestamp="2026-11-01 12:00:00 UTC")
+    before = there(course, "ada")
+    monkeypatch.setattr("autograder.collecting.write_bytes_atomically", full)
+    (result,) = collected(course, zipped(tmp_path, {CANVAS: SOLVED}))
+    assert result.why == "it could not be written: No space left on device"
+    assert there(course, "ada") == before
+    assert names_in(course.root / "submitted/ada") == ["warmup"]
 
 
 def test_collecting_twice_changes_nothing(course: Course, tmp_path: Path) -> None:
