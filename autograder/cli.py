@@ -5,29 +5,39 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from autograder import __version__
 from autograder.errors import AutograderError
 from autograder.plain import one_line, visible
+from autograder.terminal import (
+    Line,
+    line_of,
+    near_path,
+    open_console,
+    print_audit,
+    print_chapter,
+    print_next,
+    print_report,
+    print_results,
+    progress,
+    say,
+    say_error,
+    say_warning,
+    waiting,
+)
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from autograder.audit.auditing import Audit
     from autograder.course import Assignment, Course
     from autograder.gradebook import Standing
-    from autograder.history import Chapter
     from autograder.remote import Scheduler
-    from autograder.report import Report, RowResult
-    from autograder.run import Result, Status
+    from autograder.run import Result
 
 OURS, USAGE = 1, 2
 
@@ -89,10 +99,10 @@ def main() -> None:
     except AutograderError as error:
         from autograder.errors import ConfigError
 
-        _say_error(str(error))
+        say_error(str(error))
         sys.exit(USAGE if isinstance(error, ConfigError) else OURS)
     except KeyboardInterrupt:
-        _say_error("stopped. What was graded is kept; the same command goes on from there.")
+        say_error("stopped. What was graded is kept; the same command goes on from there.")
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -126,15 +136,15 @@ def release(assignment: AssignmentName, course: CourseFolder = None) -> None:
     from autograder.release import release as make
 
     opened, chosen = _open(course, assignment)
-    with _waiting(f"Releasing {chosen.name}"):
+    with waiting(f"Releasing {chosen.name}"):
         made = make(opened, chosen.name)
-    _print(f"{chosen.title}: released to {made.folder.relative_to(opened.root)}, {chosen.max_score:g} points.")
+    say(f"{chosen.title}: released to {made.folder.relative_to(opened.root)}, {chosen.max_score:g} points.")
     if made.proved:
-        _print(f"{len(made.proved)} gradients of the reference are proved by finite differences.")
+        say(f"{len(made.proved)} gradients of the reference are proved by finite differences.")
     else:
-        _print(f"The reference claims no gradients: solutions/{chosen.name}/gradients.py would say what to prove.")
+        say(f"The reference claims no gradients: solutions/{chosen.name}/gradients.py would say what to prove.")
     if warning := unaudited(chosen):
-        _say_warning(warning)
+        say_warning(warning)
 
 
 @app.command()
@@ -168,7 +178,7 @@ def audit(
     from autograder.fleet import cores
 
     opened, chosen = _open(course, assignment)
-    with _progress(quiet=as_json) as (started, advance):
+    with progress(quiet=as_json) as (started, advance):
         found = try_out(
             chosen,
             rows=row or (),
@@ -184,14 +194,14 @@ def audit(
     if as_json:
         print(json.dumps(audit_tree(found), indent=1))
     else:
-        _print_audit(found)
+        print_audit(found)
     if output is not None:
         try:
             output.write_text(audit_page(found), encoding="utf-8")
         except OSError as error:
             raise AutograderError(f"{output} could not be written: {error.strerror}") from error
         if not as_json:
-            _print(f"The page is {_near(output)}.")
+            say(f"The page is {near_path(output)}.")
     if not found.passed:
         raise typer.Exit(OURS)
 
@@ -229,9 +239,9 @@ def grade(
     from autograder.run import grade_assignment
 
     opened, chosen = _open(course, assignment)
-    lines: list[_Line] = []
+    lines: list[Line] = []
     results: list[Result] = []
-    with _progress(quiet=as_json) as (started, advance):
+    with progress(quiet=as_json) as (started, advance):
         running = grade_assignment(
             opened,
             chosen,
@@ -246,7 +256,7 @@ def grade(
         stopped = None
         try:
             for result in running:
-                lines.append(_line(result))
+                lines.append(line_of(result))
                 if as_json:
                     results.append(result)
                 advance()
@@ -261,32 +271,12 @@ def grade(
         results.sort(key=lambda result: result.student)
         print(json.dumps([_result_tree(result, held) for result in results], indent=1))
     else:
-        _print_results(lines, chosen, opened, held)
+        print_results(lines, chosen, opened, held)
     _warn_of_strangers(opened, chosen)
     if stopped is not None:
         raise stopped
     if any(line.status == "failed" for line in lines):
         raise typer.Exit(OURS)
-
-
-class _Line(NamedTuple):
-    """What the table tells of a result, and no more: the reports of a large class would fill the memory."""
-
-    student: str
-    status: Status
-    why: str
-    score: float | None
-    lost: int
-    """A bit for each row of the assignment that lost points, the first row's the lowest."""
-    seconds: float
-
-
-def _line(result: Result) -> _Line:
-    report = result.report
-    if report is None:
-        return _Line(result.student, result.status, result.why, None, 0, 0.0)
-    lost = sum(1 << place for place, row in enumerate(report.rows) if row.fraction < 1)
-    return _Line(result.student, result.status, result.why, report.score, lost, report.seconds)
 
 
 def _scheduler(address: str | None, ca: Path | None, cert: Path | None, key: Path | None) -> Scheduler | None:
@@ -335,7 +325,7 @@ def collect(
     if (source / opened.name / "inbound").is_dir():
         with only_run(opened):
             exchange.collect(opened, chosen, source.resolve())
-        _print(f"Collected from {source} by nbgrader, the newest submission of each student.")
+        say(f"Collected from {source} by nbgrader, the newest submission of each student.")
         return
     with only_run(opened):
         with open_gradebook(opened) as gradebook:
@@ -347,10 +337,10 @@ def collect(
     taken = [each for each in found if each.status in ("new", "newer")]
     for each in found:
         if each.why:
-            _print(f"{one_line(each.who)}: {each.status}: {one_line(each.why)}")
+            say(f"{one_line(each.who)}: {each.status}: {one_line(each.why)}")
     unchanged = sum(each.status == "unchanged" for each in found)
     rest = f", {unchanged} unchanged" if unchanged else ""
-    _print(f"{len(taken)} submissions in {_near(opened.root / 'submitted')}{os.sep}{rest}")
+    say(f"{len(taken)} submissions in {near_path(opened.root / 'submitted')}{os.sep}{rest}")
     if any(each.status in ("not taken", "kept") for each in found):
         raise typer.Exit(OURS)
 
@@ -390,7 +380,7 @@ def watch(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     if not once:
-        _print(f"Watching for {chosen.title}; Ctrl-C ends it.")
+        say(f"Watching for {chosen.title}; Ctrl-C ends it.")
     grade_arrivals(
         opened,
         chosen,
@@ -399,7 +389,7 @@ def watch(
         exchange=exchange.resolve() if exchange else _released_to(opened),
         once=once,
         stop=stop,
-        told=lambda student, what: _print(f"{datetime.now():%H:%M:%S}  {student}  {what}"),
+        told=lambda student, what: say(f"{datetime.now():%H:%M:%S}  {student}  {what}"),
     )
 
 
@@ -435,7 +425,7 @@ def check(
 
     opened = load_course(course or find_course(notebook.parent if _in_course(notebook) else Path.cwd()))
     chosen = opened.assignment(assignment or _assignment_of(notebook, opened))
-    with _waiting(f"Grading {notebook.name}", quiet=as_json):
+    with waiting(f"Grading {notebook.name}", quiet=as_json):
         whose = chosen.inputs_of(student or student_of(notebook, opened.root)) or None
         grader = standing(sandbox.value if sandbox else opened.sandbox)
         grader.start(chosen)
@@ -443,7 +433,7 @@ def check(
     if as_json:
         print(json.dumps(report.as_dict(), indent=1))
     else:
-        _print_report(report, chosen)
+        print_report(report, chosen)
     if report.errored:
         raise typer.Exit(OURS)
 
@@ -474,16 +464,16 @@ def explain(
     from autograder.reproduce import script as script_of
 
     opened, chosen = _open(course, assignment)
-    with _waiting(f"Grading {row} of {student}", quiet=as_json):
+    with waiting(f"Grading {row} of {student}", quiet=as_json):
         found = explained(opened, chosen, student, row, sandbox=sandbox.value if sandbox else opened.sandbox)
-    print(json.dumps(explanation_tree(found), indent=1)) if as_json else _print(explanation_text(found))
+    print(json.dumps(explanation_tree(found), indent=1)) if as_json else say(explanation_text(found))
     if script is not None:
         try:
             script.write_text(script_of(found), encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise AutograderError(f"{script} could not be written: {error.strerror}") from error
         if not as_json:
-            _print(f"\nThe calls again, for you alone: python {_near(script)}")
+            say(f"\nThe calls again, for you alone: python {near_path(script)}")
     if found.row.errored:
         raise typer.Exit(OURS)
 
@@ -498,7 +488,7 @@ def feedback(assignment: AssignmentName, course: CourseFolder = None) -> None:
     with only_run(opened), open_gradebook(opened, create=False) as gradebook:
         apply_late_penalties(gradebook, chosen, opened)
         students = [standing.student for standing in standings(gradebook, chosen)]
-        with _progress() as (started, advance):
+        with progress() as (started, advance):
             started(len(students))
             for each in students:
                 try:
@@ -507,9 +497,9 @@ def feedback(assignment: AssignmentName, course: CourseFolder = None) -> None:
                     troubles.append(str(error))
                 advance()
     where, written = opened.root / "feedback", len(students) - len(troubles)
-    _print(f"{written} feedback pages in {_near(where)}{os.sep}" if students else "Nobody has a grade yet.")
+    say(f"{written} feedback pages in {near_path(where)}{os.sep}" if students else "Nobody has a grade yet.")
     for trouble in troubles:
-        _say_error(trouble)
+        say_error(trouble)
     if troubles:
         raise typer.Exit(OURS)
 
@@ -564,7 +554,7 @@ def export(
             write(found, chosen, opened, file)
     except OSError as error:
         raise AutograderError(f"{output} could not be written: {error.strerror}") from error
-    _print(f"{len(found)} students in {output}")
+    say(f"{len(found)} students in {output}")
 
 
 def _export_into(
@@ -588,8 +578,8 @@ def _export_into(
         write_bytes_atomically(output.resolve(), filled.content)
     except OSError as error:
         raise AutograderError(f"{output} could not be written: {error.strerror}") from error
-    for said in what_came_of(filled, str(_near(output))):
-        _print(said)
+    for said in what_came_of(filled, str(near_path(output))):
+        say(said)
 
 
 @app.command()
@@ -613,7 +603,7 @@ def report(
         write_atomically(where.resolve(), class_page(found, opened.timezone, anonymous=anonymous))
     except OSError as error:
         raise AutograderError(f"{where} could not be written: {error.strerror}") from error
-    _print(f"{len(found.takers)} students in {_near(where)}")
+    say(f"{len(found.takers)} students in {near_path(where)}")
 
 
 @app.command()
@@ -637,8 +627,8 @@ def history(
         return
     for number, each in enumerate(chapters):
         if number:
-            _print("")
-        _print_chapter(each)
+            say("")
+        print_chapter(each)
 
 
 @app.command()
@@ -662,7 +652,7 @@ def overview(
         write_bytes_atomically(dates.resolve(), calendar(opened, datetime.now(UTC)))
     except OSError as error:
         raise AutograderError(f"{error.filename or output} could not be written: {error.strerror}") from error
-    _print(f"{_near(page)} and {_near(dates)}")
+    say(f"{near_path(page)} and {near_path(dates)}")
 
 
 @app.command()
@@ -688,7 +678,7 @@ def quiz(
             write_bytes_atomically(qti.resolve(), quiz_qti(found))
     except OSError as error:
         raise AutograderError(f"{error.filename or notebook} could not be written: {error.strerror}") from error
-    _print(f"{len(found.questions)} questions in {_near(notebook)}{f' and {_near(qti)}' if qti else ''}")
+    say(f"{len(found.questions)} questions in {near_path(notebook)}{f' and {near_path(qti)}' if qti else ''}")
 
 
 @app.command()
@@ -709,11 +699,11 @@ def lab(
     opened = load_course(course or find_course(Path.cwd()))
     try:
         for said in prepare(opened):
-            _print(said)
+            say(said)
     except OSError as error:
         raise AutograderError(f"{error.filename} could not be written: {error.strerror}") from error
     chosen = free_port(port)
-    _print(f"JupyterLab starts on http://127.0.0.1:{chosen}/; the formgrader is in its menu Nbgrader. Ctrl-C ends it.")
+    say(f"JupyterLab starts on http://127.0.0.1:{chosen}/; the formgrader is in its menu Nbgrader. Ctrl-C ends it.")
     sys.stdout.flush()
     become(opened, lab_command(opened, chosen, browser=not no_browser))
 
@@ -725,7 +715,7 @@ def doctor(course: CourseFolder = None) -> None:
 
     from autograder.doctor import examine
 
-    console = _console()
+    console = open_console()
     well = True
     for finding in examine(course):
         mark = "[green]✓[/]" if finding.well else "[red]✗[/]"
@@ -753,7 +743,7 @@ def demo(
 
     template = load_course(course or find_course(Path.cwd()))
     made = make_course(template, folder, students)
-    _print(f"A course with {students} made-up students is in {_near(folder)}{os.sep}")
+    say(f"A course with {students} made-up students is in {near_path(folder)}{os.sep}")
     release("week2", folder)
     status = 0
     try:
@@ -761,7 +751,7 @@ def demo(
     except typer.Exit as error:
         status = error.exit_code
     feedback("week2", folder)
-    _print_next(made, folder)
+    print_next(made, folder)
     if status:
         raise typer.Exit(status)
 
@@ -804,75 +794,6 @@ def _assignment_of(notebook: Path, course: Course) -> str:
     )
 
 
-def _console(*, stderr: bool = False) -> Console:
-    from rich.console import Console
-
-    return Console(stderr=stderr, highlight=False)
-
-
-def _print(text: str) -> None:
-    _console().print(visible(text), markup=False, soft_wrap=True)
-
-
-def _print_indented(console: Console, text: str, by: int, style: str = "") -> None:
-    """A paragraph that keeps its indentation where a terminal wraps it; in a file or a pipe it is not wrapped."""
-    from rich.padding import Padding
-    from rich.text import Text
-
-    for line in visible(text).splitlines():
-        if console.is_terminal:
-            console.print(Padding(Text(line, style=style), (0, 0, 0, by)))
-        else:
-            console.print(Text(" " * by + line), soft_wrap=True)
-
-
-def _say_error(text: str) -> None:
-    from rich.text import Text
-
-    console = _console(stderr=True)
-    said = Text("autograder: ", style="bold red").append(visible(text), style="not bold default")
-    console.print(said, soft_wrap=True)
-
-
-def _say_warning(text: str) -> None:
-    from rich.text import Text
-
-    console = _console(stderr=True)
-    console.print(Text("autograder: ", style="bold yellow").append(text, style="not bold default"), soft_wrap=True)
-
-
-def _near(path: Path) -> Path:
-    """The path as one would type it from here."""
-    path = path.resolve()
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
-@contextmanager
-def _waiting(what: str, *, quiet: bool = False) -> Iterator[None]:
-    console = _console(stderr=True)
-    if quiet or not console.is_terminal:
-        yield
-        return
-    with console.status(what):
-        yield
-
-
-@contextmanager
-def _progress(*, quiet: bool = False) -> Iterator[tuple[Any, Any]]:
-    """A progress bar with an ETA on standard error, as (tell it the total, go one on)."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
-
-    console = _console(stderr=True)
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), "ETA", TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
-        task = progress.add_task("", total=None)
-        yield (lambda total: progress.update(task, total=total)), (lambda: progress.advance(task))
-
-
-def _points(points: float | None) -> str:
-    return "—" if points is None else f"{points:.2f}".rstrip("0").rstrip(".")
-
-
 def _held(course: Course, assignment: Assignment) -> dict[str, Standing]:
     """Where everybody stands in the gradebook, by student."""
     from autograder.gradebook import open_gradebook, standings
@@ -888,7 +809,7 @@ def _warn_of_strangers(course: Course, assignment: Assignment) -> None:
     if assignment.extensions or assignment.excused:
         with open_gradebook(course, create=False) as gradebook:
             for said in strangers(gradebook, assignment).values():
-                _say_warning(visible(said))
+                say_warning(visible(said))
 
 
 def _result_tree(result: Result, held: dict[str, Standing]) -> dict[str, Any]:
@@ -902,203 +823,3 @@ def _result_tree(result: Result, held: dict[str, Standing]) -> dict[str, Any]:
     if result.report is not None:
         tree["report"] = {name: value for name, value in result.report.as_dict().items() if name != "cells"}
     return tree
-
-
-def _print_results(results: list[_Line], assignment: Assignment, course: Course, held: dict[str, Standing]) -> None:
-    from rich.cells import cell_len
-    from rich.table import Table
-    from rich.text import Text
-
-    if not results:
-        _print(f"Nothing was submitted: there is no submitted/STUDENT/{assignment.name}/ in {course.root}.")
-        return
-    console = _console()
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = 1_000  # a file or a pipe has one line for each student
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    widest = max(16, console.width // 3)
-    anybody_late = any(result.student in held and held[result.student].late_penalty for result in results)
-    room = console.width - min(widest, max(cell_len(result.student) for result in results))
-    room -= 38 if anybody_late else 22
-    table.add_column("student", overflow="fold", max_width=widest)
-    table.add_column("score", justify="right", no_wrap=True)
-    if anybody_late:
-        table.add_column("late", justify="right", no_wrap=True)
-        table.add_column("counts", justify="right", no_wrap=True)
-    table.add_column("rows lost", overflow="fold")
-    table.add_column("time", justify="right", no_wrap=True)
-    for result in results:
-        student, score, *rest = _table_row(result, assignment, room)
-        lateness = _lateness(held.get(result.student)) if anybody_late else ()
-        table.add_row(*(Text(cell) for cell in (student, score, *lateness, *rest)))
-    console.print(table)
-    graded = [result for result in results if result.status in ("graded", "kept")]
-    best = sum(row.points for row in assignment.rows)
-    _print(f"\n{len(graded)} of {len(results)} have a grade, of at most {best:g} points before answers graded by hand.")
-    kept = sum(result.status == "kept" for result in results)
-    if kept:
-        _print(f"{kept} had not changed since they were graded and were left alone (--force grades them again).")
-    if excused := [one_line(result.student) for result in results if result.student in assignment.excused]:
-        _print(f"Excused, so that no score counts: {', '.join(excused)}")
-    for result in results:
-        if result.why:
-            _print(f"{one_line(result.student)}: {result.status}: {one_line(result.why)}")
-
-
-def _table_row(line: _Line, assignment: Assignment, room: int) -> tuple[str, str, str, str]:
-    student = one_line(line.student)
-    if line.score is None or line.status in ("refused", "failed"):
-        return student, "—", line.status, ""
-    lost = [row.name for place, row in enumerate(assignment.rows) if line.lost >> place & 1]
-    names = "all" if len(lost) == len(assignment.rows) else _listed(lost, room)
-    seconds = "" if line.status == "kept" else f"{line.seconds:.1f} s"
-    return student, _points(line.score), names, seconds
-
-
-def _listed(names: list[str], room: int) -> str:
-    """The names, or as many of them as fit on a line, and how many more there are."""
-    whole = ", ".join(names)
-    shown = len(names)
-    while shown > 1 and len(whole) > room:
-        shown -= 1
-        whole = f"{', '.join(names[:shown])} and {len(names) - shown} more"
-    return whole
-
-
-def _lateness(standing: Standing | None) -> tuple[str, str]:
-    """What lateness costs and what counts in the end, the points given by hand included."""
-    if standing is None:
-        return "", "—"
-    return f"−{_points(standing.late_penalty)}" if standing.late_penalty else "", _points(standing.score)
-
-
-def _print_report(report: Report, assignment: Assignment) -> None:
-    from rich.text import Text
-
-    from autograder.feedback import first_to_fix, said_of_all
-
-    console = _console()
-    console.print(Text(f"{assignment.title}: {_points(report.score)} of {report.max_score:g} points", style="bold"))
-    if report.sandbox != "bubblewrap":
-        kept = "without a sandbox" if report.sandbox == "none" else f"in the sandbox {report.sandbox!r}"
-        console.print(f"Run {kept}.", style="yellow")
-    if assignment.inputs == "per_student":
-        nobody = "nobody in particular (--student ID takes a student's own)"
-        console.print(Text(f"With the inputs of {report.student or nobody}."), soft_wrap=True)
-    for note in report.notes:
-        _print_indented(console, f"Note: {note}", 0)
-    common, first = said_of_all(report), first_to_fix(report)
-    if common is not None:
-        _print_indented(console, f"✗ For every row: {common.reason or common.title}", 0)
-    elif first is not None:
-        lost = sum(row.fraction < 1 for row in report.rows)
-        _print_indented(console, f"Start with {first.name}; {lost} of {len(report.rows)} rows lost points.\n ", 0)
-    for row in report.rows if common is None else ():
-        _print_row(console, row, assignment, first=row is first)
-    if report.errored:
-        from autograder.run import trouble
-
-        _say_error(trouble(report))
-
-
-def _print_row(console: Console, row: RowResult, assignment: Assignment, *, first: bool) -> None:
-    from rich.text import Text
-
-    mark, style = ("?", "yellow") if row.errored else ("✓", "green") if row.fraction == 1 else ("✗", "red")
-    line = Text(f"{mark} ", style=style).append(f"{row.name}  {_points(row.score)} / {row.points:g}", style="default")
-    if row.carried:
-        line.append(f"  given a correct {', '.join(row.carried)}", style="dim")
-    if first:
-        line.append("  ← start here", style="bold")
-    console.print(line, soft_wrap=True)
-    for result in row.checks:
-        if result.outcome == "errored":
-            _print_indented(console, f"? {result.title} This check failed for a reason of ours.", 4)
-        elif result.outcome == "failed":
-            _print_indented(console, f"✗ {result.title}", 4)
-            _print_indented(console, result.reason, 6)
-            if result.hint:
-                _print_indented(console, f"Hint: {result.hint}", 6, "dim")
-            if (seen := result.visibility or assignment.visibility) != "visible":
-                _print_indented(console, f"To the student: {seen.replace('_', ' ')}", 6, "dim")
-
-
-def _print_chapter(chapter: Chapter) -> None:
-    from rich.text import Text
-
-    console = _console()
-    standing = chapter.standing
-    points = ""
-    if standing is not None and chapter.status in ("graded", "waits", "excused"):
-        points = f"  {_points(standing.score)} of {chapter.max_score:g}"
-    line = Text(chapter.title, style="bold").append(points, style="default")
-    if chapter.status != "graded":
-        said = "waits for a grade by hand" if chapter.status == "waits" else chapter.status
-        line.append(f"  {said}", style="yellow")
-    console.print(line, soft_wrap=True)
-    if standing is not None and standing.late_penalty:
-        before, lost = _points(standing.raw_score), _points(standing.late_penalty)
-        _print_indented(console, f"{before} points, less {lost} for lateness.", 2)
-    if chapter.lateness:
-        _print_indented(console, chapter.lateness, 2)
-    elif chapter.due and chapter.status in ("not graded", "nothing handed in"):
-        _print_indented(console, f"Due {chapter.due}.", 2)
-    if chapter.lost:
-        rows = ", ".join(f"{each.row} {_points(each.score)}/{each.points:g}" for each in chapter.lost)
-        _print_indented(console, f"Lost points: {rows}", 2)
-    if chapter.first:
-        _print_indented(console, f"Begins with {chapter.first}", 2)
-    if chapter.attempts:
-        worth = ", ".join(
-            f"{_points(each.worth)}{'' if each.counts else ' (not counted)'}" for each in chapter.attempts
-        )
-        _print_indented(console, f"Graded attempts, the oldest first: {worth}", 2)
-
-
-def _print_audit(found: Audit) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from autograder.audit.page import diff, findings, row_counts, total
-    from autograder.course import EQUIVALENT
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("row", no_wrap=True)
-    for name in ("mutants", "killed", "equivalent", "survived", "spilled"):
-        table.add_column(name, justify="right", no_wrap=True)
-    counts = row_counts(found)
-    for count in (*counts, total(counts)):
-        numbers = (count.made, count.killed, count.equivalent, count.survived, count.spilled)
-        table.add_row(count.row, *map(str, numbers))
-    console = _console()
-    console.print(table)
-    for each in findings(found):
-        mutant = each.mutant
-        what = f"{mutant.row}: {mutant.kind}: {mutant.before} → {mutant.after}"
-        said = f"lost points in {', '.join(each.spills)} too" if each.spills else each.status
-        console.print(
-            Text(f"\n✗ {what}", style="red"), Text(f"  {said} {each.reason}".rstrip()), sep="\n", soft_wrap=True
-        )
-        console.print(Text(diff(mutant)), soft_wrap=True)
-    lost = [each for each in found.right if each.lost]
-    for answer in lost:
-        console.print(Text(f"\n✗ a right answer lost points: {answer.alternate.name}", style="red"), soft_wrap=True)
-        for name, reason in answer.lost:
-            console.print(Text(f"  {name}: {reason}"), soft_wrap=True)
-    listed = _near(found.assignment.solutions / EQUIVALENT)
-    for entry in found.stale:
-        _print(f"{listed}: no mutant of {entry.function} is like this any more: {entry.line} → {entry.becomes}")
-    _print(f"\n{len(found.right) - len(lost)} of {len(found.right)} right answers have full marks.")
-    if not found.whole:
-        _print("Only a part of the mutants was tried, so this audit is not kept.")
-
-
-def _print_next(made: Any, folder: Path) -> None:
-    near = _near(folder)
-    _print(
-        f"\nWhere to look next:\n"
-        f"  {near / 'feedback'}{os.sep}…    what each student reads, such as {near / made.example_feedback}\n"
-        f"  autograder export week2 --course {near}\n"
-        f"  autograder check {near / made.example_submission}\n"
-        f"  cd {near} && jupyter lab    the formgrader, where the written answers wait to be graded by hand"
-    )

@@ -34,7 +34,7 @@ _KEPT_METADATA = ("nbgrader", "deletable", "editable")
 _INERT = "\u200b"  # a zero-width space: what follows reads the same and is markup no more
 _NOT_GRADED = "This could not be graded, through no fault of yours. Your instructor was told."
 _SAID_ABOVE = CheckResult("said_above", "See the top of the notebook.", 1.0, "failed")
-_FOLLOWS = "This may come of the first mistake alone: mend that, then look here again."
+FOLLOWS = "This may come of the first mistake alone: mend that, then look here again."
 _WRONG = re.compile(
     r"(?P<what>[^:\n]+?)(?:: \d+ of \d+ entries (?:is|are) wrong; the largest relative error is"
     r"| is off by a relative error of) (?P<far>(?:more than|about) 1[,.](?!\d))?"
@@ -131,8 +131,8 @@ def row_comment(row: RowResult) -> str:
         line = f"✗ {_plain(check.title)}"
         if check.reason:
             line = f"{line.rstrip('.')}: {_plain(check.reason)}"
-        if _misleads(row, check):
-            line += f" ({_FOLLOWS.rstrip('.')})"
+        if misleads(row, check):
+            line += f" ({FOLLOWS.rstrip('.')})"
         elif check.hint:
             line += f" (Hint: {one_line(check.hint)})"
         lines.append(line)
@@ -258,7 +258,7 @@ def _ordered(row: RowResult) -> list[CheckResult]:
     return sorted(shown, key=lambda check: ("failed", "errored", "passed").index(check.outcome))
 
 
-def _misleads(row: RowResult, check: CheckResult) -> bool:
+def misleads(row: RowResult, check: CheckResult) -> bool:
     """Whether the check's hint supposes right what the row's first check found far off.
 
     Small errors are another thing: they are often just what a later check looks for, such as a clip that is too coarse.
@@ -284,8 +284,8 @@ def _result_text(row: RowResult) -> str:
             first = " (fix this first)" if position == 0 and failed > 1 else ""
             lines.append(f"✗ {check.title}{first}")
             lines += [f"    {line}" for line in check.reason.splitlines()]
-            if _misleads(row, check):
-                lines.append(f"    {_FOLLOWS}")
+            if misleads(row, check):
+                lines.append(f"    {FOLLOWS}")
             elif check.hint:
                 lines.append(f"    Hint: {one_line(check.hint)}")
     if row.unseen:
@@ -317,8 +317,8 @@ def _result_html(row: RowResult) -> str:
             item = f"<li>✗ <strong>{label}:</strong> {title}"
             if check.reason:
                 item += f'<br><span style="white-space:pre-wrap">{_prose(check.reason)}</span>'
-            if _misleads(row, check):
-                item += f"<br>{_FOLLOWS}"
+            if misleads(row, check):
+                item += f"<br>{FOLLOWS}"
             elif check.hint:
                 item += f"<br><em>Hint:</em> {_prose(one_line(check.hint))}"
             parts.append(item + "</li>")

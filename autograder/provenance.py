@@ -43,6 +43,7 @@ _DECIDES_NOTHING = frozenset(
         "reproduce.py",
         "run.py",
         "templates",
+        "terminal.py",
         "travel.py",
         "visibility.py",
         "watch.py",

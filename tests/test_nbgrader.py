@@ -186,6 +186,9 @@ def test_nbgrader_writes_feedback_from_what_we_graded(ours: Path) -> None:
     assert "(Score: 6.0 / 12.0)" in page
     assert "A vector is scaled." in page
     assert "Multiply every entry by the factor." in page
+    late = (ours / "feedback/late/warmup/warmup.html").read_text()
+    assert "Handed in 1 day 7 hours after it was due (Sunday 29 November 2026, 23:59 EST)." in late
+    assert "Handed in" not in page
     everything = "".join(path.read_text() for path in (ours / "feedback").rglob("*") if path.is_file())
     for secret in ("np.multiply", "test_centre(student", RESULT_FILE):
         assert secret not in everything
