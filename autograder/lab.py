@@ -11,6 +11,7 @@ from pathlib import Path
 from autograder.course import Course
 from autograder.errors import AutograderError
 from autograder.gradebook import open_gradebook, register, write_atomically
+from autograder.release import nbgrader_config
 
 HOST = "127.0.0.1"
 FIRST_PORT = 8888
@@ -35,8 +36,8 @@ def prepare(course: Course) -> list[str]:
     """Put in place what JupyterLab needs to find in the course's folder, and say what was put there.
 
     Raises:
-        AutograderError: JupyterLab is not installed, nbgrader_config.py leaves our grader out, or the gradebook cannot
-            be written.
+        AutograderError: JupyterLab is not installed, nbgrader_config.py fails or leaves our grader out, or the
+            gradebook cannot be written.
         OSError: Something could not be written.
     """
     if find_spec("jupyterlab") is None:
@@ -46,16 +47,14 @@ def prepare(course: Course) -> list[str]:
     if not config.exists():
         write_atomically(config, _CONFIGURED)
         said.append(f"{config} was missing and has been written: it sends nbgrader's autograding through our sandbox.")
-    elif "nbgrader_plugins" not in config.read_text(encoding="utf-8", errors="replace"):
+    elif "autograder.nbgrader_plugins." not in str(nbgrader_config(course).Autograde.get("exporter_class", "")):
         raise AutograderError(
             f"{config} does not call autograder.nbgrader_plugins.configure, so the formgrader would run submissions "
             "itself, outside any sandbox. Move it away, and this command writes another; then add your settings to that"
         )
     exchange = course.exchange
     if exchange is not None and not exchange.exists():
-        exchange.mkdir(parents=True)
-        # nbgrader wants everybody who shares a machine to be able to hand in.
-        exchange.chmod(0o777)
+        _make(exchange, course.root)
         said.append(f"{exchange} has been made: nbgrader's exchange, where students hand in.")
     with open_gradebook(course) as gradebook:
         for assignment in course.assignments.values():
@@ -63,6 +62,18 @@ def prepare(course: Course) -> list[str]:
             if assignment.release.is_file():
                 register(gradebook, course, assignment)
     return said
+
+
+def _make(exchange: Path, root: Path) -> None:
+    """Make an exchange as nbgrader wants it: writable by everybody who can get there.
+
+    Nobody else has a reason to get to one below the course, whose folder holds the answers; and who can write there may
+    put others' work, or links, in the place of what is collected. So the folder above it is the owner's alone.
+    """
+    if root in exchange.parents[1:] and not exchange.parent.exists():
+        exchange.parent.mkdir(mode=0o700, parents=True)
+    exchange.mkdir(parents=True, exist_ok=True)
+    exchange.chmod(0o777)
 
 
 def free_port(wanted: int | None) -> int:
@@ -91,6 +102,7 @@ def lab_command(course: Course, port: int, *, browser: bool) -> list[str]:
     """The command that starts JupyterLab on the loopback interface alone, with a token that it makes and prints."""
     words = [sys.executable, "-m", "jupyterlab", f"--ServerApp.ip={HOST}", f"--ServerApp.port={port}"]
     words += ["--ServerApp.port_retries=0", f"--ServerApp.root_dir={course.root}"]
+    words += ["--ServerApp.answer_yes=True"]  # Ctrl-C ends it without a question
     words += [] if browser else ["--no-browser"]
     return [*words, "--allow-root"] if os.geteuid() == 0 else words
 

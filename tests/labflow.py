@@ -127,6 +127,13 @@ def grade_by_hand(desk: Desk, frame: Any, answer: str, points: float) -> None:
         box.press("Tab")
 
 
+def automatic_comment(frame: Any, function: str) -> str:
+    """The autograder's comment on a solution cell of the submission that is open, shown until a person writes one."""
+    box = frame.locator(f"textarea#{function}-comment[placeholder]")
+    box.wait_for(timeout=PATIENCE)
+    return str(box.get_attribute("placeholder"))
+
+
 def manage_assignments(frame: Any) -> None:
     """Go back to the list of assignments."""
     there = frame.get_by_role("link", name="Manage Assignments").first

@@ -4,14 +4,21 @@ One course, one instructor and one student go through a week; each test is about
 what it left behind.
 """
 
+import csv
+import io
 import json
 import os
+import pty
 import pwd
 import re
+import signal
 import socket
+import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,15 +26,16 @@ import pytest
 
 from autograder.course import load_course
 from autograder.gradebook import RESULT_FILE, Standing, open_gradebook, standings
+from autograder.lab import prepare
 from tests import labflow
-from tests.browsers import chromium_browser
+from tests.browsers import REPOSITORY, chromium_browser, jupyters_environment
 from tests.courses import CONFIG, make_course
 
 AUTOGRADER = str(Path(sys.executable).with_name("autograder"))
 STUDENT = pwd.getpwuid(os.getuid()).pw_name
 """Whom nbgrader takes a student for: the account that submits."""
 
-SHARED = CONFIG.replace("name: tiny", "name: tiny\nexchange: exchange")
+SHARED = CONFIG.replace("name: tiny", "name: tiny\nexchange: exchange/local")
 
 
 @dataclass
@@ -54,7 +62,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Week]:
     with (
         chromium_browser() as browser,
         labflow.instructors_desk(browser, root, base / "instructor") as instructor,
-        labflow.students_desk(browser, base / "student", exchange=root / "exchange", course_id="tiny") as student,
+        labflow.students_desk(browser, base / "student", exchange=root / "exchange/local", course_id="tiny") as student,
     ):
         yield walked(Week(root, base / "student/work"), instructor, student)
 
@@ -82,16 +90,27 @@ def walked(week: Week, instructor: labflow.Desk, student: labflow.Desk) -> Week:
     week.said["autograde"] = labflow.autograde(frame, STUDENT)
     week.look_up("autograde")
     labflow.grade_by_hand(instructor, frame, "why", 1.5)
+    week.said["comment"] = labflow.automatic_comment(frame, "centre")
     week.look_up("by hand")
+    week.said["export"] = typed(week.course, "export", "warmup")
     labflow.manage_assignments(frame)
     week.said["feedback"] = labflow.press(frame, "warmup", "generate-feedback")
+    week.said["page"] = (week.course / f"feedback/{STUDENT}/warmup/warmup.html").read_text(encoding="utf-8")
     week.said["release feedback"] = labflow.press(frame, "warmup", "release-feedback")
     labflow.back_to_lab(student)
     labflow.assignment_list(student)
     labflow.fetch_feedback(student, "warmup")
     (page,) = (week.home / "warmup/feedback").rglob("*.html")
     week.said["read"] = labflow.read_feedback(student, page.relative_to(week.home))
+    typed(week.course, "feedback", "warmup")
     return week
+
+
+def typed(root: Path, *words: str) -> str:
+    """What a command of ours prints."""
+    done = subprocess.run([AUTOGRADER, *words], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 browser = pytest.mark.browser
@@ -118,7 +137,7 @@ def test_generate_makes_the_students_notebook(week: Week) -> None:
 @sandbox
 def test_release_puts_it_into_the_exchange_of_the_configuration_and_a_student_fetches_it(week: Week) -> None:
     assert "Successfully released" in week.said["release"]
-    assert (week.course / "exchange/tiny/outbound/warmup/warmup.ipynb").is_file()
+    assert (week.course / "exchange/local/tiny/outbound/warmup/warmup.ipynb").is_file()
     assert (week.home / "warmup/warmup.ipynb").is_file()
 
 
@@ -133,7 +152,7 @@ def test_validate_says_what_is_missing_and_after_the_work_that_nothing_is(week: 
 @browser
 @sandbox
 def test_what_the_student_submits_is_collected_into_the_course(week: Week) -> None:
-    (inbound,) = (week.course / "exchange/tiny/inbound").iterdir()
+    (inbound,) = (week.course / "exchange/local/tiny/inbound").iterdir()
     assert inbound.name.startswith(f"{STUDENT}+warmup+")
     assert "Successfully collected" in week.said["collect"]
     assert (week.course / f"submitted/{STUDENT}/warmup/warmup.ipynb").is_file()
@@ -158,10 +177,26 @@ def test_an_answer_graded_by_hand_is_in_the_total(week: Week) -> None:
 
 @browser
 @sandbox
+def test_the_formgrader_shows_our_comment_on_a_wrong_row(week: Week) -> None:
+    assert week.said["comment"].startswith("✗ The mean is taken off: `centre(…)`: 5 of 5 entries are wrong")
+    assert "Subtract the mean of all entries." in week.said["comment"]
+
+
+@browser
+@sandbox
+def test_our_export_and_our_feedback_have_the_total_with_the_points_given_by_hand(week: Week) -> None:
+    (line,) = csv.DictReader(io.StringIO(week.said["export"]))
+    assert (line["student"], line["score"], line["why"], line["needs_manual_grade"]) == (STUDENT, "5.5", "1.5", "no")
+    page = (week.course / f"feedback/{STUDENT}/warmup/warmup.html").read_text(encoding="utf-8")
+    assert "5.5 of 12 points" in page
+
+
+@browser
+@sandbox
 def test_the_feedback_buttons_make_and_release_it(week: Week) -> None:
     assert "Success" in week.said["feedback"]
     assert "Success" in week.said["release feedback"]
-    page = (week.course / f"feedback/{STUDENT}/warmup/warmup.html").read_text()
+    page = week.said["page"]
     assert "entries are wrong" in page
     assert "(Score: 5.5 / 12.0)" in page
 
@@ -204,6 +239,61 @@ def test_a_configuration_of_nbgraders_that_leaves_our_grader_out_is_refused(tmp_
     done = lab(root)
     assert done.returncode == 1
     assert "the formgrader would run submissions itself, outside any sandbox" in done.stderr
+
+
+def test_a_mention_of_our_grader_that_does_nothing_is_refused_too(tmp_path: Path) -> None:
+    root = make_course(tmp_path / "course")
+    (root / "nbgrader_config.py").write_text("c = get_config()\n# from autograder.nbgrader_plugins import configure\n")
+    done = lab(root)
+    assert done.returncode == 1
+    assert "outside any sandbox" in done.stderr
+
+
+def test_the_configuration_that_is_written_is_that_of_the_repository(tmp_path: Path) -> None:
+    root = make_course(tmp_path / "course")
+    prepare(load_course(root))
+    assert (root / "nbgrader_config.py").read_bytes() == (REPOSITORY / "nbgrader_config.py").read_bytes()
+
+
+def test_nobody_else_can_get_to_an_exchange_below_the_course(tmp_path: Path) -> None:
+    root = make_course(tmp_path / "course", config=SHARED)
+    prepare(load_course(root))
+    assert stat.S_IMODE((root / "exchange").stat().st_mode) == 0o700
+    assert stat.S_IMODE((root / "exchange/local").stat().st_mode) == 0o777  # else nbgrader does it, with a warning
+
+
+def test_ctrl_c_in_a_terminal_ends_it_without_a_question(tmp_path: Path) -> None:
+    root = make_course(tmp_path / "course")
+    environment = jupyters_environment(tmp_path / "home")
+    terminal, end = pty.openpty()
+    with (
+        (tmp_path / "log").open("w") as log,
+        subprocess.Popen(
+            [AUTOGRADER, "lab", "--no-browser"], cwd=root, env=environment, stdin=end, stdout=log, stderr=log
+        ) as process,
+    ):
+        try:
+            known = Path(environment["JUPYTER_RUNTIME_DIR"]) / f"jpserver-{process.pid}.json"
+            wait_for(lambda: known.is_file() and known.read_text().rstrip().endswith("}"))  # written whole
+            server = json.loads(known.read_text())
+            with urllib.request.urlopen(f"{server['url']}lab") as answer:
+                assert "/login" in answer.url, "a token is wanted"
+            with urllib.request.urlopen(f"{server['url']}lab?token={server['token']}") as answer:
+                assert "/login" not in answer.url
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
+            os.close(terminal)
+            os.close(end)
+    assert f"lab?token={server['token']}" in (tmp_path / "log").read_text(), "the address is printed"
+    assert not known.exists()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def test_outside_a_course_it_says_what_is_missing(tmp_path: Path) -> None:
