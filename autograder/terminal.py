@@ -321,5 +321,5 @@ def print_next(made: Any, folder: Path) -> None:
         f"  {near / 'feedback'}{os.sep}…    what each student reads, such as {near / made.example_feedback}\n"
         f"  autograder export week2 --course {near}\n"
         f"  autograder check {near / made.example_submission}\n"
-        f"  cd {near} && jupyter lab    the formgrader, where the written answers wait to be graded by hand"
+        f"  autograder lab --course {near}    the formgrader, where the written answers wait to be graded by hand"
     )

@@ -76,7 +76,7 @@ def shoot_jupyterlab(browser: Any, demo: Path) -> None:
     course = load_course(demo)
     with tempfile.TemporaryDirectory() as name:
         with labflow.instructors_desk(browser, course.root, Path(name) / "instructor") as desk:
-            desk.page.set_viewport_size({"width": 1150, "height": 640})
+            desk.page.set_viewport_size({"width": 1320, "height": 640})
             desk.page.keyboard.press("Control+b")  # without the files at the side
             frame = labflow.formgrader(desk)
             if "released" not in labflow.assignment_row(frame, "week2").inner_text():
@@ -93,6 +93,13 @@ def shoot_jupyterlab(browser: Any, demo: Path) -> None:
             result.evaluate("element => element.scrollIntoView({block: 'center'})")
             desk.page.wait_for_timeout(1500)
             desk.page.screenshot(path=HERE / "formgrader-submission.png")
+            points, comment = (desk.page.locator(f"#reflection{end}") for end in ("", "-comment"))
+            points.fill("4")
+            comment.fill("Clear. For how many steps does the correction matter?")
+            points.evaluate("element => element.closest('.nbgrader_cell').scrollIntoView({block: 'center'})")
+            desk.page.set_viewport_size({"width": 1150, "height": 560})
+            desk.page.wait_for_timeout(1500)
+            desk.page.screenshot(path=HERE / "formgrader-by-hand.png")
         exchange = course.exchange
         assert exchange is not None
         with labflow.students_desk(browser, Path(name) / "student", exchange=exchange, course_id=course.name) as desk:
