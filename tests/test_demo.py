@@ -90,6 +90,8 @@ def test_only_what_a_course_is_made_of_is_copied(demo: Path) -> None:
         "autograder",
         "gradebook_config.yaml",
         "nbgrader_config.py",
+        "overviews",
+        "quizzes",
         "release",
         "solutions",
         "source",
