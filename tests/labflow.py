@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from playwright.sync_api import Error
+
 from tests.browsers import TOKEN, jupyterlab, jupyters_environment, started
 
 PATIENCE = 90_000
@@ -174,8 +176,17 @@ def open_notebook(desk: Desk, path: str) -> None:
 def run_all(page: Any) -> None:
     """Run all cells of the notebook that is open, once its kernel is there."""
     page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(state="attached", timeout=PATIENCE)
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.locator(".lm-Menu-itemLabel").get_by_text("Run All Cells", exact=True).click()
+    begun = page.locator(".jp-InputPrompt", has_text=re.compile(r"\[\s*(\d+|\*)\s*\]")).first
+    for patience in (15_000, 30_000, PATIENCE):
+        # A loaded machine shows an idle kernel before the notebook has heard of it, and runs nothing then.
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.locator(".lm-Menu-itemLabel").get_by_text("Run All Cells", exact=True).click()
+        try:
+            begun.wait_for(state="attached", timeout=patience)
+        except Error:
+            continue
+        return
+    raise AssertionError("no cell was run")
 
 
 def write_solution(desk: Desk, stub: str, solution: str) -> None:

@@ -22,6 +22,7 @@ import pytest
 from nbclient import NotebookClient
 from packaging.requirements import Requirement
 
+from tests import labflow
 from tests.browsers import REPOSITORY, TOKEN, chromium_browser, jupyters_environment, started
 
 RELEASED = sorted((REPOSITORY / "release/week2").iterdir())
@@ -193,9 +194,7 @@ def test_the_classic_notebook_opens_and_runs_it(tmp_path: Path) -> None:
         page = browser.new_page(viewport={"width": 1200, "height": 900})
         page.goto(f"{url}notebooks/{NAME}?token={TOKEN}")
         page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=90_000)
-        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(state="attached", timeout=90_000)
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.locator(".lm-Menu-itemLabel").get_by_text("Run All Cells", exact=True).click()
+        labflow.run_all(page)
         error = page.locator(".jp-OutputArea-output", has_text="NotImplementedError").first
         error.wait_for(state="attached", timeout=90_000)
         assert page.locator("mjx-container").count() > 10, "formulas are set"
