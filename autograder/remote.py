@@ -65,8 +65,9 @@ def grade_all_remotely(
 ) -> Iterator[Graded]:
     """Grade entries on the workers of a Dask scheduler.
 
-    Workers may come and go. What a lost one was at is graded by another; a submission whose worker dies each time, as
-    often as the scheduler allows, is given up and the others go on.
+    Workers may come and go. What a lost one was at, or had waiting, is graded by another. Where a submission's worker
+    dies as often as the scheduler allows, it is tried once more when nothing else is under way, since Dask cannot tell
+    it from one that only waited there; then it is given up.
 
     Yields:
         Results in the order in which they are ready, one for each entry.
@@ -140,6 +141,8 @@ def _graded(
     pool: Executor = client.get_executor(pure=False)
     unfit: dict[str, str] = {}
     running: dict[Future[tuple[str, bytes]], tuple[Entry, bytes]] = {}
+    suspects: list[tuple[Entry, bytes]] = []
+    alone = False
     room, counted = 0, 0.0
 
     def send(entry: Entry, packed: bytes) -> None:
@@ -153,6 +156,9 @@ def _graded(
             try:
                 address, reply = future.result()
             except KilledWorker as error:
+                if not alone:
+                    suspects.append((entry, packed))
+                    continue
                 times = error.allowed_failures + 1
                 yield Graded(entry, None, None, trouble=f"{times} workers were lost while they graded it")
                 continue
@@ -184,6 +190,11 @@ def _graded(
                 yield from finished()
         while running:
             yield from finished()
+        alone = True
+        for entry, packed in suspects:
+            send(entry, packed)
+            while running:
+                yield from finished()
     finally:
         for future in running:
             future.cancel()

@@ -494,9 +494,9 @@ def test_no_process_of_a_submission_survives_it(worker):
             ["import os\nfor _ in range(3):\n    if os.fork() == 0:\n        os.setsid()\n        while True: pass"]
         )
     deadline = time.monotonic() + 10
-    while _busy_below(worker.process.pid) and time.monotonic() < deadline:
+    while (busy := _busy_below(worker.process.pid)) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert _busy_below(worker.process.pid) == 0
+    assert busy == 0
 
 
 def _busy_below(pid: int) -> int:
