@@ -684,7 +684,7 @@ def quiz(
 @app.command()
 def lab(
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, metavar="N", help="The port; the first free one from 8888 on.")
+        int | None, typer.Option(min=1, max=65535, metavar="N", help="The port; a free one by default.")
     ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
     course: CourseFolder = None,
@@ -694,18 +694,26 @@ def lab(
     On this machine's loopback interface alone, with a token in the address. Ctrl-C ends it.
     """
     from autograder.course import find_course, load_course
-    from autograder.lab import become, free_port, lab_command, prepare
+    from autograder.errors import ConfigError
+    from autograder.lab import become, check_port, configured, lab_command, prepare
 
-    opened = load_course(course or find_course(Path.cwd()))
+    root = (course or find_course(Path.cwd())).resolve()
     try:
-        for said in prepare(opened):
+        told = configured(root)
+        try:
+            told += prepare(load_course(root))
+        except ConfigError as error:
+            # A mistake in a master notebook is mended in JupyterLab.
+            say_warning(visible(str(error)))
+        for said in told:
             say(said)
     except OSError as error:
         raise AutograderError(f"{error.filename} could not be written: {error.strerror}") from error
-    chosen = free_port(port)
-    say(f"JupyterLab starts on http://127.0.0.1:{chosen}/; the formgrader is in its menu Nbgrader. Ctrl-C ends it.")
+    if port is not None:
+        check_port(port)
+    say("JupyterLab starts, and prints its address; the formgrader is in its menu Nbgrader. Ctrl-C ends it.")
     sys.stdout.flush()
-    become(opened, lab_command(opened, chosen, browser=not no_browser))
+    become(root, lab_command(root, port, browser=not no_browser))
 
 
 @app.command()

@@ -66,7 +66,7 @@ def with_nbgrader(
     from nbgrader.coursedir import CourseDirectory
     from nbgrader.exchange import ExchangeError
 
-    config = nbgrader_config(course)
+    config = nbgrader_config(course.root)
     config.CourseDirectory.root = str(course.root)
     config.CourseDirectory.course_id = course.name
     config.CourseDirectory.assignment_id = assignment.name

@@ -9,12 +9,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from autograder.course import Course
-from autograder.errors import AutograderError
+from autograder.errors import AutograderError, GradebookError
 from autograder.gradebook import open_gradebook, register, write_atomically
 from autograder.release import nbgrader_config
 
 HOST = "127.0.0.1"
-FIRST_PORT = 8888
 NBGRADER_CONFIG = "nbgrader_config.py"
 _CONFIGURED = '''\
 """nbgrader's configuration, all of it from gradebook_config.yaml.
@@ -32,26 +31,35 @@ configure(c, __file__)
 '''
 
 
-def prepare(course: Course) -> list[str]:
-    """Put in place what JupyterLab needs to find in the course's folder, and say what was put there.
+def configured(root: Path) -> list[str]:
+    """See to it that nbgrader is sent through our grader in a course's folder, and say what was written for that.
 
     Raises:
-        AutograderError: JupyterLab is not installed, nbgrader_config.py fails or leaves our grader out, or the
-            gradebook cannot be written.
-        OSError: Something could not be written.
+        AutograderError: JupyterLab is not installed, or nbgrader_config.py fails or leaves our grader out.
+        OSError: It could not be written.
     """
     if find_spec("jupyterlab") is None:
         raise AutograderError("JupyterLab is not installed beside autograder: pip install jupyterlab")
-    said = []
-    config = course.root / NBGRADER_CONFIG
+    config = root / NBGRADER_CONFIG
     if not config.exists():
         write_atomically(config, _CONFIGURED)
-        said.append(f"{config} was missing and has been written: it sends nbgrader's autograding through our sandbox.")
-    elif "autograder.nbgrader_plugins." not in str(nbgrader_config(course).Autograde.get("exporter_class", "")):
+        return [f"{config} was missing and has been written: it sends nbgrader's autograding through our sandbox."]
+    if "autograder.nbgrader_plugins." not in str(nbgrader_config(root).Autograde.get("exporter_class", "")):
         raise AutograderError(
             f"{config} does not call autograder.nbgrader_plugins.configure, so the formgrader would run submissions "
             "itself, outside any sandbox. Move it away, and this command writes another; then add your settings to that"
         )
+    return []
+
+
+def prepare(course: Course) -> list[str]:
+    """Make the exchange and enter the assignments into the gradebook, and say what was made or could not be entered.
+
+    Raises:
+        AutograderError: The gradebook cannot be written.
+        OSError: The exchange could not be made.
+    """
+    said = []
     exchange = course.exchange
     if exchange is not None and not exchange.exists():
         _make(exchange, course.root)
@@ -60,7 +68,11 @@ def prepare(course: Course) -> list[str]:
         for assignment in course.assignments.values():
             # The formgrader takes due dates and points from the gradebook.
             if assignment.release.is_file():
-                register(gradebook, course, assignment)
+                try:
+                    register(gradebook, course, assignment)
+                except GradebookError as error:
+                    # Such as a master that was changed since: JupyterLab is where that is mended.
+                    said.append(str(error))
     return said
 
 
@@ -76,42 +88,40 @@ def _make(exchange: Path, root: Path) -> None:
     exchange.chmod(0o777)
 
 
-def free_port(wanted: int | None) -> int:
-    """The port that was asked for, or the first free one from 8888 on.
+def check_port(port: int) -> None:
+    """See to it that a port that was asked for can be used.
 
     Raises:
-        AutograderError: That port is in use.
+        AutograderError: It is in use.
     """
-    for port in [wanted] if wanted is not None else [*range(FIRST_PORT, FIRST_PORT + 50), 0]:
-        with socket.socket() as tried:
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                tried.bind((HOST, port))
-            except OSError as error:
-                if wanted is not None:
-                    raise AutograderError(
-                        f"port {wanted} cannot be used: {error.strerror}. Another JupyterLab may run on it; take "
-                        "another with --port, or leave it out"
-                    ) from error
-                continue
-            return int(tried.getsockname()[1])
-    raise AutograderError("no port is free")
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((HOST, port))
+        except OSError as error:
+            raise AutograderError(
+                f"port {port} cannot be used: {error.strerror}. Another JupyterLab may run on it; take another with "
+                "--port, or leave it out"
+            ) from error
 
 
-def lab_command(course: Course, port: int, *, browser: bool) -> list[str]:
-    """The command that starts JupyterLab on the loopback interface alone, with a token that it makes and prints."""
-    words = [sys.executable, "-m", "jupyterlab", f"--ServerApp.ip={HOST}", f"--ServerApp.port={port}"]
-    words += ["--ServerApp.port_retries=0", f"--ServerApp.root_dir={course.root}"]
+def lab_command(root: Path, port: int | None, *, browser: bool) -> list[str]:
+    """The command that starts JupyterLab on the loopback interface alone, with a token that it makes and prints.
+
+    Without a port it takes one that is free as it starts, so that two that start at once are not in each other's way.
+    """
+    words = [sys.executable, "-m", "jupyterlab", f"--ServerApp.ip={HOST}", f"--ServerApp.port={port or 0}"]
+    words += ["--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}"]
     words += ["--ServerApp.answer_yes=True"]  # Ctrl-C ends it without a question
     words += [] if browser else ["--no-browser"]
     return [*words, "--allow-root"] if os.geteuid() == 0 else words
 
 
-def become(course: Course, command: list[str]) -> None:
+def become(root: Path, command: list[str]) -> None:
     """Go on as that command, in the course's folder, where nbgrader finds its configuration."""
     programs = str(Path(sys.executable).parent)
     path = os.environ.get("PATH", "")
     if programs not in path.split(os.pathsep):
         os.environ["PATH"] = os.pathsep.join(filter(None, (programs, path)))
-    os.chdir(course.root)
+    os.chdir(root)
     os.execv(command[0], command)

@@ -153,7 +153,7 @@ def _generate(course: Course, assignment: Assignment, temporary: Path) -> Path:
     source = assignment.master.parent
     ignored = shutil.ignore_patterns(".*", "__pycache__", "*.pyc")
     shutil.copytree(source, temporary / "source" / assignment.name, ignore=ignored)
-    config = nbgrader_config(course)
+    config = nbgrader_config(course.root)
     config.CourseDirectory.root = str(temporary)
     config.SaveCells.enabled = False
     config.GenerateAssignment.no_database = True
@@ -186,8 +186,8 @@ class _Said(logging.Handler):
             self.cause = text.splitlines()[-1]
 
 
-def nbgrader_config(course: Course) -> Any:
-    """What the course's nbgrader_config.py sets.
+def nbgrader_config(root: Path) -> Any:
+    """What the nbgrader_config.py of a course's folder sets.
 
     Raises:
         ConfigError: It fails.
@@ -195,11 +195,11 @@ def nbgrader_config(course: Course) -> Any:
     from traitlets.config import Config
     from traitlets.config.loader import PyFileConfigLoader
 
-    path = course.root / "nbgrader_config.py"
+    path = root / "nbgrader_config.py"
     if not path.is_file():
         return Config()
     try:
-        return PyFileConfigLoader(path.name, path=str(course.root)).load_config()
+        return PyFileConfigLoader(path.name, path=str(root)).load_config()
     except (Exception, SystemExit) as error:  # it is a program, and may fail in any way
         raise ConfigError(f"{path}: {type(error).__name__}: {error}") from error
 

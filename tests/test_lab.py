@@ -26,9 +26,9 @@ import pytest
 
 from autograder.course import load_course
 from autograder.gradebook import RESULT_FILE, Standing, open_gradebook, standings
-from autograder.lab import prepare
+from autograder.lab import configured, prepare
 from tests import labflow
-from tests.browsers import REPOSITORY, chromium_browser, jupyters_environment
+from tests.browsers import REPOSITORY, chromium_browser, jupyters_environment, started
 from tests.courses import CONFIG, make_course
 
 AUTOGRADER = str(Path(sys.executable).with_name("autograder"))
@@ -251,8 +251,25 @@ def test_a_mention_of_our_grader_that_does_nothing_is_refused_too(tmp_path: Path
 
 def test_the_configuration_that_is_written_is_that_of_the_repository(tmp_path: Path) -> None:
     root = make_course(tmp_path / "course")
-    prepare(load_course(root))
+    assert "was missing and has been written" in configured(root)[0]
+    assert configured(root) == []
     assert (root / "nbgrader_config.py").read_bytes() == (REPOSITORY / "nbgrader_config.py").read_bytes()
+
+
+def test_a_release_that_no_longer_fits_is_said_and_keeps_nobody_from_mending_the_master(tmp_path: Path) -> None:
+    root = make_course(tmp_path / "course")
+    (root / "release/warmup/warmup.ipynb").write_text("{}")
+    (said,) = prepare(load_course(root))
+    assert "release/warmup/warmup.ipynb" in said
+
+
+def test_a_mistake_in_the_configuration_is_said_and_keeps_nobody_from_mending_it(tmp_path: Path) -> None:
+    root = make_course(tmp_path / "course", config=CONFIG.replace("title:", "titel:"))
+    environment = jupyters_environment(tmp_path / "home")
+    with started([AUTOGRADER, "lab", "--no-browser"], root, environment) as url:
+        assert url.startswith("http://127.0.0.1:")
+        said = (Path(environment["JUPYTER_RUNTIME_DIR"]) / "server.log").read_text()
+        assert "did you mean 'title'?" in said
 
 
 def test_nobody_else_can_get_to_an_exchange_below_the_course(tmp_path: Path) -> None:
