@@ -886,6 +886,16 @@ def test_late_days_are_spent_over_the_term_in_the_order_of_handing_in(course: Co
     assert hand_in_both(spending, gradebook, TWO_DAYS_LATE, "2026-12-08T12:00:00+00:00") == (0, pytest.approx(1.2))
 
 
+def test_an_assignment_that_only_the_formgrader_knows_stops_no_grading(course: Course, gradebook: Gradebook) -> None:
+    """Its "Add new assignment" enters a name without a notebook."""
+    spending = with_late_days(course, 3)
+    with asked(course) as book:
+        book.add_assignment("encore")
+    store(gradebook, spending, spending.assignment("warmup"), handed_in(course, timestamp=TWO_DAYS_LATE), graded())
+    module.apply_late_penalties_elsewhere(gradebook, spending, spending.assignment("warmup"))
+    assert standings(gradebook, spending.assignment("warmup"))[0].late_penalty == 0
+
+
 def test_without_late_days_each_assignment_stands_alone(course: Course, gradebook: Gradebook) -> None:
     spending = with_late_days(course, 0)
     penalties = hand_in_both(spending, gradebook, TWO_DAYS_LATE, "2026-12-08T12:00:00+00:00")

@@ -53,11 +53,14 @@ def apply_late_penalties_elsewhere(gradebook: Gradebook, course: Course, assignm
     """As ``apply_late_penalties`` for the course's other assignments, where late days bind them to this one."""
     if not assignment.term.late_days:
         return
-    entries = gradebook.tables["assignment"]
+    from sqlalchemy import select
+
+    entries, notebooks = gradebook.tables["assignment"], gradebook.tables["notebook"]
+    held = select(entries.c.name, notebooks.c.name).join(notebooks, notebooks.c.assignment_id == entries.c.id)
     with gradebook.engine.connect() as connection:
-        registered = set(connection.execute(entries.select().with_only_columns(entries.c.name)).scalars())
+        registered = {tuple(row) for row in connection.execute(held)}
     for name, each in course.assignments.items():
-        if name in registered and name != assignment.name:
+        if (name, each.notebook) in registered and name != assignment.name:
             apply_late_penalties(gradebook, each)
 
 
