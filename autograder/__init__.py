@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from autograder.base.faces import on_demand
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from autograder.course import Assignment, Course, load_course
-    from autograder.grader import Grader, grade
-    from autograder.report import CheckResult, Report, RowResult
+    from autograder.grading import CheckResult, Grader, Report, RowResult, grade
     from autograder.submission import Submission, read_submission
 
 __all__ = [
@@ -27,22 +27,12 @@ __all__ = [
     "read_submission",
 ]
 
-_HOME = {
-    "Assignment": "course",
-    "Course": "course",
-    "load_course": "course",
-    "Grader": "grader",
-    "grade": "grader",
-    "CheckResult": "report",
-    "Report": "report",
-    "RowResult": "report",
-    "Submission": "submission",
-    "read_submission": "submission",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # Imported when it is asked for: `autograder --version` needs none of it.
-    if name not in _HOME:
-        raise AttributeError(f"module 'autograder' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"autograder.{_HOME[name]}"), name)
+# `autograder --version` needs none of it.
+__getattr__ = on_demand(
+    __name__,
+    {
+        "course": ("Assignment", "Course", "load_course"),
+        "grading": ("CheckResult", "Grader", "Report", "RowResult", "grade"),
+        "submission": ("Submission", "read_submission"),
+    },
+)

@@ -29,9 +29,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from autograder.authoring import make_course
 from autograder.course import load_course
-from autograder.demo import make_course
-from autograder.fleet import cores
+from autograder.operations import cores
 
 COURSE = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -42,11 +42,11 @@ c.CourseDirectory.course_id = "stock"
 FLOOR = """
 import json, sys, time
 from pathlib import Path
-from autograder.answers import Loopback
+from autograder.checking import Loopback
 from autograder.course import load_course
 from autograder.sandbox.inside.cells import Notebook
 from autograder.submission import code_cells, find_notebook, read_submission, submissions
-from autograder.suite import Suite
+from autograder.grading import Suite
 
 course = load_course(Path(sys.argv[1]))
 assignment = course.assignment("week2")

@@ -83,7 +83,7 @@ def make_ours(root: Path) -> None:
                 f'    """{name} is right for random inputs, {number + 1}."""\n'
                 f"    matches(student.{name}, reference.{name}, {drawn})\n"
             )
-    write(root / "autograder/checks/four/test_four.py", "\n\n".join(checks))
+    write(root / "checks/four/test_four.py", "\n\n".join(checks))
 
 
 def make_nbgraders(root: Path) -> None:

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from autograder.numerics import compare, conditioning, gradient, tolerances
+from autograder.checking import compare, gradient, tolerances
+from autograder.checking.numerics import conditioning
 
 Array = npt.NDArray[Any]
 Loss = Callable[[Array], Any]

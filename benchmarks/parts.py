@@ -26,9 +26,11 @@ import four
 from measuring import GROUPS, writable
 
 from autograder.course import load_course
-from autograder.fleet import Entry, grade_entry
-from autograder.folders import find_notebook, submissions
 from autograder.gradebook import open_gradebook, register, store
+from autograder.operations.pool import grade_hand_in
+from autograder.submission import submissions
+from autograder.submission.folders import find_notebook
+from autograder.submission.hand_in import HandIn
 
 
 @contextlib.contextmanager
@@ -72,13 +74,13 @@ def main() -> None:
         course = load_course(root)
         assignment = course.assignment(options.assignment)
         folders = [each for each in submissions(root, assignment.name) if not each.problem][: options.submissions]
-        entries = [Entry(each.student, find_notebook(each.folder, assignment), each.timestamp) for each in folders]
-        grade_entry(entries[0], assignment, course.sandbox)
+        entries = [HandIn(each.student, find_notebook(each.folder, assignment), each.timestamp) for each in folders]
+        grade_hand_in(entries[0], assignment, course.sandbox)
         profile = cProfile.Profile()
         marks = [(own(), used() if used else 0.0, time.monotonic())]
         if options.profile == "grade":
             profile.enable()
-        graded = [grade_entry(each, assignment, course.sandbox) for each in entries]
+        graded = [grade_hand_in(each, assignment, course.sandbox) for each in entries]
         profile.disable()
         marks.append((own(), used() if used else 0.0, time.monotonic()))
         with open_gradebook(course) as gradebook:

@@ -33,9 +33,9 @@ from typing import Any
 import four
 from measuring import Taken, how_cpu_is_measured, measured
 
+from autograder.authoring import make_course
 from autograder.course import load_course
-from autograder.demo import make_course
-from autograder.fleet import cores
+from autograder.operations import cores
 
 COURSE = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
@@ -44,13 +44,13 @@ PEERS = {"nbgrader": "nbgrader>=0.9.5,<0.10", "otter": "otter-grader>=7,<8"}
 FLOOR = """
 import sys
 from pathlib import Path
-from autograder.answers import Loopback
+from autograder.checking import Loopback
 from autograder.course import load_course
 from autograder.folders import find_notebook, submissions
 from autograder.sandbox.inside.calls import Row
 from autograder.sandbox.inside.cells import Notebook
 from autograder.submission import code_cells, read_submission
-from autograder.suite import Suite
+from autograder.grading import Suite
 
 class Noted:
     generation = 0

@@ -12,10 +12,8 @@ from __future__ import annotations
 import statistics
 import time
 
-from autograder.config import Limits
-from autograder.sandbox.jail import Kind
-from autograder.sandbox.probe import probe
-from autograder.sandbox.worker import Worker
+from autograder.course import Limits
+from autograder.sandbox import Kind, Worker, probe
 
 KINDS: tuple[Kind, ...] = ("none", "bubblewrap", "landlock")
 

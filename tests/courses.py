@@ -138,7 +138,7 @@ def make_course(root: Path, *, config: str = CONFIG, master: Notebook | None = N
     for name, text in (
         ("gradebook_config.yaml", config),
         ("solutions/warmup/__init__.py", REFERENCE),
-        ("autograder/checks/warmup/test_warmup.py", CHECKS),
+        ("checks/warmup/test_warmup.py", CHECKS),
     ):
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,9 +19,9 @@ import pytest
 import yaml
 
 import autograder
+from autograder.authoring.gradient_proofs import claims_of, refuted
+from autograder.base import ConfigError
 from autograder.course import CONFIG_NAME, Limits, load_course
-from autograder.errors import ConfigError
-from autograder.proving import claims_of, refuted
 from tests.courses import CONFIG, SCALE, make_course, solved, submit, write
 
 REPOSITORY = Path(autograder.__file__).parents[1]
@@ -34,7 +34,7 @@ STARTS_IN_A_COURSE = ("operators.md", "writing-checks.md")
 
 ENDS_WITH = {
     # The page says that every check must fail there.
-    "pytest autograder/checks/week2 --submission release/week2/week2.ipynb": 1,
+    "pytest checks/week2 --submission release/week2/week2.ipynb": 1,
     # The two checks of the tiny course let mutants through.
     "autograder audit week2 --output audit.html": 1,
 }
@@ -114,7 +114,7 @@ def small_week2(root: Path) -> Path:
     """The tiny course with its assignment called week2, and a class that has submitted."""
     # Without the tight limits: a loaded machine is no reason to refuse a release.
     make_course(root, config=re.sub(r"(?m)^    limits: .*\n", "", CONFIG.replace("warmup", "week2")))
-    for folder in ("source", "release", "solutions", "autograder/checks"):
+    for folder in ("source", "release", "solutions", "checks"):
         (root / folder / "warmup").rename(root / folder / "week2")
     for folder in ("source", "release"):
         (root / folder / "week2/warmup.ipynb").rename(root / folder / "week2/week2.ipynb")
@@ -134,7 +134,7 @@ def clone(root: Path) -> Path:
     for name in ("gradebook_config.yaml", "nbgrader_config.py"):
         shutil.copy(REPOSITORY / name, root)
     ignored = shutil.ignore_patterns(".*", "__pycache__")
-    for name in ("source", "release", "solutions", "autograder/checks", "quizzes", "overviews"):
+    for name in ("source", "release", "solutions", "checks", "quizzes", "overviews"):
         shutil.copytree(REPOSITORY / name, root / name, ignore=ignored)
     return root
 
@@ -225,7 +225,7 @@ def is_bare(command: str) -> bool:
 def checks_of_the_page(tmp_path: Path) -> Path:
     """This repository's course with the checks of docs/writing-checks.md in the place of its own."""
     root = clone(tmp_path / "autograder")
-    folder = root / "autograder/checks/week2"
+    folder = root / "checks/week2"
     shutil.rmtree(folder)
     folder.mkdir()
     snippets = [block.text for block in blocks(DOCS / "writing-checks.md", "python") if not is_of_the_reference(block)]
@@ -248,7 +248,7 @@ def test_the_gradients_that_the_page_claims_are_proved(tmp_path: Path) -> None:
 
 def outcomes(root: Path, options: str = "") -> dict[str, int]:
     """How many checks passed, failed, or could not be run."""
-    last = run(f"pytest -q autograder/checks/week2 {options} || true", root).stdout.splitlines()[-1]
+    last = run(f"pytest -q checks/week2 {options} || true", root).stdout.splitlines()[-1]
     return {word: int(count) for count, word in re.findall(r"(\d+) (passed|failed|error)", last)}
 
 

@@ -1,25 +1,26 @@
-"""Reports → nbgrader's gradebook, ``autograded/`` and ``feedback/``: the one package that writes there.
+"""Reports → nbgrader's gradebook and ``autograded/``: the one room that writes there.
 
-A grade is written in this order: the scores and comments of one submission in one transaction, then the
-executed notebook, then the result with its digest. Each step replaces the one before at once or not at all,
-and only the last makes ``graded_digests`` take the submission for graded: a grader that is killed anywhere
-leaves either the old state or one that the next run grades again.
-
-A gradebook is opened (``opening``), the assignment's release registered in it (``released``, ``registering``),
-grades stored (``storing``, with ``lateness`` and ``files``), read again (``reading``) and shown (``pages``).
+A grade is written in this order: the scores and comments of one submission in one transaction, then the executed
+notebook, then the result with its digest. Each step replaces the one before at once or not at all, and only the last
+makes ``graded_digests`` take the submission for graded: a grader that is killed anywhere leaves either the old state or
+one that the next run grades again.
 """
 
-from autograder.gradebook.files import RESULT_FILE, write_atomically, write_bytes_atomically
-from autograder.gradebook.lateness import (
+from autograder.gradebook.attempts import Attempt, attempts_of, graded_on, note_attempt
+from autograder.gradebook.comments import comment_on_rows, comments_of
+from autograder.gradebook.files import RESULT_FILE
+from autograder.gradebook.late_penalties import (
+    Lateness,
     apply_late_penalties,
     apply_late_penalties_elsewhere,
     due_of,
-    lateness_told,
+    lateness_of,
     penalty_of,
 )
+from autograder.gradebook.late_policy import DAY, percent_lost
 from autograder.gradebook.locking import only_run
-from autograder.gradebook.opening import Gradebook, backup, database_file, open_gradebook
-from autograder.gradebook.pages import as_seen, seen_now, write_feedback
+from autograder.gradebook.opening import Gradebook, backup, open_gradebook, said_by
+from autograder.gradebook.pages import executed_notebook, write_page
 from autograder.gradebook.reading import (
     Standing,
     damaged_result,
@@ -32,39 +33,44 @@ from autograder.gradebook.reading import (
     strangers,
 )
 from autograder.gradebook.registering import register
-from autograder.gradebook.storing import enter, moved_timestamps, store, store_timestamp
-from autograder.notebook import notebook_text
+from autograder.gradebook.storing import Shown, enter, moved_timestamps, store, store_timestamp
 
 __all__ = [
+    "DAY",
     "RESULT_FILE",
+    "Attempt",
     "Gradebook",
+    "Lateness",
+    "Shown",
     "Standing",
     "apply_late_penalties",
     "apply_late_penalties_elsewhere",
-    "as_seen",
+    "attempts_of",
     "backup",
+    "comment_on_rows",
+    "comments_of",
     "damaged_result",
-    "database_file",
     "due_of",
     "enter",
+    "executed_notebook",
     "graded_digest",
     "graded_digests",
-    "lateness_told",
+    "graded_on",
+    "lateness_of",
     "left_out",
     "moved_timestamps",
-    "notebook_text",
+    "note_attempt",
     "only_run",
     "open_gradebook",
     "penalty_of",
+    "percent_lost",
     "read_report",
     "register",
     "roster",
-    "seen_now",
+    "said_by",
     "standings",
     "store",
     "store_timestamp",
     "strangers",
-    "write_atomically",
-    "write_bytes_atomically",
-    "write_feedback",
+    "write_page",
 ]

@@ -6,14 +6,13 @@ import json
 import math
 import os
 import shutil
-import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from autograder.base import RefusedError, printable, replace_file
 from autograder.course import Assignment, Course
-from autograder.errors import RefusedError
-from autograder.folders import printable, read_regular
+from autograder.submission import read_regular
 
 RESULT_FILE = "autograder-result.json"
 """Beside the executed notebook: the report and its digest. ``nbgrader_plugins.configure`` has nbgrader leave
@@ -43,20 +42,6 @@ def read_answers(folder: Path) -> dict[str, Any]:
     return tree if isinstance(tree, dict) else {}
 
 
-def write_atomically(path: Path, text: str | None) -> None:
-    """Replace the file by one with this text, or remove it where that is None; after a crash it is old or new."""
-    if text is None:
-        path.unlink(missing_ok=True)
-        return
-    # A lone surrogate, which UTF-8 has no bytes for, becomes JSON's own escape of it.
-    _replace(path, text.encode("utf-8", "backslashreplace"), durable=True)
-
-
-def write_bytes_atomically(path: Path, content: bytes) -> None:
-    """As ``write_atomically``, for bytes."""
-    _replace(path, content, durable=True)
-
-
 def settle(folder: Path) -> None:
     """Have the disk keep what was replaced in the folder so far, before anything else is written there."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -64,21 +49,6 @@ def settle(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _replace(path: Path, content: bytes, *, durable: bool) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
-            os.fchmod(file.fileno(), 0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 _READ_BY_PEOPLE = {
@@ -224,7 +194,7 @@ def _copy(content: bytes, folder: Path, place: Path) -> None:
     target = folder / place
     if target.is_dir() and not target.is_symlink():
         shutil.rmtree(target)
-    _replace(target, content, durable=False)
+    replace_file(target, content, durable=False)
 
 
 def _sweep(folder: Path, kept: Collection[Path]) -> None:

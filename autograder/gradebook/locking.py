@@ -8,8 +8,8 @@ import os
 from collections.abc import Iterator
 from datetime import datetime
 
+from autograder.base import GradebookError
 from autograder.course import Course
-from autograder.errors import GradebookError
 
 LOCK_FILE = ".autograder.lock"
 """In the course's folder. It stays there; that somebody holds a lock on it is what counts, not that it exists."""

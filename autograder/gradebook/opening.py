@@ -14,9 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autograder.base import GradebookError, one_line
 from autograder.course import Course
-from autograder.errors import GradebookError
-from autograder.plain import one_line
 
 if TYPE_CHECKING:
     from sqlalchemy import Table

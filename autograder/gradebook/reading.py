@@ -9,14 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autograder.base import GradebookError, did_you_mean
 from autograder.course import CONFIG_NAME, Assignment, Course
-from autograder.document import did_you_mean
-from autograder.errors import GradebookError
 from autograder.gradebook.files import RESULT_FILE, read_result
-from autograder.gradebook.lateness import counted
+from autograder.gradebook.late_penalties import counted
 from autograder.gradebook.opening import Gradebook
 from autograder.gradebook.registering import cells_of
-from autograder.report import Report, report_from_dict
+from autograder.grading import Report, report_from_dict
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

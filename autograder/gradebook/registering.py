@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+from autograder.base import GradebookError
 from autograder.course import Assignment, Course
-from autograder.errors import GradebookError
 from autograder.gradebook.opening import Cells, Gradebook, transaction
 from autograder.gradebook.released import SourceCell, read_release
 

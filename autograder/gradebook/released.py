@@ -7,10 +7,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from autograder.course import Assignment
-from autograder.errors import GradebookError
+from autograder.base import GradebookError
+from autograder.course import Assignment, joined
 from autograder.gradebook.opening import said_by
-from autograder.notebook import joined
 
 _READ: dict[Any, tuple[SourceCell, ...]] = {}
 

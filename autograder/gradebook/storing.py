@@ -4,35 +4,39 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
-from autograder.course import Assignment, Course
-from autograder.errors import GradebookError
-from autograder.feedback import annotated, row_comment
-from autograder.gradebook.files import (
-    RESULT_FILE,
-    answers_file,
-    copy_companions,
-    read_answers,
-    settle,
-    write_atomically,
-)
-from autograder.gradebook.lateness import due_date, grant_extensions, write_penalty
+from autograder.base import GradebookError, write_atomically
+from autograder.course import Assignment, Course, joined
+from autograder.gradebook.comments import write_comments
+from autograder.gradebook.files import RESULT_FILE, answers_file, copy_companions, read_answers, settle
+from autograder.gradebook.late_penalties import grant_extensions, write_penalty
 from autograder.gradebook.opening import Cells, Gradebook, transaction
 from autograder.gradebook.registering import cells_of, new_id
 from autograder.gradebook.released import checksum_of, released_cells
-from autograder.notebook import joined, notebook_text
-from autograder.report import Report
+from autograder.grading import Report
 from autograder.submission import Submission
-from autograder.visibility import students_view
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 _NO_RESPONSE = "No response."
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a student may read of a grade.
+
+    Attributes:
+        comments: The comment on each row, by ``grade_id``; None where there is nothing to say.
+        notebook: The executed notebook with its results, as the text of its file.
+    """
+
+    comments: Mapping[str, str | None]
+    notebook: str
 
 
 def store(
@@ -41,12 +45,11 @@ def store(
     assignment: Assignment,
     submission: Submission,
     report: Report,
-    *,
-    now: datetime | None = None,
+    shown: Shown,
 ) -> bool:
     """Write one submission's grade: scores and comments, the executed notebook, the result with its digest.
 
-    Comments and notebook tell no more than the student may see; the result, which reaches no student, tells all.
+    The result, which reaches no student, tells all; what a student reads is the caller's to make.
 
     Grades given by hand stay: a manual score, extra credit and a manual comment are never touched. An answer
     graded by hand is put on the list for grading again only where the answer changed since, a row only where
@@ -58,7 +61,7 @@ def store(
         assignment: The assignment.
         submission: What was graded; its ``student`` is known and is added to the gradebook where missing.
         report: What came of it.
-        now: The time, which decides what the student may see; None for a time before any date.
+        shown: What the student may read of it.
 
     Returns:
         Whether the grade was written. A report with an error of ours leaves everything as it was, and is
@@ -79,16 +82,14 @@ def store(
         submitted, notebook = _entry(gradebook, connection, cells, student, submission.timestamp)
         grant_extensions(gradebook, connection, assignment, student=student)
         _write_scores(gradebook, connection, cells, notebook, assignment, report, answers, before)
-        seen = students_view(report, assignment, now=now, due=due_date(gradebook, connection, assignment, submitted))
-        texts = {row.name: row_comment(row) or None for row in seen.rows}
+        texts = dict(shown.comments)
         texts |= {name: _NO_RESPONSE if untouched else None for name, (_, untouched) in answers.items()}
         write_comments(gradebook, connection, cells, notebook, texts)
         write_penalty(gradebook, connection, assignment, submitted, notebook)
-    notebook_tree = annotated(submission, seen, assignment)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         left_out = copy_companions(course, assignment, student, folder)
-        write_atomically(folder / f"{assignment.notebook}.ipynb", notebook_text(notebook_tree))
+        write_atomically(folder / f"{assignment.notebook}.ipynb", shown.notebook)
         write_atomically(folder / "timestamp.txt", f"{submission.timestamp}\n" if submission.timestamp else None)
         settle(folder)
         checksums = {name: checksum for name, (checksum, _) in answers.items()}
@@ -250,23 +251,6 @@ def _write_scores(
         .values(auto_score=bindparam("auto"), needs_manual_grade=bindparam("needs")),
         scores,
     )
-
-
-def write_comments(
-    gradebook: Gradebook, connection: Connection, cells: Cells, notebook: str, texts: Mapping[str, str | None]
-) -> None:
-    """Write the grader's comments on one notebook, by ``grade_id``; a person's own stay."""
-    from sqlalchemy import bindparam
-
-    comments = gradebook.tables["comment"]
-    said = [{"cell": cells.commented[name], "auto": text} for name, text in texts.items() if name in cells.commented]
-    if said:
-        connection.execute(
-            comments.update()
-            .where(comments.c.notebook_id == notebook, comments.c.cell_id == bindparam("cell"))
-            .values(auto_comment=bindparam("auto")),
-            said,
-        )
 
 
 def _cell_id(known: dict[str, str], name: str, assignment: Assignment) -> str:

@@ -1,1 +1,30 @@
-"""Running a submission where it can do no harm."""
+"""Runs a submission: the jail, the warm workers, the wire, and what runs inside."""
+
+from autograder.sandbox.inside import calls, confine, same, wire
+from autograder.sandbox.inside.wire import Opaque, Ref
+from autograder.sandbox.jail import GIVES_NOT, Kind, find_bubblewrap
+from autograder.sandbox.probing import held, probe, require
+from autograder.sandbox.runs import CellRun
+from autograder.sandbox.visible import site_entries
+from autograder.sandbox.worker import Answerer, RowCalls, Session, Worker
+
+__all__ = [
+    "GIVES_NOT",
+    "Answerer",
+    "CellRun",
+    "Kind",
+    "Opaque",
+    "Ref",
+    "RowCalls",
+    "Session",
+    "Worker",
+    "calls",
+    "confine",
+    "find_bubblewrap",
+    "held",
+    "probe",
+    "require",
+    "same",
+    "site_entries",
+    "wire",
+]

@@ -13,7 +13,7 @@ import os
 import time
 from pathlib import Path
 
-from autograder.errors import SandboxError
+from autograder.base import SandboxError
 
 GRADER = "grader"
 _numbers = itertools.count(1)

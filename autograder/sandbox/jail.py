@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from autograder.errors import SandboxError
+from autograder.base import SandboxError
 from autograder.sandbox import seccomp
 from autograder.sandbox.inside import confine
 from autograder.sandbox.visible import interpreter, library_links, site_entries, standard_library

@@ -7,7 +7,7 @@ import binascii
 from dataclasses import dataclass
 from typing import Any
 
-from autograder.plain import plain, without_host_paths
+from autograder.base import plain, without_host_paths
 
 TEXT_TYPES = ("text/plain", "text/latex", "text/markdown")
 IMAGE_TYPES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}

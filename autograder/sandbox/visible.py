@@ -12,7 +12,7 @@ from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from autograder.errors import SandboxError
+from autograder.base import SandboxError
 
 NEEDED = ("ipython", "numpy")
 """What the code inside needs by itself, whatever a course allows."""

@@ -20,14 +20,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from autograder.config import Limits
-from autograder.errors import CheckError, SandboxError, Stopped
-from autograder.report import CellRun
+from autograder.base import CheckError, SandboxError, Stopped
+from autograder.course import Limits
 from autograder.sandbox import cgroup, jail, processes, seccomp
 from autograder.sandbox.inside import wire
 from autograder.sandbox.inside.removal import empty
 from autograder.sandbox.jail import Kind
 from autograder.sandbox.outputs import Room, passive
+from autograder.sandbox.runs import CellRun
 
 __all__ = ["Kind", "RowCalls", "Session", "Worker"]
 

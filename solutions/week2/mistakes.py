@@ -4,7 +4,7 @@ Each is the code of one solution cell, wrong in one way and otherwise right, so 
 and in no other. A function of the row that the code leaves out is the student's right one.
 """
 
-from autograder.demo import Mistake
+from autograder.authoring import Mistake
 
 TRAIN = """\
 def train(x, y, hidden_size, num_classes, epochs=50, batch_size=32, lr=1e-2, optimizer="adam", seed=0):

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from autograder.sandbox import Opaque, Ref
 from autograder.sandbox.inside import wire
-from autograder.sandbox.inside.wire import Opaque, Ref
 
 NUMBERS = (
     *(0, 1, -1, 2**31, 2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1, -(2**63), 2**500, -(2**500), True, False),

@@ -21,15 +21,14 @@ from typing import Any
 
 import numpy as np
 
-from autograder.answers import Answer, Student
-from autograder.config import Limits
-from autograder.errors import Stopped, Wrong
-from autograder.matching import agree
-from autograder.numerics import compare, describe
-from autograder.reference import Reference, answer
+from autograder.base import Stopped, Wrong
+from autograder.checking import Answer, Reference, Student, agree, answer, compare
+from autograder.checking.numerics import describe
+from autograder.course import Limits
+from autograder.sandbox import RowCalls, Session
 from autograder.sandbox.inside import wire
 from autograder.sandbox.outputs import Room
-from autograder.sandbox.worker import RowCalls, Session, _Student
+from autograder.sandbox.worker import _Student
 
 LIMITS = Limits(output_kb=4)
 MAX_REASON = 2000
@@ -252,8 +251,8 @@ def _comparable(actual: np.ndarray, desired: np.ndarray) -> bool:
 
 @cache
 def _week2() -> Reference:
+    from autograder.checking import load_reference
     from autograder.course import load_course
-    from autograder.reference import load_reference
 
     return load_reference(load_course(Path(__file__).parents[2]).assignment("week2"))
 

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograder.answers import Loopback
+from autograder.checking import Loopback
 from autograder.course import load_course
+from autograder.grading import Suite
+from autograder.grading.suite import Check, Verdict
 from autograder.sandbox.inside import wire
-from autograder.suite import Check, Suite, Verdict
 from tests.fuzz.mutations import node_at, places, replaced, variants
 
 ROOT = Path(__file__).parents[2]

@@ -194,7 +194,7 @@ found = []
 places = ["COURSE_ROOT", ".", "..", "../..", "../../..", "/", os.path.expanduser("~"), "/work", "/srv", "/root",
     "/home"]
 for place in places:
-    for inside in ("source", "solutions", "submitted", "autograded", "autograder/checks", "gradebook.db", "release",
+    for inside in ("source", "solutions", "submitted", "autograded", "checks", "gradebook.db", "release",
         ".secret"):
         path = os.path.join(place, inside)
         if os.path.lexists(path):

@@ -84,7 +84,7 @@ def course_of(root: Path, kind: str) -> Path:
     """The tiny course with short limits, a kind of sandbox, and a word in everything that is hidden."""
     config = re.sub(r"(?<=limits: ).*", LIMITS, CONFIG)
     make_course(root, config=config.replace("name: tiny", f"name: tiny\nsandbox: {kind}"))
-    (root / "autograder/checks/warmup/test_warmup.py").write_text(f"{CHECKS}\nWORD = {HIDDEN!r}\n")
+    (root / "checks/warmup/test_warmup.py").write_text(f"{CHECKS}\nWORD = {HIDDEN!r}\n")
     (root / "solutions/warmup/__init__.py").write_text(f"{REFERENCE}\nWORD = {HIDDEN!r}\n")
     master = root / "source/warmup/warmup.ipynb"
     master.write_text(master.read_text().replace("BEGIN SOLUTION", f"BEGIN SOLUTION {HIDDEN}"))

@@ -1,0 +1,86 @@
+"""Before students meet an assignment: release, proofs, audit, quiz, overview, demo."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autograder.base import on_demand
+
+if TYPE_CHECKING:
+    from autograder.authoring.audit.auditing import Audit, run_audit
+    from autograder.authoring.audit.equivalents import EQUIVALENT
+    from autograder.authoring.audit.page import audit_page, audit_tree, diff, findings, row_counts, total
+    from autograder.authoring.audit.record import unaudited, write_record
+    from autograder.authoring.demo import make_course
+    from autograder.authoring.gradient_proofs import Claim
+    from autograder.authoring.mistakes import Mistake, stock_mistakes
+    from autograder.authoring.overview import calendar, overview_page
+    from autograder.authoring.quiz import NAME, quiz_file, quiz_notebook, quiz_qti, read_quiz
+    from autograder.authoring.releasing import release
+
+__all__ = [
+    "EQUIVALENT",
+    "NAME",
+    "Audit",
+    "Claim",
+    "Mistake",
+    "audit_page",
+    "audit_tree",
+    "calendar",
+    "diff",
+    "findings",
+    "make_course",
+    "overview_page",
+    "quiz_file",
+    "quiz_notebook",
+    "quiz_qti",
+    "read_quiz",
+    "release",
+    "row_counts",
+    "run_audit",
+    "stock_mistakes",
+    "total",
+    "unaudited",
+    "write_record",
+]
+
+__getattr__ = on_demand(
+    __name__,
+    {
+        "audit.auditing": (
+            "Audit",
+            "run_audit",
+        ),
+        "audit.equivalents": ("EQUIVALENT",),
+        "audit.page": (
+            "audit_page",
+            "audit_tree",
+            "diff",
+            "findings",
+            "row_counts",
+            "total",
+        ),
+        "audit.record": (
+            "unaudited",
+            "write_record",
+        ),
+        "demo": ("make_course",),
+        "gradient_proofs": ("Claim",),
+        "mistakes": (
+            "Mistake",
+            "stock_mistakes",
+        ),
+        "overview": (
+            "calendar",
+            "overview_page",
+        ),
+        "quiz": (
+            "NAME",
+            "quiz_file",
+            "quiz_notebook",
+            "quiz_qti",
+            "read_quiz",
+        ),
+        "releasing": ("release",),
+    },
+)

@@ -1,0 +1,59 @@
+"""What was audited last, kept beside the reference in ``.audit.json`` and committed with the course.
+
+An audit takes minutes and says something of the checks, not of a machine: whoever has the same files need not repeat
+it. The file is a hidden one, so it is no part of what decides a grade.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from autograder.base import AutograderError
+from autograder.course import Assignment
+from autograder.grading import AUTHORS_OWN, assignment_digest
+
+FILE = ".audit.json"
+
+
+def audited_digest(assignment: Assignment) -> str:
+    """SHA-256, in hex, of what an audit depends on: what decides a grade, but the release, and its authors' lists."""
+    decides = assignment_digest(replace(assignment, release=assignment.solutions / "no release"))
+    digest = hashlib.sha256(decides.encode())
+    for name in sorted(AUTHORS_OWN):
+        path = assignment.solutions / name
+        content = path.read_bytes() if path.is_file() else b""
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+def write_record(assignment: Assignment, counts: dict[str, int], *, passed: bool) -> Path:
+    """Keep that the assignment, as it is, was audited, and return the file.
+
+    Raises:
+        AutograderError: It could not be written.
+    """
+    path = assignment.solutions / FILE
+    tree = {"digest": audited_digest(assignment), "passed": passed} | counts
+    try:
+        path.write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise AutograderError(f"{path} could not be written: {error.strerror}") from error
+    return path
+
+
+def unaudited(assignment: Assignment) -> str:
+    """Why the assignment's checks should be audited before students meet them; empty where they were and passed."""
+    again = f"`autograder audit {assignment.name}` tries them on wrong and on right answers"
+    try:
+        record = json.loads((assignment.solutions / FILE).read_text(encoding="utf-8"))
+        digest, passed = record["digest"], record["passed"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"the hidden checks of {assignment.name} were never audited: {again}"
+    if digest != audited_digest(assignment):
+        return f"{assignment.name} has changed since its hidden checks were audited: {again}"
+    if passed is not True:
+        return f"the audit of {assignment.name} found something: {again}"
+    return ""

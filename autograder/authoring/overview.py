@@ -1,0 +1,256 @@
+"""The week as students meet it: a page about an assignment's week, and the course's dates as an iCalendar file."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from autograder.base import ConfigError, document
+from autograder.course import Activity, Assignment, Course, Session, activity_due
+from autograder.feedback import points_text
+
+if TYPE_CHECKING:
+    from icalendar import Timezone
+
+FOLDER = "overviews"
+MAX_BYTES = 1_000_000
+_DEADLINE = timedelta(minutes=30)
+"""How long a deadline is in a calendar, where something of no length is not seen. It ends when it is due."""
+
+_STYLE = """
+:root { --text: #1f2328; --page: #fff; --quiet: #59636e; --line: #d1d9e0; --soft: #f6f8fa; --focus: #0550ae; }
+@media screen and (prefers-color-scheme: dark) { :root { --text: #e6edf3; --page: #0d1117; --quiet: #9da7b3;
+  --line: #3d444d; --soft: #161b22; --focus: #79b8ff; } }
+* { box-sizing: border-box; }
+body { background: var(--page); color: var(--text); font: 1.05rem/1.6 system-ui, sans-serif; margin: 0 auto;
+  max-width: 48rem; padding: 1.5rem 1rem 4rem; overflow-wrap: anywhere; }
+h1 { font-size: 1.8rem; line-height: 1.25; margin: 0 0 .3rem; } h2 { font-size: 1.3rem; margin: 2.2rem 0 .6rem; }
+.quiet { color: var(--quiet); margin: 0; } li { margin: .3rem 0; } a { color: inherit; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; overflow-wrap: normal; width: 100%; }
+th, td { border-bottom: 1px solid var(--line); padding: .4rem .9rem .4rem 0; text-align: left; vertical-align: top; }
+thead th { border-bottom: 2px solid var(--line); } tbody th { font-weight: 600; }
+code { background: var(--soft); border-radius: 3px; font-size: .9em; padding: .1em .3em; }
+:focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; }
+@media print { body { max-width: none; padding: 0; } tr { break-inside: avoid; } }
+"""
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A line of the week's table; ``at`` sorts it, and None comes last."""
+
+    title: str
+    type: str
+    graded: str
+    when: str
+    at: datetime | None
+
+
+def overview_file(course: Course, assignment: Assignment) -> Path:
+    """Where the unit's text of an assignment lies: Markdown."""
+    return course.root / FOLDER / f"{assignment.name}.md"
+
+
+def overview_page(course: Course, assignment: Assignment) -> str:
+    """The page about an assignment's week: the unit's text, what is to be done and when, what comes back every week.
+
+    Raises:
+        ConfigError: There is no text of the unit, or it cannot be read.
+    """
+    from markdown_it import MarkdownIt
+
+    path = overview_file(course, assignment)
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES).decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}. It holds the unit's introduction and "
+            "objectives, in Markdown"
+        ) from error
+    # Raw HTML is shown as it is written: the page's policy would not let it do much, and would not say so.
+    unit = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+    body = "\n".join(
+        (
+            f"<h1>{html.escape(assignment.title)}</h1>",
+            f'<p class="quiet">{html.escape(course.name)}</p>',
+            unit,
+            _week(course, assignment),
+            _cadence(course),
+        )
+    )
+    return document(assignment.title, body, _STYLE)
+
+
+def calendar(course: Course, now: datetime) -> bytes:
+    """The course's meetings and due dates as an iCalendar file (RFC 5545), its time zone included.
+
+    Args:
+        course: The course.
+        now: When the file is made, aware; programs take the newer of two files.
+    """
+    from icalendar import Calendar, Event
+
+    made = Calendar()
+    made.add("prodid", "-//autograder//course calendar//EN")
+    made.add("version", "2.0")
+    made.add("method", "PUBLISH")
+    made.add("x-wr-calname", course.name)
+    made.add("x-wr-timezone", course.timezone.key)
+    dates = [session.begins.date() for session in course.sessions] + [session.last for session in course.sessions]
+    dates += [each.due.date() for each in course.assignments.values() if each.due is not None]
+    if dates and course.timezone.key != "UTC":
+        made.add_component(_zone(course.timezone, min(dates) - timedelta(days=366), max(dates) + timedelta(days=366)))
+    for number, session in enumerate(course.sessions, start=1):
+        event = Event()
+        event.add("uid", f"session-{number}@{course.name}")
+        event.add("summary", session.title)
+        event.add("dtstart", session.begins)
+        event.add("dtend", session.ends)
+        if session.last != session.begins.date():
+            end = datetime.combine(session.last, session.begins.time(), course.timezone).astimezone(UTC)
+            event.add("rrule", {"freq": "weekly", "until": end})
+        if session.where:
+            event.add("location", session.where)
+        event.add("dtstamp", now.astimezone(UTC))
+        made.add_component(event)
+    for name, assignment in course.assignments.items():
+        for title, uid, due in _deadlines(course, name, assignment):
+            event = Event()
+            event.add("uid", f"{uid}@{course.name}")
+            event.add("summary", f"Due: {title}")
+            minute = due.replace(second=0, microsecond=0)
+            event.add("dtstart", minute - _DEADLINE)
+            event.add("dtend", minute)
+            event.add("transp", "TRANSPARENT")
+            event.add("dtstamp", now.astimezone(UTC))
+            made.add_component(event)
+    return bytes(made.to_ical())
+
+
+def _zone(zone: ZoneInfo, first: date, last: date) -> Timezone:
+    """The zone's VTIMEZONE for these days: an observance for each change of the clocks.
+
+    icalendar's own ``Timezone.from_tzinfo`` dates the change to daylight saving an hour too late (RFC 5545, 3.6.5,
+    wants the onset in the time before it).
+    """
+    from icalendar import Timezone, TimezoneDaylight, TimezoneStandard
+
+    made = Timezone()
+    made.add("tzid", zone.key)
+    begins = datetime.combine(first, datetime.min.time(), UTC)
+    for change in (begins, *_changes(zone, begins, datetime.combine(last, datetime.min.time(), UTC))):
+        before, after = (change - timedelta(seconds=1)).astimezone(zone), change.astimezone(zone)
+        observance = TimezoneDaylight() if after.dst() else TimezoneStandard()
+        observance.add("dtstart", (change + _offset(before)).replace(tzinfo=None))
+        observance.add("tzoffsetfrom", _offset(before))
+        observance.add("tzoffsetto", _offset(after))
+        observance.add("tzname", after.tzname())
+        made.add_component(observance)
+    return made
+
+
+def _offset(at: datetime) -> timedelta:
+    return at.utcoffset() or timedelta()
+
+
+def _changes(zone: ZoneInfo, begins: datetime, ends: datetime) -> Iterator[datetime]:
+    """When the zone's offset changes, in UTC, to the second."""
+    day = begins
+    while day < ends:
+        low, high = day, day + timedelta(days=1)
+        if _offset(low.astimezone(zone)) != _offset(high.astimezone(zone)):
+            while high - low > timedelta(seconds=1):
+                middle = low + timedelta(seconds=(high - low) // timedelta(seconds=2))
+                same = _offset(middle.astimezone(zone)) == _offset(low.astimezone(zone))
+                low, high = (middle, high) if same else (low, middle)
+            yield high
+        day += timedelta(days=1)
+
+
+def _deadlines(course: Course, name: str, assignment: Assignment) -> Iterator[tuple[str, str, datetime]]:
+    if assignment.due is not None:
+        yield assignment.title, f"{name}-due", assignment.due
+    for number, activity in enumerate(assignment.activities, start=1):
+        if (due := activity_due(activity, course.timezone)) is not None:
+            yield activity.title, f"{name}-activity-{number}", due
+
+
+def _week(course: Course, assignment: Assignment) -> str:
+    planned = [*_meetings(course, assignment), *(_activity(each, course.timezone) for each in assignment.activities)]
+    if (course.root / "quizzes" / f"{assignment.name}.txt").is_file():
+        planned.append(_Planned("Knowledge Check", "self-check quiz", "no", "any time", None))
+    due = assignment.due
+    worth = f"yes, {points_text(assignment.max_score)} points"
+    planned.append(_Planned(assignment.title, "programming assignment", worth, _when(due) if due else "", due))
+    # What has no date of its own stands before the last.
+    dated = [each.at.timestamp() for each in planned if each.at is not None]
+    last = max(dated, default=0.0)
+    planned.sort(key=lambda each: last - 1 if each.at is None else each.at.timestamp())
+    lines = "\n".join(
+        f'<tr><th scope="row">{html.escape(each.title)}</th><td>{html.escape(each.type)}</td>'
+        f"<td>{html.escape(each.graded)}</td><td>{html.escape(each.when)}</td></tr>"
+        for each in planned
+    )
+    heads = "".join(f'<th scope="col">{name}</th>' for name in ("what", "type", "graded", "when or until when"))
+    return (
+        '<h2>This week</h2>\n<div class="wide" tabindex="0" role="region" aria-label="This week"><table>'
+        f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{lines}\n</tbody></table></div>"
+    )
+
+
+def _meetings(course: Course, assignment: Assignment) -> Iterator[_Planned]:
+    """The meetings in the seven days before the assignment is due."""
+    if assignment.due is None:
+        return
+    for session in course.sessions:
+        for day in _days(session):
+            begins = datetime.combine(day, session.begins.time(), course.timezone)
+            if assignment.due - timedelta(days=7) < begins <= assignment.due:
+                ends = datetime.combine(day, session.ends.time(), course.timezone)
+                when = f"{_date(begins)}, {begins:%H:%M}–{ends:%H:%M} {begins:%Z}"
+                place = f", {session.where}" if session.where else ""
+                yield _Planned(session.title, "meeting", "no", when + place, begins)
+
+
+def _days(session: Session) -> Iterator[date]:
+    day = session.begins.date()
+    while day <= session.last:
+        yield day
+        day += timedelta(days=7)
+
+
+def _activity(activity: Activity, zone: ZoneInfo) -> _Planned:
+    due = activity_due(activity, zone)
+    return _Planned(activity.title, activity.type, "yes" if activity.graded else "no", _when(due) if due else "", due)
+
+
+def _cadence(course: Course) -> str:
+    """What comes back every week."""
+    items = [
+        f"<b>{html.escape(session.title)}</b>: {session.begins:%A}s, {session.begins:%H:%M}–{session.ends:%H:%M}, "
+        f"until {_date(session.last)}{f', {html.escape(session.where)}' if session.where else ''}"
+        for session in course.sessions
+        if session.last != session.begins.date()
+    ]
+    due = {f"{each.due:%A}s, {each.due:%H:%M}" for each in course.assignments.values() if each.due is not None}
+    if len(due) == 1:
+        items.append(f"<b>Assignments are due</b> {due.pop()}; all of that minute is in time")
+    if not items:
+        return ""
+    listed = "".join(f"<li>{item}.</li>" for item in items)
+    where = html.escape(course.timezone.key.replace("_", " "))
+    return f"<h2>Every week</h2>\n<ul>{listed}</ul>\n<p>All times are those of {where}.</p>"
+
+
+def _date(day: date) -> str:
+    return f"{day:%A} {day.day} {day:%B}"
+
+
+def _when(at: datetime) -> str:
+    return f"{_date(at)}, {at:%H:%M %Z}"

@@ -1,0 +1,450 @@
+"""Master notebook → what students get: made by nbgrader, proved not to give anything away, and put in its place."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import json
+import logging
+import re
+import shutil
+import tempfile
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from autograder.authoring.gradient_proofs import claims_of, refuted
+from autograder.base import CheckError, ReleaseError
+from autograder.course import Assignment, Course, notebook_text
+from autograder.gradebook import backup, only_run, open_gradebook, register
+from autograder.grading import Report
+from autograder.operations import nbgrader_config
+from autograder.submission import Submission, read_submission
+
+_PROVED_FOR = tuple(f"made-up student {number}" for number in range(1, 5))
+"""Students whose inputs the solved master is proved with where each student has others."""
+
+_MARKS = (
+    "BEGIN SOLUTION",
+    "END SOLUTION",
+    "BEGIN HIDDEN TESTS",
+    "END HIDDEN TESTS",
+    "BEGIN MARK SCHEME",
+    "END MARK SCHEME",
+)
+_KEPT_METADATA = ("deletable", "editable", "jupyter", "nbgrader", "slideshow", "tags")
+_CODE = (
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.BoolOp,
+    ast.Compare,
+    ast.Call,
+    ast.Subscript,
+    ast.IfExp,
+    ast.comprehension,
+)
+_TELLING = 3
+"""Operations from which on an expression is somebody's thought and no coincidence."""
+_TELLING_IN_REFERENCE = 5
+_TELLING_LENGTH = 16
+_TELLING_TEXT = 40
+
+
+@dataclass(frozen=True)
+class ReleaseResult:
+    """A release that was made.
+
+    Attributes:
+        assignment: The assignment's name.
+        folder: ``release/<assignment>``.
+        files: What is in it, relative to the folder, sorted.
+        changed: Whether anything in it is other than before.
+        proved: The gradients of the reference that were proved by finite differences, by name; empty where it claims
+            none.
+        solved: The master notebook's own grade: full marks.
+        untouched: The release's own grade: nothing.
+    """
+
+    assignment: str
+    folder: Path
+    files: tuple[str, ...]
+    changed: bool
+    proved: tuple[str, ...]
+    solved: Report
+    untouched: Report
+
+
+def release(
+    course: Course, assignment_name: str, *, grade: Callable[[Submission, Assignment], Report] | None = None
+) -> ReleaseResult:
+    """Make ``release/<assignment>/`` from ``source/<assignment>/`` and register it in the gradebook.
+
+    The same source gives the same bytes. What was released before stays as it is unless all goes well.
+
+    Args:
+        course: The course.
+        assignment_name: Which assignment.
+        grade: What grades a submission; ``grading.grade`` where not given.
+
+    Returns:
+        What was made.
+
+    Raises:
+        ConfigError: There is no such assignment, or nbgrader_config.py has a mistake.
+        ReleaseError: The release would give something away, the solved master does not get full marks, the untouched
+            release scores, a gradient of the reference is wrong, or nbgrader refused the master. All that was found is
+            in the message.
+        CheckError: The reference does not import, or what it says of its gradients fails.
+        GradebookError: The assignment cannot be registered, or another run is at work on the course.
+    """
+    if grade is None:
+        from autograder.grading import grade as grade_in_sandbox
+
+        grade = functools.partial(grade_in_sandbox, sandbox=course.sandbox)
+    assignment = course.assignment(assignment_name)
+    with only_run(course), tempfile.TemporaryDirectory(prefix="autograder-release-") as temporary:
+        made = _generate(course, assignment, Path(temporary))
+        for path in made.rglob("*.ipynb"):
+            _settle(path, assignment.master.parent / path.relative_to(made))
+        candidate = replace(assignment, release=made / f"{assignment.notebook}.ipynb")
+        problems = [*_bare(assignment, candidate.release), *_leaks(assignment, made), *_not_released(assignment, made)]
+        solved = grade(read_submission(assignment.master, candidate), candidate)
+        problems += _short_of_full_marks(solved)
+        for student in _PROVED_FOR if assignment.inputs == "per_student" else ():
+            theirs = grade(read_submission(assignment.master, candidate, student=student), candidate)
+            problems += (f"with the inputs of {student}: {problem}" for problem in _short_of_full_marks(theirs))
+        untouched = grade(read_submission(candidate.release, candidate), candidate)
+        problems += _scores_for_nothing(untouched)
+        proved, wrong = _proved(assignment)
+        problems += (f"the reference's gradient is wrong: {problem}" for problem in wrong)
+        if problems:
+            listed = "\n".join(f"  - {problem}" for problem in problems)
+            raise ReleaseError(f"{assignment.name} was not released, and what was released before stays:\n{listed}")
+        folder = course.root / "release" / assignment.name
+        backup(course)
+        with open_gradebook(course) as gradebook:
+            register(gradebook, course, candidate)
+        changed = _put_in_place(made, folder)
+    files = tuple(sorted(path.relative_to(folder).as_posix() for path in _files(folder)))
+    return ReleaseResult(assignment.name, folder, files, changed, proved, solved, untouched)
+
+
+def _proved(assignment: Assignment) -> tuple[tuple[str, ...], list[str]]:
+    """The gradients that the reference claims, by name; and what is wrong with them."""
+    claims = claims_of(assignment)
+    try:
+        return refuted(claims, assignment.seed) if claims else ((), [])
+    except Exception as error:
+        at = assignment.solutions / "gradients.py"
+        raise CheckError(f"{at}: what it claims cannot be looked at: {type(error).__name__}: {error}") from error
+
+
+# nbgrader's part
+
+
+def _generate(course: Course, assignment: Assignment, temporary: Path) -> Path:
+    """Run nbgrader's GenerateAssignment in a folder of its own; return the folder of what it made."""
+    from nbgrader.converters import GenerateAssignment, NbGraderException
+    from nbgrader.coursedir import CourseDirectory
+
+    source = assignment.master.parent
+    ignored = shutil.ignore_patterns(".*", "__pycache__", "*.pyc")
+    shutil.copytree(source, temporary / "source" / assignment.name, ignore=ignored)
+    config = nbgrader_config(course.root)
+    config.CourseDirectory.root = str(temporary)
+    config.SaveCells.enabled = False
+    config.GenerateAssignment.no_database = True
+    for setting in ("header", "footer"):
+        path = config.IncludeHeaderFooter.get(setting)
+        if isinstance(path, str) and path:
+            config.IncludeHeaderFooter[setting] = str(course.root / path)
+    said = _Said()
+    log = logging.Logger("nbgrader", logging.INFO)
+    log.addHandler(said)
+    coursedir = CourseDirectory(config=config, log=log)
+    coursedir.assignment_id = assignment.name
+    try:
+        GenerateAssignment(coursedir=coursedir, config=config, log=log).start()
+    except NbGraderException as error:
+        raise ReleaseError(f"{assignment.master}: nbgrader does not take it: {said.cause or error}") from error
+    return temporary / "release" / assignment.name
+
+
+class _Said(logging.Handler):
+    """Remembers the last line of the first traceback that nbgrader logged: what went wrong."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cause = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage().strip()
+        if not self.cause and text.startswith("Traceback"):
+            self.cause = text.splitlines()[-1]
+
+
+def _settle(path: Path, master: Path) -> None:
+    """Rewrite a released notebook so that the same master always gives the same bytes."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    given = json.loads(master.read_text(encoding="utf-8"))["cells"] if master.is_file() else []
+    named = {
+        cell["metadata"]["nbgrader"].get("grade_id"): cell.get("id")
+        for cell in given
+        if cell.get("metadata", {}).get("nbgrader")
+    }
+    same_places = len(given) == len(notebook["cells"])
+    taken: set[str] = set()
+    for number, cell in enumerate(notebook["cells"], 1):
+        cell["metadata"] = {key: cell["metadata"][key] for key in _KEPT_METADATA if key in cell["metadata"]}
+        grade_id = cell["metadata"].get("nbgrader", {}).get("grade_id")
+        wanted = named.get(grade_id) if grade_id else given[number - 1].get("id") if same_places else None
+        wanted = wanted or re.sub(r"[^A-Za-z0-9_-]", "-", grade_id or "")[:64] or f"cell-{number}"
+        while wanted in taken:
+            wanted = f"{wanted[:56]}-{number}"
+        taken.add(wanted)
+        cell["id"] = wanted
+    kernel = notebook["metadata"].get("kernelspec", {})
+    notebook["metadata"] = {
+        "kernelspec": {
+            "display_name": "Python 3"
+            if kernel.get("name", "python3") == "python3"
+            else kernel.get("display_name", ""),
+            "language": kernel.get("language", "python"),
+            "name": kernel.get("name", "python3"),
+        },
+        "language_info": {"name": kernel.get("language", "python")},
+    }
+    notebook["nbformat"], notebook["nbformat_minor"] = 4, 5
+    path.write_text(notebook_text(notebook), encoding="utf-8", newline="\n")
+
+
+# What must be in it, and what must not
+
+
+def _bare(assignment: Assignment, released: Path) -> Iterator[str]:
+    """Solution cells without marks around the solution: nbgrader replaces the whole of them, the `def` line too."""
+    before, after = _graded_sources(assignment.master), _graded_sources(released)
+    for row in assignment.rows:
+        gone = [name for name in row.functions if not re.search(rf"\bdef {name}\b", after.get(row.name, ""))]
+        if gone and "BEGIN SOLUTION" not in before[row.name]:
+            yield (
+                f"{row.name}: this solution cell has no marks, so nothing of it is left for students, not even the "
+                f"`def` of {', '.join(gone)}; put `### BEGIN SOLUTION` and `### END SOLUTION` around the solution"
+            )
+
+
+def _graded_sources(notebook: Path) -> dict[str, str]:
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return {cell["metadata"].get("nbgrader", {}).get("grade_id", ""): "".join(cell["source"]) for cell in cells}
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Some text that students get, and where it stands."""
+
+    place: str
+    text: str
+    code: bool
+
+
+def _leaks(assignment: Assignment, made: Path) -> Iterator[str]:
+    pieces = []
+    for path in sorted(_files(made)):
+        name = path.relative_to(made).as_posix()
+        if path.suffix == ".ipynb":
+            notebook = json.loads(path.read_text(encoding="utf-8"))
+            for number, cell in enumerate(notebook["cells"], 1):
+                label = cell["metadata"].get("nbgrader", {}).get("grade_id") or cell.get("id") or str(number)
+                place = f"{name}, cell {label}"
+                pieces.append(_Piece(place, "".join(cell["source"]), cell["cell_type"] == "code"))
+                if cell.get("outputs") or cell.get("execution_count"):
+                    yield f"{place}: has an output; clear it in the master notebook"
+        elif (text := _text_of(path)) is not None:
+            pieces.append(_Piece(name, text, path.suffix == ".py"))
+    for piece in pieces:
+        for mark in _MARKS:
+            if mark in piece.text:
+                yield f"{piece.place}: {mark!r} is still in it; is its partner missing, or the cell no solution cell?"
+    yield from _copies(assignment, made)
+    secrets = dict(_secrets(assignment))
+    names = _check_names(assignment)
+    for piece in pieces:
+        expressions = _expressions(piece.text) if piece.code else set()
+        squeezed = "".join(piece.text.split())
+        for secret, origin in secrets.items():
+            if secret in expressions or (len(secret) >= _TELLING_LENGTH and secret in squeezed):
+                yield f"{piece.place}: gives away {origin}"
+        for name in names & set(re.findall(r"\bdef\s+(test_\w+)", piece.text)):
+            yield f"{piece.place}: has the hidden check {name}"
+
+
+def _secrets(assignment: Assignment) -> Iterator[tuple[str, str]]:
+    """What students must not read, without spaces, and what to call it; where two have it, the master's name wins."""
+    given = {name for row in assignment.rows for name in row.functions}
+    for path in sorted(assignment.solutions.rglob("*.py")) if assignment.solutions.is_dir() else ():
+        text = path.read_text(encoding="utf-8")
+        for secret, shown in _answers(text, _TELLING_IN_REFERENCE, given):
+            yield secret, f"the reference ({path.name}): {shown}"
+    for cell in json.loads(assignment.master.read_text(encoding="utf-8"))["cells"]:
+        meta = cell.get("metadata", {}).get("nbgrader", {})
+        if not meta.get("solution"):
+            continue
+        text = "".join(cell["source"])
+        regions = re.findall(r"BEGIN SOLUTION[^\n]*\n(.*?)[^\n]*END SOLUTION", text, re.DOTALL) or [text]
+        for region in regions:
+            if cell["cell_type"] == "code":
+                for secret, shown in _answers(region, _TELLING, given):
+                    yield secret, f"the solution of {meta.get('grade_id')}: {shown}"
+            else:
+                for line in region.splitlines():
+                    if len(line.strip()) >= _TELLING_TEXT:
+                        shown = textwrap.shorten(line, 60, placeholder="…")
+                        yield "".join(line.split()), f"the answer of {meta.get('grade_id')}: {shown}"
+
+
+def _answers(source: str, least: int, given: set[str]) -> Iterator[tuple[str, str]]:
+    """The values that a piece of code works out, where they are telling, without spaces and as they read.
+
+    A call of one of the assignment's functions tells nothing: that they are called is in the text.
+    """
+    for node in ast.walk(_parsed(source)):
+        if not isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return | ast.Expr | ast.Yield):
+            continue
+        if node.value is None:
+            continue
+        operations = sum(isinstance(inner, _CODE) and not _is_given(inner, given) for inner in ast.walk(node.value))
+        if operations + isinstance(node, ast.AugAssign) >= least:
+            shown = ast.unparse(node.value)
+            yield "".join(shown.split()), textwrap.shorten(shown, 60, placeholder="…")
+
+
+def _is_given(node: ast.AST, given: set[str]) -> bool:
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id in given
+    return isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)
+
+
+def _expressions(source: str) -> set[str]:
+    return {"".join(ast.unparse(node).split()) for node in ast.walk(_parsed(source)) if isinstance(node, ast.expr)}
+
+
+def _parsed(source: str) -> ast.AST:
+    lines = [
+        ("pass" if line.lstrip().startswith(("%", "!")) else line) for line in textwrap.dedent(source).splitlines()
+    ]
+    try:
+        return ast.parse("\n".join(lines))
+    except (SyntaxError, ValueError):
+        return ast.Module([], [])
+
+
+def _check_names(assignment: Assignment) -> set[str]:
+    files = assignment.checks.rglob("*.py") if assignment.checks.is_dir() else ()
+    return {name for path in files for name in re.findall(r"\bdef\s+(test_\w+)", path.read_text(encoding="utf-8"))}
+
+
+def _copies(assignment: Assignment, made: Path) -> Iterator[str]:
+    hidden = {
+        hashlib.sha256(path.read_bytes()).digest(): path
+        for folder in (assignment.checks, assignment.solutions)
+        if folder.is_dir()
+        for path in sorted(_files(folder))
+        if path.stat().st_size
+    }
+    for path in sorted(_files(made)):
+        twin = hidden.get(hashlib.sha256(path.read_bytes()).digest())
+        if twin is not None:
+            yield f"{path.relative_to(made).as_posix()}: is a copy of {twin.name} of {twin.parent}"
+
+
+def _not_released(assignment: Assignment, made: Path) -> Iterator[str]:
+    for name, path in assignment.given.items():
+        released = made / name
+        if not released.is_file() or released.read_bytes() != path.read_bytes():
+            yield (
+                f"{name}: is one of the assignment's `files`, and nbgrader did not put it into the release as it is; "
+                "look at what nbgrader_config.py has it ignore"
+            )
+
+
+def _short_of_full_marks(report: Report) -> Iterator[str]:
+    if report.trouble:
+        yield f"the solved master notebook could not be graded: {_last_line(report.trouble)}"
+    for row in report.rows:
+        for check in row.checks:
+            if check.outcome == "errored":
+                yield f"{row.name}: the check {check.name} does not work: {_last_line(check.trouble)}"
+            elif check.outcome == "failed":
+                reason = " ".join(check.reason.split())
+                yield f"{row.name}: the solved master notebook fails {check.name} ({check.title}): {reason}"
+        if not row.errored and row.fraction < 1 and all(check.outcome == "passed" for check in row.checks):
+            yield f"{row.name}: no check has any weight, so nobody can get its {row.points:g} points"
+        if row.carried and row.fraction == 1:
+            yield f"{row.name}: the solved master notebook is right only with a correct {', '.join(row.carried)}"
+
+
+def _scores_for_nothing(report: Report) -> Iterator[str]:
+    if report.trouble:
+        yield f"the untouched release could not be graded: {_last_line(report.trouble)}"
+    for row in report.rows:
+        passed = [check.name for check in row.checks if check.outcome == "passed" and check.weight]
+        if passed:
+            yield f"{row.name}: the untouched release passes {', '.join(passed)}, and so has points for nothing"
+        for check in row.checks:
+            if check.outcome == "errored":
+                yield f"{row.name}: the check {check.name} does not take an unsolved cell: {_last_line(check.trouble)}"
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or [""])[-1].strip()
+
+
+# Files
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    return (
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(folder).parts)
+    )
+
+
+def _text_of(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _put_in_place(made: Path, folder: Path) -> bool:
+    """Put what was made where the release belongs, whole or not at all; return whether it is other than before."""
+    if folder.is_dir() and _contents(folder) == _contents(made):
+        return False
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    staged = Path(tempfile.mkdtemp(prefix=f".{folder.name}-new-", dir=folder.parent))
+    old = staged.with_name(staged.name.replace("-new-", "-old-"))
+    try:
+        shutil.copytree(made, staged, dirs_exist_ok=True)
+        staged.chmod(0o755)
+        if folder.exists():
+            folder.rename(old)
+        try:
+            staged.rename(folder)
+        except OSError:
+            if old.exists():
+                old.rename(folder)
+            raise
+    except OSError as error:
+        raise ReleaseError(f"{folder}: the release could not be put there: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+    return True
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in _files(folder)}

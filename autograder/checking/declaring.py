@@ -1,0 +1,102 @@
+"""What the author of a hidden check writes with: ``check``, ``matches``, ``agree``, and a student's answers.
+
+A check is a plain pytest test. Students' functions and what they give back are in ``answers``, the comparison is in
+``matching``, which half of a wrong gradient to mend in ``halves``, the reference in ``reference``; a check imports all
+of it from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar, get_args
+
+import numpy as np
+
+from autograder.base import CheckError, Wrong
+from autograder.checking.answers import Answer, Student
+from autograder.checking.comparing import agree, matches, right
+from autograder.checking.gradient_halves import Halves, halves, telling, which_half
+from autograder.checking.reference import Reference
+from autograder.course import Visibility
+
+__all__ = [
+    "Answer",
+    "Draw",
+    "Halves",
+    "Reference",
+    "Student",
+    "agree",
+    "check",
+    "fail_unless",
+    "halves",
+    "matches",
+    "right",
+    "telling",
+    "together",
+    "which_half",
+]
+
+Draw = np.random.Generator
+"""Random inputs of a check, from the course's seed, the assignment and the check's name."""
+
+Test = TypeVar("Test", bound=Callable[..., None])
+
+DECLARED = "__autograder_check__"
+TOGETHER: set[frozenset[str]] = set()
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What ``check`` says of a test."""
+
+    row: str
+    weight: float
+    hint: str
+    visibility: Visibility | None = None
+
+
+def check(
+    row: str, *, weight: float = 1.0, hint: str = "", visibility: Visibility | None = None
+) -> Callable[[Test], Test]:
+    """Make a test a check of a row.
+
+    Args:
+        row: The row's ``grade_id``.
+        weight: The check's share of the row's points, relative to the row's other checks.
+        hint: What the student reads beside the reason where the check fails.
+        visibility: From when on the student sees the check's title, reason and hint: ``"visible"`` (at once),
+            ``"after_due_date"``, ``"after_published"`` or ``"hidden"`` (never); by default what the assignment says.
+
+    Returns:
+        A decorator. The first line of the test's docstring is the title that students read.
+
+    Raises:
+        CheckError: The weight is not positive, or there is no such visibility.
+    """
+    if not weight > 0:
+        raise CheckError(f"a check of {row!r} has the weight {weight}; a weight is above 0")
+    if visibility is not None and visibility not in get_args(Visibility):
+        known = ", ".join(get_args(Visibility))
+        raise CheckError(f"a check of {row!r} has the visibility {visibility!r}; expected one of: {known}")
+
+    def declare(test: Test) -> Test:
+        setattr(test, DECLARED, Declared(row, weight, hint, visibility))
+        return test
+
+    return declare
+
+
+def together(*functions: str) -> None:
+    """Say that these functions share objects of their own (a cache): they are answered from outside only together."""
+    TOGETHER.add(frozenset(functions))
+
+
+def fail_unless(condition: bool, message: str) -> None:
+    """Fail the check with a message for the student, unless the condition holds. The message gives nothing hidden away.
+
+    Raises:
+        Wrong: The condition does not hold.
+    """
+    if not condition:
+        raise Wrong(message)

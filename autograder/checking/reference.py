@@ -1,0 +1,266 @@
+"""The reference of an assignment: loading it, what it gives, and its answers where an earlier row is wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import inspect
+import math
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autograder.base import CheckError
+from autograder.checking.numerics import conditioning
+from autograder.sandbox import wire
+
+if TYPE_CHECKING:
+    from autograder.course import Assignment
+
+MAX_EXPECTED = 1024
+"""How many results are kept: all that the checks of an assignment ask for, of one student's inputs or a few."""
+Random = np.random.Generator | np.random.RandomState
+
+MAX_ENTRIES = 50_000_000
+"""Bounds the work of one answer: entries of the arguments times the largest integer among them."""
+
+
+class Reference:
+    """The reference's functions, as attributes: ``reference.softmax(logits)``, on ordinary NumPy arrays."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self._module = module
+        self._expected: dict[bytes, tuple[Any, Any]] = {}
+
+    def __getattr__(self, name: str) -> ReferenceFunction:
+        if name.startswith("_") or not callable(getattr(self._module, name, None)):
+            raise AttributeError(f"the reference has no function {name!r}")
+        return ReferenceFunction(name, self)
+
+    def expected(self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, Any]:
+        """What a function should give and how much round-off may change of it; kept for the same arguments."""
+        single = is_single((arguments, keywords))
+        key = wire.encode((name, single, arguments, keywords))
+        if key in self._expected:
+            self._expected[key] = self._expected.pop(key)  # the latest stand last, and stay longest
+        else:
+            function = getattr(self._module, name)
+            noise = conditioning(function, arguments, keywords, single=single)
+            exact_arguments, exact_keywords = _exact((arguments, keywords))
+            self._expected[key] = function(*exact_arguments, **exact_keywords), noise
+            if len(self._expected) > MAX_EXPECTED:
+                del self._expected[next(iter(self._expected))]
+        return self._expected[key]
+
+
+@dataclasses.dataclass(frozen=True)
+class ReferenceFunction:
+    """One of the reference's functions."""
+
+    name: str
+    reference: Reference
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """Call it, natively."""
+        return getattr(self.reference._module, self.name)(*arguments, **keywords)
+
+
+def load_reference(assignment: Assignment) -> Reference:
+    """The functions of ``solutions/<assignment>/``, imported under a name of its own.
+
+    Raises:
+        CheckError: The folder is missing, does not import, or lacks a function that a row asks for.
+    """
+    init = assignment.solutions / "__init__.py"
+    name = f"autograder_reference_{assignment.name}"
+    specification = importlib.util.spec_from_file_location(
+        name, init, submodule_search_locations=[str(assignment.solutions)]
+    )
+    if not init.is_file() or specification is None or specification.loader is None:
+        raise CheckError(f"{assignment.name} has no reference: {init} is missing")
+    for loaded in [each for each in sys.modules if each == name or each.startswith(f"{name}.")]:
+        del sys.modules[loaded]
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module
+    try:
+        specification.loader.exec_module(module)
+    except Exception as error:
+        raise CheckError(f"the reference {init} does not import: {type(error).__name__}: {error}") from error
+    missing = [f for row in assignment.rows for f in row.functions if not callable(getattr(module, f, None))]
+    if missing:
+        raise CheckError(f"the reference {init} lacks {', '.join(missing)}, which the master notebook asks for")
+    return Reference(module)
+
+
+def answer(
+    reference: Reference, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], *, lenient: bool = True
+) -> tuple[Any, ...]:
+    """Answer a call that a student's function makes of an earlier row's function.
+
+    A generator crosses as the state of its bit generator, and its new state goes back; what a reference yields goes
+    back as a list.
+
+    Args:
+        reference: What answers.
+        name: The function that is called.
+        arguments: Its positional arguments, as they crossed.
+        keywords: Its keyword arguments.
+        lenient: Whether arguments that the reference does not take are left out: a student's own function may take
+            more, with defaults. Only safe where that function is wrong anyway: to a right one they may matter.
+
+    Returns:
+        ``("answer", result, states, whether it is an iterator)``, or ``("failed", reason)`` where the arguments make no
+        sense.
+    """
+    try:
+        if _work((arguments, keywords)) > MAX_ENTRIES:
+            return ("failed", f"{name}: the arguments are too large")
+        generators: list[Random] = []
+        taken = _with_generators(arguments, generators), _with_generators(keywords, generators)
+        if lenient:
+            taken = _known(reference, name, *taken)
+        with np.errstate(all="ignore"):
+            result = getattr(reference, name)(*taken[0], **taken[1])
+            iterator = hasattr(result, "__next__")
+            if iterator:
+                result = list(result)
+    except Exception as error:
+        return ("failed", f"{name}: {type(error).__name__}: {str(error)[:200]}")
+    return ("answer", result, [_state_of(generator) for generator in generators], iterator)
+
+
+def _known(
+    reference: Reference, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments that the reference knows."""
+    parameters = inspect.signature(getattr(reference._module, name)).parameters
+    return arguments[: len(parameters)], {key: value for key, value in keywords.items() if key in parameters}
+
+
+def is_single(tree: Any) -> bool:
+    """Whether an array or number in ``tree`` is a float of less than 64 bits."""
+    if isinstance(tree, np.ndarray | np.generic):
+        return tree.dtype.kind == "f" and tree.dtype.itemsize < 8
+    if isinstance(tree, dict):
+        return any(is_single(value) for value in tree.values())
+    return isinstance(tree, list | tuple) and any(is_single(item) for item in tree)
+
+
+def _exact(tree: Any) -> Any:
+    """A copy of ``tree`` with its float arrays in float64."""
+    if isinstance(tree, np.ndarray):
+        return tree.astype(np.float64) if tree.dtype.kind == "f" else tree.copy()
+    if isinstance(tree, dict):
+        return {key: _exact(value) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return type(tree)(_exact(item) for item in tree)
+    return tree
+
+
+def _with_generators(tree: Any, generators: list[Random]) -> Any:
+    if isinstance(tree, dict):
+        if tree.keys() in ({"generator"}, {"legacy"}):
+            ((kind, state),) = tree.items()
+            generator = _legacy(state) if kind == "legacy" else _generator(state)
+            generators.append(generator)
+            return generator
+        return {key: _with_generators(value, generators) for key, value in tree.items()}
+    if isinstance(tree, tuple):
+        return tuple(_with_generators(item, generators) for item in tree)
+    return tree
+
+
+def _generator(state: Any) -> np.random.Generator:
+    """A generator in a state that came over the wall, which is built anew from its checked parts.
+
+    Raises:
+        ValueError: It is the state of none of NumPy's bit generators.
+    """
+    kind, checked = _state(state)
+    bits = kind()
+    bits.state = checked
+    return np.random.Generator(bits)
+
+
+def _legacy(state: Any) -> np.random.RandomState:
+    """As ``_generator``, for NumPy's older generator, which also keeps half of a pair of normal numbers."""
+    kind, checked = _state(state)
+    match state:
+        case {"has_gauss": 0 | 1 as has_half, "gauss": float(half)} if math.isfinite(half):
+            generator = np.random.RandomState(kind())
+            generator.set_state({**checked, "has_gauss": int(has_half), "gauss": half})
+            return generator
+    raise ValueError(UNUSABLE)
+
+
+def _state_of(generator: Random) -> dict[str, Any]:
+    if isinstance(generator, np.random.Generator):
+        return dict(generator.bit_generator.state)
+    return dict(generator.get_state(legacy=False))
+
+
+UNUSABLE = "this random generator cannot be used here"
+
+
+def _state(state: Any) -> tuple[Callable[[], np.random.BitGenerator], dict[str, Any]]:
+    """A bit generator's kind and state, each part checked to be what its setter may be given.
+
+    Raises:
+        ValueError: It is none; a position beyond the buffer would be read from memory that is not the generator's.
+    """
+    match state:
+        case {"bit_generator": "MT19937", "state": {"key": key, "pos": int(position)}} if 0 <= position <= 624:
+            inner = {"key": _words(key, np.uint32, 624), "pos": position}
+            return np.random.MT19937, {"bit_generator": "MT19937", "state": inner}
+        case {"has_uint32": 0 | 1 as has_half, "uinteger": int(half)} if 0 <= half < 2**32:
+            rest: dict[str, Any] = {"has_uint32": int(has_half), "uinteger": half}
+        case _:
+            raise ValueError(UNUSABLE)
+    match state:
+        case {
+            "bit_generator": "PCG64" | "PCG64DXSM" as name,
+            "state": {"state": int(place), "inc": int(increment)},
+        } if 0 <= place < 2**128 and 0 <= increment < 2**128:
+            kind = np.random.PCG64 if name == "PCG64" else np.random.PCG64DXSM
+            return kind, {"bit_generator": name, "state": {"state": place, "inc": increment}, **rest}
+        case {"bit_generator": "SFC64", "state": {"state": words}}:
+            inner = {"state": _words(words, np.uint64, 4)}
+            return np.random.SFC64, {"bit_generator": "SFC64", "state": inner, **rest}
+        case {
+            "bit_generator": "Philox",
+            "state": {"counter": counter, "key": key},
+            "buffer": buffer,
+            "buffer_pos": int(position),
+        } if 0 <= position <= 4:
+            inner = {"counter": _words(counter, np.uint64, 4), "key": _words(key, np.uint64, 2)}
+            more = {"buffer": _words(buffer, np.uint64, 4), "buffer_pos": position}
+            return np.random.Philox, {"bit_generator": "Philox", "state": inner, **more, **rest}
+    raise ValueError(UNUSABLE)
+
+
+def _words(array: Any, dtype: type[np.unsignedinteger[Any]], count: int) -> np.ndarray:
+    if isinstance(array, np.ndarray) and array.dtype == dtype and array.shape == (count,):
+        return array
+    raise ValueError(UNUSABLE)
+
+
+def _work(tree: Any) -> int:
+    entries, largest = _size(tree)
+    return entries * max(1, largest)
+
+
+def _size(tree: Any) -> tuple[int, int]:
+    if isinstance(tree, bool):
+        return 1, 0
+    if isinstance(tree, int | np.integer):
+        return 1, abs(int(tree))
+    if isinstance(tree, np.ndarray | np.generic):
+        return int(tree.size), 0
+    parts = list(tree.values()) if isinstance(tree, dict) else list(tree) if isinstance(tree, list | tuple) else []
+    if isinstance(tree, dict) and tree.keys() in ({"generator"}, {"legacy"}):
+        return 1, 0
+    sizes = [_size(part) for part in parts]
+    return 1 + sum(size for size, _ in sizes), max((largest for _, largest in sizes), default=0)

@@ -1,1 +1,0 @@
-"""A whole class at one assignment: what its results say of the items (``items``), on one page (``page``)."""

@@ -1,0 +1,5 @@
+"""The command ``autograder``: parse, call, print."""
+
+from autograder.cli.commands import main
+
+__all__ = ["main"]

@@ -1,0 +1,324 @@
+"""What the commands print: on a terminal, into a pipe, on standard error. Nothing here decides anything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from autograder.base import one_line, visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from autograder.authoring import Audit
+    from autograder.course import Assignment, Course
+    from autograder.gradebook import Standing
+    from autograder.grading import Report, RowResult
+    from autograder.operations import Result, Status
+    from autograder.reports import Chapter
+
+
+class Line(NamedTuple):
+    """What the table tells of a result, and no more: the reports of a large class would fill the memory."""
+
+    student: str
+    status: Status
+    why: str
+    score: float | None
+    lost: int
+    """A bit for each row of the assignment that lost points, the first row's the lowest."""
+    seconds: float
+
+
+def line_of(result: Result) -> Line:
+    """The line of a result."""
+    report = result.report
+    if report is None:
+        return Line(result.student, result.status, result.why, None, 0, 0.0)
+    lost = sum(1 << place for place, row in enumerate(report.rows) if row.fraction < 1)
+    return Line(result.student, result.status, result.why, report.score, lost, report.seconds)
+
+
+def open_console(*, stderr: bool = False) -> Console:
+    """Standard output, or standard error, as rich writes to it."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def say(text: str) -> None:
+    """Print a line, with control characters as their escapes."""
+    open_console().print(visible(text), markup=False, soft_wrap=True)
+
+
+def say_indented(console: Console, text: str, by: int, style: str = "") -> None:
+    """A paragraph that keeps its indentation where a terminal wraps it; in a file or a pipe it is not wrapped."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    for line in visible(text).splitlines():
+        if console.is_terminal:
+            console.print(Padding(Text(line, style=style), (0, 0, 0, by)))
+        else:
+            console.print(Text(" " * by + line), soft_wrap=True)
+
+
+def say_error(text: str) -> None:
+    """Print what went wrong, on standard error."""
+    from rich.text import Text
+
+    console = open_console(stderr=True)
+    said = Text("autograder: ", style="bold red").append(visible(text), style="not bold default")
+    console.print(said, soft_wrap=True)
+
+
+def say_warning(text: str) -> None:
+    """Print what somebody should look at, on standard error."""
+    from rich.text import Text
+
+    console = open_console(stderr=True)
+    console.print(Text("autograder: ", style="bold yellow").append(text, style="not bold default"), soft_wrap=True)
+
+
+def near_path(path: Path) -> Path:
+    """The path as one would type it from here."""
+    path = path.resolve()
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+@contextmanager
+def waiting(what: str, *, quiet: bool = False) -> Iterator[None]:
+    """Say what is being done, on a terminal, until it is done."""
+    console = open_console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield
+        return
+    with console.status(what):
+        yield
+
+
+@contextmanager
+def progress(*, quiet: bool = False) -> Iterator[tuple[Any, Any]]:
+    """A progress bar with an ETA on standard error, as (tell it the total, go one on)."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
+
+    console = open_console(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), "ETA", TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+        yield (lambda total: bar.update(task, total=total)), (lambda: bar.advance(task))
+
+
+def short(points: float | None) -> str:
+    """Points as the tables have them: ``7``, ``6.67``; a dash where there are none."""
+    return "—" if points is None else f"{points:.2f}".rstrip("0").rstrip(".")
+
+
+def print_results(results: list[Line], assignment: Assignment, course: Course, held: dict[str, Standing]) -> None:
+    """Print the table of a class, what of it was left alone, and why somebody has no grade."""
+    from rich.cells import cell_len
+    from rich.table import Table
+    from rich.text import Text
+
+    if not results:
+        say(f"Nothing was submitted: there is no submitted/STUDENT/{assignment.name}/ in {course.root}.")
+        return
+    console = open_console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = 1_000  # a file or a pipe has one line for each student
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    widest = max(16, console.width // 3)
+    anybody_late = any(result.student in held and held[result.student].late_penalty for result in results)
+    room = console.width - min(widest, max(cell_len(result.student) for result in results))
+    room -= 38 if anybody_late else 22
+    table.add_column("student", overflow="fold", max_width=widest)
+    table.add_column("score", justify="right", no_wrap=True)
+    if anybody_late:
+        table.add_column("late", justify="right", no_wrap=True)
+        table.add_column("counts", justify="right", no_wrap=True)
+    table.add_column("rows lost", overflow="fold")
+    table.add_column("time", justify="right", no_wrap=True)
+    for result in results:
+        student, score, *rest = _table_row(result, assignment, room)
+        lateness = _lateness(held.get(result.student)) if anybody_late else ()
+        table.add_row(*(Text(cell) for cell in (student, score, *lateness, *rest)))
+    console.print(table)
+    graded = [result for result in results if result.status in ("graded", "kept")]
+    best = sum(row.points for row in assignment.rows)
+    say(f"\n{len(graded)} of {len(results)} have a grade, of at most {best:g} points before answers graded by hand.")
+    kept = sum(result.status == "kept" for result in results)
+    if kept:
+        say(f"{kept} had not changed since they were graded and were left alone (--force grades them again).")
+    if excused := [one_line(result.student) for result in results if result.student in assignment.excused]:
+        say(f"Excused, so that no score counts: {', '.join(excused)}")
+    for result in results:
+        if result.why:
+            say(f"{one_line(result.student)}: {result.status}: {one_line(result.why)}")
+
+
+def _table_row(line: Line, assignment: Assignment, room: int) -> tuple[str, str, str, str]:
+    student = one_line(line.student)
+    if line.score is None or line.status in ("refused", "failed"):
+        return student, "—", line.status, ""
+    lost = [row.name for place, row in enumerate(assignment.rows) if line.lost >> place & 1]
+    names = "all" if len(lost) == len(assignment.rows) else _listed(lost, room)
+    seconds = "" if line.status == "kept" else f"{line.seconds:.1f} s"
+    return student, short(line.score), names, seconds
+
+
+def _listed(names: list[str], room: int) -> str:
+    """The names, or as many of them as fit on a line, and how many more there are."""
+    whole = ", ".join(names)
+    shown = len(names)
+    while shown > 1 and len(whole) > room:
+        shown -= 1
+        whole = f"{', '.join(names[:shown])} and {len(names) - shown} more"
+    return whole
+
+
+def _lateness(standing: Standing | None) -> tuple[str, str]:
+    """What lateness costs and what counts in the end, the points given by hand included."""
+    if standing is None:
+        return "", "—"
+    return f"−{short(standing.late_penalty)}" if standing.late_penalty else "", short(standing.score)
+
+
+def print_report(report: Report, assignment: Assignment) -> None:
+    """Print the report on one notebook: each row, what failed and the hints."""
+    from rich.text import Text
+
+    from autograder.feedback import first_to_fix, said_of_all
+
+    console = open_console()
+    console.print(Text(f"{assignment.title}: {short(report.score)} of {report.max_score:g} points", style="bold"))
+    if report.sandbox != "bubblewrap":
+        kept = "without a sandbox" if report.sandbox == "none" else f"in the sandbox {report.sandbox!r}"
+        console.print(f"Run {kept}.", style="yellow")
+    if assignment.inputs == "per_student":
+        nobody = "nobody in particular (--student ID takes a student's own)"
+        console.print(Text(f"With the inputs of {report.student or nobody}."), soft_wrap=True)
+    for note in report.notes:
+        say_indented(console, f"Note: {note}", 0)
+    common, first = said_of_all(report), first_to_fix(report)
+    if common is not None:
+        say_indented(console, f"✗ For every row: {common.reason or common.title}", 0)
+    elif first is not None:
+        lost = sum(row.fraction < 1 for row in report.rows)
+        say_indented(console, f"Start with {first.name}; {lost} of {len(report.rows)} rows lost points.", 0)
+        console.print()
+    for row in report.rows if common is None else ():
+        _print_row(console, row, assignment, first=row is first)
+    if report.errored:
+        from autograder.operations import trouble
+
+        say_error(trouble(report))
+
+
+def _print_row(console: Console, row: RowResult, assignment: Assignment, *, first: bool) -> None:
+    from rich.text import Text
+
+    from autograder.feedback import FOLLOWS, misleads
+
+    mark, style = ("?", "yellow") if row.errored else ("✓", "green") if row.fraction == 1 else ("✗", "red")
+    line = Text(f"{mark} ", style=style).append(f"{row.name}  {short(row.score)} / {row.points:g}", style="default")
+    if row.carried:
+        line.append(f"  given a correct {', '.join(row.carried)}", style="dim")
+    if first:
+        line.append("  ← start here", style="bold")
+    console.print(line, soft_wrap=True)
+    for result in row.checks:
+        if result.outcome == "errored":
+            say_indented(console, f"? {result.title} This check failed for a reason of ours.", 4)
+        elif result.outcome == "failed":
+            say_indented(console, f"✗ {result.title}", 4)
+            say_indented(console, result.reason, 6)
+            if misleads(row, result):
+                say_indented(console, FOLLOWS, 6, "dim")
+            elif result.hint:
+                say_indented(console, f"Hint: {result.hint}", 6, "dim")
+            if (seen := result.visibility or assignment.visibility) != "visible":
+                say_indented(console, f"To the student: {seen.replace('_', ' ')}", 6, "dim")
+
+
+def print_chapter(chapter: Chapter) -> None:
+    """Print how a student did at one assignment."""
+    from rich.text import Text
+
+    console = open_console()
+    standing = chapter.standing
+    points = ""
+    if standing is not None and chapter.status in ("graded", "waits", "excused"):
+        points = f"  {short(standing.score)} of {chapter.max_score:g}"
+    line = Text(chapter.title, style="bold").append(points, style="default")
+    if chapter.status != "graded":
+        said = "waits for a grade by hand" if chapter.status == "waits" else chapter.status
+        line.append(f"  {said}", style="yellow")
+    console.print(line, soft_wrap=True)
+    if standing is not None and standing.late_penalty:
+        before, lost = short(standing.raw_score), short(standing.late_penalty)
+        say_indented(console, f"{before} points, less {lost} for lateness.", 2)
+    if chapter.lateness:
+        say_indented(console, chapter.lateness, 2)
+    elif chapter.due and chapter.status in ("not graded", "nothing handed in"):
+        say_indented(console, f"Due {chapter.due}.", 2)
+    if chapter.lost:
+        rows = ", ".join(f"{each.row} {short(each.score)}/{each.points:g}" for each in chapter.lost)
+        say_indented(console, f"Lost points: {rows}", 2)
+    if chapter.first:
+        say_indented(console, f"Begins with {chapter.first}", 2)
+    if chapter.attempts:
+        worth = ", ".join(f"{short(each.worth)}{'' if each.counts else ' (not counted)'}" for each in chapter.attempts)
+        say_indented(console, f"Graded attempts, the oldest first: {worth}", 2)
+
+
+def print_audit(found: Audit) -> None:
+    """Print what an audit found."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from autograder.authoring import EQUIVALENT, diff, findings, row_counts, total
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("row", no_wrap=True)
+    for name in ("mutants", "killed", "equivalent", "survived", "spilled"):
+        table.add_column(name, justify="right", no_wrap=True)
+    counts = row_counts(found)
+    for count in (*counts, total(counts)):
+        numbers = (count.made, count.killed, count.equivalent, count.survived, count.spilled)
+        table.add_row(count.row, *map(str, numbers))
+    console = open_console()
+    console.print(table)
+    for each in findings(found):
+        mutant = each.mutant
+        what = f"{mutant.row}: {mutant.kind}: {mutant.before} → {mutant.after}"
+        said = f"lost points in {', '.join(each.spills)} too" if each.spills else each.status
+        console.print(
+            Text(f"\n✗ {what}", style="red"), Text(f"  {said} {each.reason}".rstrip()), sep="\n", soft_wrap=True
+        )
+        console.print(Text(diff(mutant)), soft_wrap=True)
+    lost = [each for each in found.right if each.lost]
+    for answer in lost:
+        console.print(Text(f"\n✗ a right answer lost points: {answer.alternate.name}", style="red"), soft_wrap=True)
+        for name, reason in answer.lost:
+            console.print(Text(f"  {name}: {reason}"), soft_wrap=True)
+    listed = near_path(found.assignment.solutions / EQUIVALENT)
+    for entry in found.stale:
+        say(f"{listed}: no mutant of {entry.function} is like this any more: {entry.line} → {entry.becomes}")
+    say(f"\n{len(found.right) - len(lost)} of {len(found.right)} right answers have full marks.")
+    if not found.whole:
+        say("Only a part of the mutants was tried, so this audit is not kept.")
+
+
+def print_next(made: Any, folder: Path) -> None:
+    """Print what to look at in a demo."""
+    near = near_path(folder)
+    say(
+        f"\nWhere to look next:\n"
+        f"  {near / 'feedback'}{os.sep}…    what each student reads, such as {near / made.example_feedback}\n"
+        f"  autograder export week2 --course {near}\n"
+        f"  autograder check {near / made.example_submission}\n"
+        f"  autograder lab --course {near}    the formgrader, where the written answers wait to be graded by hand"
+    )

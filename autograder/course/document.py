@@ -1,0 +1,132 @@
+"""A configuration as a tree that knows its lines, and the mistakes found in it, each with its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from autograder.base import ConfigError
+
+KeyPath = tuple[str | int, ...]
+"""Where a value stands in the configuration: ``("assignments", "week2", "due")``."""
+
+
+@dataclass
+class Document:
+    """A YAML file as plain data, the line of each key in it, and the mistakes found so far."""
+
+    path: Path
+    tree: Any = None
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    mistakes: list[tuple[str, int, str]] = field(default_factory=list)
+
+    def blame(self, where: KeyPath, message: str) -> None:
+        """Note a mistake at that key, or at the nearest one around it."""
+        known = where
+        while known and known not in self.lines:
+            known = known[:-1]
+        line = self.lines.get(known, 1)
+        place = ".".join(str(part) for part in where)
+        self.mistakes.append((self.path.name, line, f"{place}: {message}" if place else message))
+
+    def get(self, *where: str) -> Any:
+        """The value at that key, or None where there is none."""
+        value = self.tree
+        for part in where:
+            value = value.get(part) if isinstance(value, dict) else None
+        return value
+
+    def error(self) -> ConfigError:
+        """All mistakes in one error, a line each, in the order of the files' lines."""
+        ours = self.path.name
+        ordered = sorted(dict.fromkeys(self.mistakes), key=lambda mistake: (mistake[0] != ours, mistake[0], mistake[1]))
+        texts = [
+            f"{self.path.parent / file}, {'line' if file == ours else 'cell'} {at}, {text}"
+            if at
+            else f"{self.path.parent / file}: {text}"
+            for file, at, text in ordered
+        ]
+        return ConfigError(texts[0] if len(texts) == 1 else f"{len(texts)} mistakes:\n" + "\n".join(texts))
+
+
+def read_document(path: Path) -> Document:
+    """The configuration as a tree; where it is no YAML at all, the ConfigError is raised at once."""
+    document = Document(path)
+    try:
+        raw = path.read_bytes()
+    except OSError as problem:
+        raise ConfigError(f"{path} cannot be read: {problem.strerror}") from problem
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        line = raw.count(b"\n", 0, problem.start) + 1
+        raise ConfigError(f"{path}, line {line}: this is not UTF-8; save the file as UTF-8") from problem
+    for number, content in enumerate(text.splitlines(), start=1):
+        indentation = content[: len(content) - len(content.lstrip())]
+        if "\t" in indentation and content.strip() and not content.lstrip().startswith("#"):
+            raise ConfigError(f"{path}, line {number}: indented with a tab; YAML takes spaces alone")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        node = yaml.compose(text, Loader=loader)
+    except yaml.YAMLError as problem:
+        mark = getattr(problem, "problem_mark", None)
+        place = f"{path}, line {mark.line + 1}" if mark else f"{path}"
+        what = getattr(problem, "problem", None) or str(problem)
+        raise ConfigError(f"{place}: this is not YAML: {' '.join(what.split())}") from problem
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError(f"{path}: expected keys with values, such as `name: Deep Learning`; see docs/instructors.md")
+    document.tree = _plain(node, (), document, ())
+    return document
+
+
+def _plain(node: yaml.Node, where: KeyPath, document: Document, around: tuple[yaml.Node, ...]) -> Any:
+    """The node as plain data; numbers and booleans as YAML means them, dates and everything else as text."""
+    if node in around or len(document.lines) > 10_000:
+        document.blame(where, "an alias that holds itself, or far too many keys")
+        return None
+    inside = (*around, node)
+    if isinstance(node, yaml.SequenceNode):
+        items = []
+        for index, item in enumerate(node.value):
+            document.lines[(*where, index)] = item.start_mark.line + 1
+            items.append(_plain(item, (*where, index), document, inside))
+        return items
+    if isinstance(node, yaml.MappingNode):
+        tree: dict[str, Any] = {}
+        for key, value in node.value:
+            at = (*where, str(key.value) if isinstance(key, yaml.ScalarNode) else "?")
+            first = document.lines.get(at)
+            document.lines[at] = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode) or key.tag.endswith(":merge"):
+                document.blame(at, "expected a plain key")
+            elif key.value in tree:
+                document.blame(at, f"this key stands here twice; the first is on line {first}")
+            else:
+                tree[key.value] = _plain(value, at, document, inside)
+        return tree
+    return _scalar(node, where, document) if isinstance(node, yaml.ScalarNode) else None
+
+
+def _scalar(node: yaml.ScalarNode, where: KeyPath, document: Document) -> Any:
+    kind, text = node.tag.rpartition(":")[2], str(node.value)
+    # YAML 1.1 reads 23:59 as a number to the base 60, which nobody means.
+    if kind in ("str", "timestamp", "value") or (kind in ("int", "float") and ":" in text):
+        return text
+    constructor = yaml.constructor.SafeConstructor()
+    try:
+        match kind:
+            case "null":
+                return None
+            case "bool":
+                return constructor.construct_yaml_bool(node)
+            case "int":
+                return constructor.construct_yaml_int(node)
+            case "float":
+                return constructor.construct_yaml_float(node)
+    except (ValueError, LookupError):
+        pass
+    document.blame(where, f"expected text, a number, true or false, found {node.tag} {text!r}")
+    return None

@@ -1,0 +1,325 @@
+"""A course: what gradebook_config.yaml and the master notebooks say → Course, Assignment, Row."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from autograder.base import ConfigError, did_you_mean
+from autograder.course.config import (
+    Activity,
+    AssignmentEntry,
+    Attempts,
+    Inputs,
+    LatePolicy,
+    Limits,
+    Visibility,
+    check_files,
+    check_imports,
+    database_of,
+    entries_of,
+    validated,
+    with_course_limits,
+)
+from autograder.course.dates import (
+    Session,
+    activities_at,
+    dates_at,
+    excused_at,
+    extensions_at,
+    sessions_at,
+    timezone_of,
+)
+from autograder.course.document import Document, read_document
+from autograder.course.master import Row, find_master, read_master
+
+__all__ = [
+    "CONFIG_NAME",
+    "Assignment",
+    "Course",
+    "LatePolicy",
+    "Limits",
+    "Row",
+    "Term",
+    "find_course",
+    "load_course",
+]
+
+CONFIG_NAME = "gradebook_config.yaml"
+
+
+@dataclass(frozen=True)
+class Term:
+    """What is to be known of the whole course to say how a student's late days were spent.
+
+    Attributes:
+        late_days: How many each student has.
+        policies: The late policy by assignment.
+        extensions: By assignment and student, until when they may hand in.
+        excused: By assignment, who is excused from it.
+    """
+
+    late_days: int = 0
+    policies: dict[str, LatePolicy] = field(default_factory=dict)
+    extensions: dict[str, dict[str, datetime]] = field(default_factory=dict)
+    excused: dict[str, frozenset[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One assignment of the course.
+
+    Attributes:
+        name: The folder's name, also in the gradebook.
+        title: The name that people read.
+        notebook: The notebook's name without ``.ipynb``.
+        master: The master notebook.
+        release: The released notebook.
+        checks: The folder of hidden checks.
+        solutions: The folder of the reference, a package.
+        due: The last second that is in time, aware of its time zone, or None.
+        late: The late policy.
+        seed: The seed of all random inputs.
+        inputs: Whether the checks draw the same inputs for all students, or for each student others.
+        visibility: From when on students see those checks that say nothing of it themselves.
+        published: Whether the grades are published, or from when on they are.
+        limits: What one submission may use.
+        allowed_imports: Distributions that a submission may import, beside the standard library.
+        rows: The autograded rows in the notebook's order.
+        manual: Points of the cells graded by hand, by ``grade_id``, in the notebook's order.
+        files: Names of the files that a submission may read beside its notebook.
+        attempts: What is graded of a student who hands in more than once, and what of it counts.
+        extensions: Until when some students may hand in, by their ids.
+        excused: Students from whom no grade is wanted.
+        activities: What students do in its week beside it.
+        term: What late days need to know of the course's other assignments.
+    """
+
+    name: str
+    title: str
+    notebook: str
+    master: Path
+    release: Path
+    checks: Path
+    solutions: Path
+    due: datetime | None
+    late: LatePolicy
+    seed: int
+    limits: Limits
+    allowed_imports: tuple[str, ...]
+    rows: tuple[Row, ...]
+    manual: dict[str, float]
+    files: tuple[str, ...] = ()
+    inputs: Inputs = "same"
+    visibility: Visibility = "visible"
+    published: datetime | bool = False
+    attempts: Attempts = field(default_factory=Attempts)
+    extensions: dict[str, datetime] = field(default_factory=dict)
+    excused: frozenset[str] = frozenset()
+    activities: tuple[Activity, ...] = ()
+    term: Term = field(default_factory=Term)
+
+    def inputs_of(self, student: str | None) -> str:
+        """Whose inputs the checks draw for a student: their id, or ``""``, which is everybody or nobody known."""
+        return student or "" if self.inputs == "per_student" else ""
+
+    @property
+    def given(self) -> dict[str, Path]:
+        """Those of ``files`` that lie beside the master: the course's copy counts, whatever is handed in."""
+        beside = self.master.parent
+        return {name: beside / name for name in self.files if os.path.lexists(beside / name)}
+
+    @property
+    def max_score(self) -> float:
+        """Points of the whole assignment, the written answers included."""
+        return sum(row.points for row in self.rows) + sum(self.manual.values())
+
+
+@dataclass(frozen=True)
+class Course:
+    """A course: the folder that holds gradebook_config.yaml, and what that file says.
+
+    Attributes:
+        root: The folder.
+        name: The course's name (nbgrader's ``course_id``).
+        timezone: The zone in which the configuration's times are local.
+        database: The gradebook's URL, as SQLAlchemy takes it; a SQLite file's path in it is absolute.
+        assignments: By name, in the configuration's order.
+        sandbox: What keeps submissions, where a command does not say otherwise.
+        sessions: Meetings that come back every week.
+        exchange: nbgrader's exchange for this course, or None for nbgrader's own.
+    """
+
+    root: Path
+    name: str
+    timezone: ZoneInfo
+    database: str
+    assignments: dict[str, Assignment]
+    sandbox: Literal["bubblewrap", "landlock"] = "bubblewrap"
+    sessions: tuple[Session, ...] = ()
+    exchange: Path | None = None
+
+    def assignment(self, name: str) -> Assignment:
+        """The assignment of that name.
+
+        Raises:
+            ConfigError: There is none; the message gives the nearest name.
+        """
+        if name in self.assignments:
+            return self.assignments[name]
+        raise ConfigError(
+            f"there is no assignment {name!r} in {self.root / CONFIG_NAME}; "
+            f"{did_you_mean(name, self.assignments)}expected one of: {', '.join(self.assignments)}"
+        )
+
+
+def find_course(start: Path) -> Path:
+    """The nearest folder, from ``start`` upwards, that holds gradebook_config.yaml.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    here = start.resolve()
+    for folder in (here, *here.parents):
+        if (folder / CONFIG_NAME).is_file():
+            return folder
+    misnamed = next((path for path in (here / "gradebook_config.yml",) if path.is_file()), None)
+    raise ConfigError(
+        f"{misnamed} should be called {CONFIG_NAME}"
+        if misnamed
+        else f"there is no {CONFIG_NAME} in {here} or in any folder above it: run this inside a course, "
+        "name one with --course DIR, or make one to look at with `autograder demo`"
+    )
+
+
+def load_course(root: Path) -> Course:
+    """The course in the folder ``root``: its configuration and its master notebooks.
+
+    Raises:
+        ConfigError: Mistakes in either, all of them at once, each with its place and what was expected.
+    """
+    root = root.resolve()
+    document = read_document(root / CONFIG_NAME)
+    entry = validated(document)
+    zone = timezone_of(document)
+    database = database_of(document, root)
+    due, published = dates_at("due", document, zone), dates_at("published", document, zone)
+    check_imports(document)
+    check_files(document)
+    if entry is None or zone is None or database is None:
+        # Only for the mistakes that it finds, so that they are reported together with the others.
+        for name, tree in entries_of(document).items():
+            notebook = tree.get("notebook")
+            known = AssignmentEntry(notebook=notebook if isinstance(notebook, str) else "")
+            _assignment(root, name, known, None, False, document)
+        raise document.error()
+    if not entry.name.strip():
+        document.blame(("name",), "expected the course's name, found nothing")
+    if not entry.assignments:
+        document.blame(("assignments",), "expected at least one assignment, found none")
+    assignments = {
+        name: _assignment(
+            root,
+            name,
+            with_course_limits(each, entry, document, name),
+            due.get(name),
+            published.get(name, each.published is True),
+            document,
+        )
+        for name, each in entry.assignments.items()
+    }
+    extensions, excused = extensions_at(document, due, zone), excused_at(document)
+    sessions, activities = sessions_at(document, zone), activities_at(document, entry, zone)
+    if document.mistakes:
+        raise document.error()
+    term = Term(entry.late_days, {name: each.late for name, each in entry.assignments.items()}, extensions, excused)
+    return Course(
+        root=root,
+        name=entry.name,
+        timezone=zone,
+        database=database,
+        assignments={
+            name: replace(
+                each,
+                extensions=extensions.get(name, {}),
+                excused=excused.get(name, frozenset()),
+                activities=activities[name],
+                term=term,
+            )
+            for name, each in assignments.items()
+            if each is not None
+        },
+        sandbox=entry.sandbox,
+        sessions=sessions,
+        exchange=(root / entry.exchange).resolve() if entry.exchange.strip() else None,
+    )
+
+
+def _assignment(
+    root: Path,
+    name: str,
+    entry: AssignmentEntry,
+    due: datetime | None,
+    published: datetime | bool,
+    document: Document,
+) -> Assignment | None:
+    """The assignment, or None where its folders or its master have mistakes, which are then noted."""
+    before = len(document.mistakes)
+    where = ("assignments", name)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        document.blame(where, "expected a folder's name of letters, digits, '_', '-' and '.'")
+        return None
+    folders = {}
+    for key in ("checks", "solutions"):
+        given = str(getattr(entry, key))
+        folders[key] = root / (given or f"{key}/{name}")
+        if not given and not folders[key].exists() and (root / "autograder" / key / name).is_dir():
+            folders[key] = root / "autograder" / key / name  # where courses had them before
+        if given and not (root in folders[key].resolve().parents and folders[key].is_dir()):
+            document.blame((*where, key), f"expected a folder inside the course, found {given!r}")
+    master = find_master(root, name, entry.notebook, document)
+    rows, manual = read_master(root, master, document) if master else ((), {})
+    if master:
+        _check_given(master.parent, entry, where, document)
+    if master is None or len(document.mistakes) > before:
+        return None
+    return Assignment(
+        name=name,
+        title=entry.title or name,
+        notebook=master.stem,
+        master=master,
+        release=root / "release" / name / master.name,
+        checks=folders["checks"],
+        solutions=folders["solutions"],
+        due=due,
+        late=entry.late,
+        seed=entry.seed,
+        inputs=entry.inputs,
+        visibility=entry.visibility,
+        published=published,
+        limits=entry.limits,
+        allowed_imports=entry.allowed_imports,
+        rows=rows,
+        manual=manual,
+        files=entry.files,
+        attempts=entry.attempts,
+    )
+
+
+def _check_given(beside: Path, entry: AssignmentEntry, where: tuple[str, str], document: Document) -> None:
+    """Note what lies under one of the files' names beside the master and cannot be given to a submission."""
+    total = 0
+    for index, name in enumerate(entry.files):
+        path = beside / name
+        if path.is_file():
+            total += path.stat().st_size
+        elif os.path.lexists(path):
+            document.blame((*where, "files", index), f"expected a file, found something else at {path}")
+    if total > entry.limits.file_mb * 2**20:
+        most = f"the most is limits.file_mb, {entry.limits.file_mb} MB"
+        document.blame((*where, "files"), f"the files in {beside} have {total / 2**20:.1f} MB; {most}; raise it")

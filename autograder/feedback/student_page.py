@@ -1,0 +1,188 @@
+"""What one student reads: made from a report, the gradebook and the executed notebook, as they are now."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from autograder.base import GradebookError, write_atomically
+from autograder.course import Assignment, Course, joined, notebook_text
+from autograder.feedback.lateness import lateness_text
+from autograder.feedback.notebook import SUMMARY_ID, annotated, feedback_html, row_comment, told_anew, with_hand_grades
+from autograder.feedback.visibility import standing_as_seen, students_view
+from autograder.gradebook import (
+    RESULT_FILE,
+    Gradebook,
+    Shown,
+    Standing,
+    comment_on_rows,
+    comments_of,
+    due_of,
+    executed_notebook,
+    graded_digest,
+    lateness_of,
+    read_report,
+    said_by,
+    standings,
+    write_page,
+)
+from autograder.grading import Report
+from autograder.submission import Submission
+
+
+def shown_to_student(
+    gradebook: Gradebook, assignment: Assignment, submission: Submission, report: Report, now: datetime | None
+) -> Shown:
+    """What the student may read of a grade that is about to be stored.
+
+    Args:
+        gradebook: From ``open_gradebook``, which has the student's extensions.
+        assignment: The assignment.
+        submission: What was graded; its ``student`` is known.
+        report: What came of it.
+        now: The time, which decides what the student may see; None for a time before any date.
+    """
+    due = due_of(gradebook, assignment, submission.student or "")
+    seen = students_view(report, assignment, now=now, due=due)
+    return Shown(row_comments(seen), notebook_text(annotated(submission, seen, assignment)))
+
+
+def row_comments(seen: Report) -> dict[str, str | None]:
+    """The comment on each row, by ``grade_id``; None where there is nothing to say."""
+    return {row.name: row_comment(row) or None for row in seen.rows}
+
+
+def write_feedback(
+    gradebook: Gradebook,
+    course: Course,
+    assignment: Assignment,
+    student: str,
+    *,
+    now: datetime | None = None,
+    notice: str = "",
+) -> Path:
+    """Write ``feedback/<student>/<assignment>/<notebook>.html`` from the executed notebook and the gradebook.
+
+    Scores and comments given by hand and the late penalty are in it as they are now. ``timestamp.txt`` and
+    ``submission_secret.txt`` go beside it, as nbgrader's release_feedback wants them. Where the student may see
+    more of the results than before, the executed notebook and the comments in the gradebook tell it too.
+
+    Args:
+        gradebook: From ``open_gradebook``; the assignment has been registered.
+        course: The course.
+        assignment: The assignment.
+        student: The student's id.
+        now: The time, which decides what the student may see; None for a time before any date.
+        notice: A sentence for the student, below the score.
+
+    Returns:
+        The page.
+
+    Raises:
+        GradebookError: The student has no grade, or the page could not be written.
+    """
+    source = executed_notebook(course, assignment, student)
+    standing = next(iter(standings(gradebook, assignment, student=student)), None)
+    if standing is None or not source.is_file():
+        raise GradebookError(
+            f"{source}: {student} has no graded submission of {assignment.name}. "
+            f"Run autograder grade {assignment.name} --student {student}."
+        )
+    seen = seen_now(gradebook, course, assignment, student, now)
+    comments = comments_of(gradebook, assignment, student)
+    standing = standing_as_seen(standing, seen)
+    try:
+        text = source.read_text(encoding="utf-8")
+        tree = told_anew(json.loads(text), seen, assignment)
+        if (anew := notebook_text(tree)) != text:
+            write_atomically(source, anew)
+        notebook = _with_scores(tree, assignment, standing, comments)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise GradebookError(
+            f"{source}: the executed notebook cannot be read: {said_by(error)}. "
+            f"Run autograder grade {assignment.name} --student {student} --force."
+        ) from error
+    lateness = lateness_of(gradebook, assignment, student)
+    page = feedback_html(
+        notebook,
+        assignment.title,
+        score=standing.raw_score,
+        max_score=standing.max_score,
+        late_penalty=standing.late_penalty,
+        notes=[*filter(None, (notice, lateness_text(lateness, assignment, student, course.timezone)))],
+        pending=standing.needs_manual_grade,
+        least=seen.withheld,
+    )
+    return write_page(course, assignment, student, page)
+
+
+def write_attempt(
+    gradebook: Gradebook,
+    course: Course,
+    assignment: Assignment,
+    submission: Submission,
+    report: Report,
+    now: datetime | None,
+) -> Path:
+    """Write the page of an attempt that does not count, in the place of the page of the one that does.
+
+    Returns:
+        The page.
+
+    Raises:
+        GradebookError: It could not be written.
+    """
+    student = submission.student or ""
+    seen = students_view(report, assignment, now=now, due=due_of(gradebook, assignment, student))
+    title = f"{assignment.title}: this attempt, not the one that counts"
+    return write_page(course, assignment, student, feedback_html(annotated(submission, seen, assignment), title))
+
+
+def seen_now(
+    gradebook: Gradebook, course: Course, assignment: Assignment, student: str, now: datetime | None
+) -> Report:
+    """What a student may see of their result now; the comments in the gradebook tell as much from here on.
+
+    Raises:
+        GradebookError: The student has no result.
+    """
+    folder = course.root / "autograded" / student / assignment.name
+    if graded_digest(gradebook, course, student, assignment) is None:
+        raise GradebookError(
+            f"{folder}: the result there is damaged, or of another run than the scores in the gradebook, as "
+            f"after a run that was stopped. Run autograder grade {assignment.name} --student {student}."
+        )
+    report = read_report(course, student, assignment)
+    if report is None:
+        raise GradebookError(
+            f"{course.root / 'autograded' / student / assignment.name / RESULT_FILE}: the result is missing or "
+            f"damaged. Run autograder grade {assignment.name} --student {student} --force."
+        )
+    seen = students_view(report, assignment, now=now, due=due_of(gradebook, assignment, student))
+    comment_on_rows(gradebook, assignment, student, row_comments(seen))
+    return seen
+
+
+def _with_scores(
+    notebook: dict[str, Any], assignment: Assignment, standing: Standing, comments: dict[str, str | None]
+) -> dict[str, Any]:
+    """The executed notebook, changed in place: its texts joined, scores and comments in the cells' metadata."""
+    points = {row.test_id: row.points for row in assignment.rows} | assignment.manual
+    for cell in notebook["cells"]:
+        cell["source"] = joined(cell["source"])
+        if cell.get("id") == SUMMARY_ID:
+            cell["source"] = with_hand_grades(cell["source"], assignment.manual, standing.scores)
+        for output in cell.get("outputs", []):
+            if "text" in output:
+                output["text"] = joined(output["text"])
+            bundle = output.get("data", {})
+            bundle.update({mime: joined(text) for mime, text in bundle.items() if isinstance(text, list)})
+        meta = cell["metadata"].get("nbgrader", {})
+        name = meta.get("grade_id")
+        if name in points:
+            meta["score"], meta["points"] = standing.scores.get(name), points[name]
+        if comments.get(name):
+            meta["comment"] = comments[name]
+    return notebook

@@ -1,0 +1,81 @@
+"""What a student may see of a report, and from when on: the report as its student sees it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import datetime
+
+from autograder.course import Assignment
+from autograder.gradebook import Standing
+from autograder.grading import CheckResult, Report, RowResult
+
+
+def students_view(
+    report: Report, assignment: Assignment, *, now: datetime | None, due: datetime | None = None
+) -> Report:
+    """The report as its student sees it now.
+
+    Of a check that is not to be seen, neither name, title, reason nor hint is left, only its weight. Nor is its
+    outcome, and with it the row's exact points, until the grades are published: whoever may hand in again would learn
+    from the points what the check was not to tell.
+
+    Args:
+        report: What grading came to.
+        assignment: Its default visibility and when its grades are published.
+        now: The time, aware of its zone; None for a time before any date.
+        due: The student's own due date, with any extension, aware; None where nothing is ever due.
+
+    Returns:
+        A report of the same rows, whose checks keep their order. Where no check waits for anything it is the same.
+    """
+    published = is_published(assignment, now)
+    is_due = due is not None and now is not None and now > due
+    rows = tuple(_row(row, assignment, published, is_due) for row in report.rows)
+    return replace(report, rows=rows)
+
+
+def standing_as_seen(standing: Standing, seen: Report) -> Standing:
+    """The standing with no more points for a row than its student may know of."""
+    least = {row.test_id: row.least for row in seen.rows if row.withheld}
+    # A person may have given less than that; and a penalty that is capped by the true score would tell it.
+    scores = {
+        name: score if score is None else min(score, least.get(name, score)) for name, score in standing.scores.items()
+    }
+    raw = math.fsum(score or 0.0 for score in scores.values())
+    penalty = min(standing.late_penalty, raw) if least else standing.late_penalty
+    return replace(standing, scores=scores, raw_score=raw, score=max(0.0, raw - penalty), late_penalty=penalty)
+
+
+def is_published(assignment: Assignment, now: datetime | None) -> bool:
+    """Whether the assignment's grades are published."""
+    if isinstance(assignment.published, bool):
+        return assignment.published
+    return now is not None and now >= assignment.published
+
+
+def _row(row: RowResult, assignment: Assignment, published: bool, is_due: bool) -> RowResult:
+    checks = tuple(
+        check if _is_seen(check, assignment, published, is_due) else _unseen(check, published) for check in row.checks
+    )
+    seen = replace(row, checks=checks)
+    # That earlier functions had to be answered by correct ones may be the doing of a check that is not to be seen.
+    return replace(seen, carried=()) if seen.withheld else seen
+
+
+def _is_seen(check: CheckResult, assignment: Assignment, published: bool, is_due: bool) -> bool:
+    match check.visibility or assignment.visibility:
+        case "visible":
+            return True
+        case "after_due_date":
+            return is_due or published
+        case "after_published":
+            return published
+        case "hidden":
+            return False
+
+
+def _unseen(check: CheckResult, published: bool) -> CheckResult:
+    # That something of ours failed is always told: the student has no grade.
+    outcome = check.outcome if published or check.outcome == "errored" else "withheld"
+    return CheckResult("", "", check.weight, outcome)

@@ -1,0 +1,59 @@
+"""The graded attempts of each student at an assignment: a small file each, beside the course, written at once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, tzinfo
+from pathlib import Path
+
+from autograder.base import write_atomically
+from autograder.course import Assignment, Course
+
+FOLDER = ".autograder-attempts"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One graded attempt.
+
+    Attributes:
+        submission: The submission's digest.
+        at: When it was graded, ISO 8601 with its zone.
+        worth: Its points by the checks, less the late penalty.
+        counts: Whether it was written into the gradebook.
+    """
+
+    submission: str
+    at: str
+    worth: float
+    counts: bool
+
+
+def attempts_of(course: Course, assignment: Assignment, student: str) -> list[Attempt]:
+    """The student's attempts so far, the oldest first. What cannot be read is taken for none: nobody loses a grade."""
+    try:
+        tree = json.loads(_file(course, assignment, student).read_text(encoding="utf-8"))
+        found = [Attempt(**each) for each in tree]
+        return found if all(datetime.fromisoformat(each.at).tzinfo for each in found) else []
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+def note_attempt(course: Course, assignment: Assignment, student: str, attempt: Attempt) -> None:
+    """Write an attempt down; one of the same submission as the last takes its place."""
+    earlier = attempts_of(course, assignment, student)
+    if earlier and earlier[-1].submission == attempt.submission:
+        del earlier[-1]
+    path = _file(course, assignment, student)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps([asdict(each) for each in [*earlier, attempt]], indent=1) + "\n")
+
+
+def graded_on(attempts: list[Attempt], day: date, timezone: tzinfo) -> int:
+    """How many of the attempts were graded on a day of the course's."""
+    return sum(datetime.fromisoformat(each.at).astimezone(timezone).date() == day for each in attempts)
+
+
+def _file(course: Course, assignment: Assignment, student: str) -> Path:
+    return course.root / FOLDER / assignment.name / f"{student}.json"

@@ -1,0 +1,90 @@
+"""What lateness costs, by the policy alone: penalties and late days."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from autograder.course import LatePolicy
+
+DAY = 86400
+"""Seconds of a late day: 24 hours, also where a change of the clocks makes the day longer or shorter."""
+
+
+@dataclass(frozen=True)
+class HandedIn:
+    """One assignment that a student handed in.
+
+    Attributes:
+        assignment: The assignment's name.
+        at: When it was handed in, aware of its zone or naive like ``due``.
+        due: The last second in which the student was to hand in, with any extension.
+        policy: The assignment's.
+    """
+
+    assignment: str
+    at: datetime
+    due: datetime
+    policy: LatePolicy
+
+    @property
+    def seconds_late(self) -> int:
+        """Whole seconds after the due date; not above 0 until that second is over."""
+        return math.floor((self.at - self.due).total_seconds())
+
+
+def percent_lost(policy: LatePolicy, seconds_late: float) -> float:
+    """Percent of the assignment's maximum that lateness costs: for each day and each hour begun after the grace.
+
+    Args:
+        policy: The assignment's.
+        seconds_late: Seconds after the due date, an extension and late days taken off.
+    """
+    beyond = seconds_late - policy.grace_minutes * 60
+    if beyond <= 0:
+        return 0.0
+    percent = policy.percent_per_day * math.ceil(beyond / DAY) + policy.percent_per_hour * math.ceil(beyond / 3600)
+    return min(policy.max_percent, percent)
+
+
+def late_penalty(policy: LatePolicy, max_score: float, score: float, seconds_late: float) -> float | None:
+    """Points that a late submission loses: a share of the assignment's maximum.
+
+    Args:
+        policy: The assignment's.
+        max_score: Points of the whole assignment.
+        score: The submission's points now; it cannot lose more.
+        seconds_late: Seconds after the due date, an extension and late days taken off.
+
+    Returns:
+        The penalty, or None where there is none.
+    """
+    return min(max_score * percent_lost(policy, seconds_late) / 100, max(score, 0.0)) or None
+
+
+def late_days_spent(handed_in: Iterable[HandedIn], each: int) -> dict[str, int]:
+    """How many late days one student has spent on each assignment.
+
+    They are spent without being asked for, in the order in which things were handed in, so that nothing handed in
+    later changes what was spent before. Each assignment takes the fewest days that make its penalty as small as it can
+    become: none where they would change nothing.
+
+    Args:
+        handed_in: What the student handed in over the term and is not excused from.
+        each: The late days that a student has.
+
+    Returns:
+        Days by assignment, for those on which any were spent.
+    """
+    left, spent = each, {}
+    for one in sorted(handed_in, key=lambda one: (one.at, one.assignment)):
+        if one.seconds_late <= 0:
+            continue
+        most = min(left, one.policy.max_late_days, math.ceil(one.seconds_late / DAY))
+        days = min(range(most + 1), key=lambda days: (percent_lost(one.policy, one.seconds_late - days * DAY), days))
+        if days:
+            spent[one.assignment] = days
+            left -= days
+    return spent

@@ -1,0 +1,288 @@
+"""One submission in, one Report out."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from autograder.base import SandboxError
+from autograder.course import Assignment, Row
+from autograder.grading.provenance import assignment_digest, digest_of, provenance_for
+from autograder.grading.reasons import told, why_undefined
+from autograder.grading.report import CheckResult, Report, RowResult
+from autograder.grading.standin import StandIn
+from autograder.sandbox import CellRun, Kind, Session, Worker, require
+from autograder.submission import Submission, code_cells, files_beside, solution_cells
+
+if TYPE_CHECKING:
+    from autograder.grading.suite import Suite, Verdict
+
+UNWRITTEN = frozenset({"missing", "unwritten"})
+
+Undefined = Callable[[str], str]
+"""Why a function is not defined once the notebook has run."""
+
+
+def grade(submission: Submission, assignment: Assignment, *, sandbox: Kind = "bubblewrap") -> Report:
+    """Grade one submission.
+
+    The first call of a process starts a warm worker and collects the checks; the next ones find them ready.
+
+    Args:
+        submission: As ``read_submission`` gives it.
+        assignment: As ``load_course`` gives it.
+        sandbox: ``"none"`` runs the student's code as the user who grades, and the report says so.
+
+    Returns:
+        The report. Where something of ours failed it has no score and says why in ``trouble``.
+
+    Raises:
+        SandboxError: There is no sandbox on this machine, or it does not hold.
+        CheckError: The assignment's checks cannot be used.
+    """
+    return standing(sandbox).grade(submission, assignment)
+
+
+@functools.cache
+def standing(sandbox: Kind, *, probed: bool = False) -> Grader:
+    """The grader of this process, ended with it; ``probed`` as for ``Grader``."""
+    grader = Grader(sandbox, probed=probed)
+    atexit.register(grader.close)
+    return grader
+
+
+class Grader:
+    """What stays ready from one submission to the next: a warm worker and the collected checks."""
+
+    def __init__(self, sandbox: Kind = "bubblewrap", *, probed: bool = False) -> None:
+        """Nothing is started yet.
+
+        Args:
+            sandbox: What keeps submissions.
+            probed: Whether this machine's sandbox has been seen to hold; otherwise it is tried before it is used.
+        """
+        self.sandbox: Kind = sandbox
+        self._probed = probed or sandbox == "none"
+        self._worker: Worker | None = None
+        self._suites: dict[str, Suite] = {}
+
+    def grade(self, submission: Submission, assignment: Assignment) -> Report:
+        """As the function ``grade``."""
+        begun = time.monotonic()
+        origin = provenance_for(assignment, self.sandbox)(submission.digest, submission.student)
+        if not submission.unreadable:
+            # It warms up while the checks are collected.
+            self.start(assignment)
+        suite = self._suite(assignment, origin["assignment"])
+        suite.draw_for(submission.student)
+        report = Report(
+            assignment=submission.assignment,
+            student=submission.student,
+            digest=digest_of(origin),
+            sandbox=self.sandbox,
+            rows=(),
+            notes=submission.notes,
+            provenance=origin,
+        )
+        if submission.unreadable:
+            return replace(report, rows=_unreadable(submission, suite), seconds=time.monotonic() - begun)
+        try:
+            rows, cells = self._with_worker(assignment, submission, suite)
+            report = replace(report, rows=rows, cells=cells)
+        except Exception as error:
+            report = replace(report, trouble="".join(traceback.format_exception(error)))
+        return replace(report, seconds=time.monotonic() - begun)
+
+    @contextmanager
+    def ran(self, cells: Sequence[str], assignment: Assignment) -> Iterator[tuple[Session, Suite]]:
+        """A session in which code cells have run, which need not be a student's, and the checks.
+
+        Raises:
+            SandboxError: There is no sandbox on this machine, or it failed by itself.
+            CheckError: The assignment's checks cannot be used.
+        """
+        self.start(assignment)
+        suite = self._suite(assignment, assignment_digest(assignment))
+        files = files_beside(assignment.master.parent, assignment).contents
+        with self._ready(assignment).session(assignment.limits, assignment.seed, files=files) as session:
+            session.run(cells)
+            yield session, suite
+
+    def prepare(self, assignment: Assignment) -> None:
+        """Start what grading an assignment needs, so that what is missing is known before the first submission.
+
+        Raises:
+            SandboxError: There is no sandbox on this machine.
+            CheckError: The assignment's checks cannot be used.
+        """
+        self.start(assignment)
+        self._suite(assignment, assignment_digest(assignment))
+        self._ready(assignment)
+
+    def close(self) -> None:
+        """End the worker and the pytest sessions."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.close()
+        for suite in self._suites.values():
+            suite.close()
+        self._suites.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _suite(self, assignment: Assignment, digest: str) -> Suite:
+        # pytest takes as long to import as the worker takes to warm up, which is done meanwhile.
+        from autograder.grading.suite import Suite
+
+        if digest not in self._suites:
+            self._suites[digest] = Suite(assignment)
+        return self._suites[digest]
+
+    def start(self, assignment: Assignment) -> Worker:
+        """Start the worker for an assignment, where there is none: it warms up while others go on."""
+        worker = self._worker
+        if worker is not None and (not worker.alive or worker.allowed != assignment.allowed_imports):
+            worker.close()
+            worker = self._worker = None
+        if worker is None:
+            worker = self._worker = Worker(self.sandbox, assignment.allowed_imports)
+        return worker
+
+    def _ready(self, assignment: Assignment) -> Worker:
+        worker = self.start(assignment)
+        worker.wait()
+        if not self._probed:
+            require(worker)
+            self._probed = True
+        return worker
+
+    def _with_worker(
+        self, assignment: Assignment, submission: Submission, suite: Suite
+    ) -> tuple[tuple[RowResult, ...], tuple[CellRun, ...]]:
+        """Grade in a warm worker, in a new one where the first turns out to be gone."""
+        try:
+            return _grade(self._ready(assignment), assignment, submission, suite)
+        except SandboxError:
+            gone, self._worker = self._worker, None
+            if gone is not None:
+                gone.close()
+            return _grade(self._ready(assignment), assignment, submission, suite)
+
+
+def _grade(
+    worker: Worker, assignment: Assignment, submission: Submission, suite: Suite
+) -> tuple[tuple[RowResult, ...], tuple[CellRun, ...]]:
+    cells = code_cells(submission)
+    with worker.session(assignment.limits, assignment.seed, files=submission.files) as session:
+        runs = place_runs(submission, session.run([source for _, source in cells]))
+        return tuple(check_rows(session, assignment, suite, {}, undefined_after(submission, assignment, runs))), runs
+
+
+def place_runs(submission: Submission, runs: Sequence[CellRun]) -> tuple[CellRun, ...]:
+    """The runs of a submission's code cells, with their places in the notebook for their places among these."""
+    cells = code_cells(submission)
+    return tuple(replace(run, index=cells[run.index][0]) for run in runs)
+
+
+def undefined_after(submission: Submission, assignment: Assignment, runs: Sequence[CellRun]) -> Undefined:
+    """Says why a function is not defined once a submission's cells have run; empty where nothing is known."""
+    cells, solutions = code_cells(submission), solution_cells(submission)
+    own = {name: solutions.get(row.name) for row in assignment.rows for name in row.functions}
+    return lambda function: why_undefined(function, own.get(function), cells, runs)
+
+
+def check_rows(
+    session: Session,
+    assignment: Assignment,
+    suite: Suite,
+    known: Mapping[str, RowResult],
+    undefined: Undefined = lambda _: "",
+) -> list[RowResult]:
+    """Check each row with the student's own functions, and where that fails again with correct earlier ones.
+
+    Args:
+        session: One in which the cells have run.
+        assignment: What they are a submission for.
+        suite: Its checks.
+        known: Results, by row, of rows that are not to be checked again.
+        undefined: Why a function is not defined, as a sentence; empty where nothing is known.
+    """
+    results: list[RowResult] = []
+    for row in assignment.rows:
+        if row.name in known:
+            results.append(known[row.name])
+            continue
+        checks = suite.rows()[row.name]
+        with session.row() as calls:
+            verdicts = suite.run(checks, calls)
+        result = _result(row, verdicts, undefined)
+        written = any(verdict.kind not in UNWRITTEN for verdict in verdicts)
+        if result.fraction < 1 and not result.errored and written:
+            earlier = assignment.rows[: len(results)]
+            result = _carried(session, row, suite, earlier, results, result, undefined)
+        results.append(result)
+    return results
+
+
+def _carried(
+    session: Session,
+    row: Row,
+    suite: Suite,
+    earlier: Sequence[Row],
+    before: Sequence[RowResult],
+    alone: RowResult,
+    undefined: Undefined,
+) -> RowResult:
+    """The best of the row's result and those with functions of earlier rows answered by the reference."""
+    best = alone
+    wrong, sets = replacements(row, suite, earlier, before)
+    for replaced in sets:
+        if best.fraction < 1:
+            with StandIn(suite.reference, wrong) as answers, session.row(answers, replaced) as calls:
+                result = _result(row, suite.run(suite.rows()[row.name], calls), undefined)
+            if not result.errored and result.fraction > best.fraction:
+                best = replace(result, carried=tuple(name for name in replaced if name in calls.asked))
+    return best
+
+
+def replacements(
+    row: Row, suite: Suite, earlier: Sequence[Row], before: Sequence[RowResult]
+) -> tuple[frozenset[str], list[list[str]]]:
+    """The functions to be answered by the reference where a row failed, one set after the other.
+
+    First the functions of rows that lost points, or that were right only with others' help, with those that share
+    objects with them; then all: a function may be good enough for its own row and still make this one miss.
+    Functions that share objects with the row's own stay as they are: their cache is part of the row.
+    """
+    own = set(row.functions).union(*(group for group in suite.together if group & set(row.functions)))
+    known = [name for each in earlier for name in each.functions if name not in own]
+    wrong = {
+        name
+        for each, result in zip(earlier, before, strict=True)
+        if result.fraction < 1 or result.carried
+        for name in each.functions
+    }
+    wrong |= {name for group in suite.together if group & wrong for name in group}
+    some = [name for name in known if name in wrong]
+    return frozenset(wrong), [each for each in ([some] if some == known else [some, known]) if each]
+
+
+def _result(row: Row, verdicts: Sequence[Verdict], undefined: Undefined) -> RowResult:
+    return RowResult(row.name, row.test_id, row.points, told(verdicts, undefined))
+
+
+def _unreadable(submission: Submission, suite: Suite) -> tuple[RowResult, ...]:
+    title = "The notebook can be read."
+    check = CheckResult("readable", title, 1.0, "failed", submission.unreadable, visibility="visible")
+    return tuple(RowResult(row.name, row.test_id, row.points, (check,)) for row in suite.assignment.rows)

@@ -1,0 +1,149 @@
+"""The pytest plug-in: the fixtures ``student``, ``reference`` and ``draw``.
+
+In plain pytest the student is the reference, seen through the encoding of the wall, or the notebook that
+``--submission`` names.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from autograder.checking import Calls, Declared, Draw, Reference, Student
+    from autograder.course import Assignment, Course
+
+
+__all__ = ["draw", "pytest_addoption", "reference", "student"]
+
+
+@dataclasses.dataclass
+class Bench:
+    """What the checks of one assignment run with: who the student is just now, the reference, and the seed.
+
+    ``inputs_of`` is the student whose inputs are drawn, as ``Assignment.inputs_of`` says it.
+    """
+
+    assignment: str
+    seed: int
+    reference: Reference
+    calls: Callable[[str], AbstractContextManager[Calls]]
+    inputs_of: str = ""
+
+
+BENCH: pytest.StashKey[Bench] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds ``--submission`` and ``--student``."""
+    group = parser.getgroup("autograder")
+    group.addoption("--submission", metavar="NOTEBOOK", help="run hidden checks against this notebook, in the sandbox")
+    group.addoption(
+        "--student",
+        metavar="ID",
+        help="draw this student's inputs, where each has others; by default by the notebook's place in submitted/",
+    )
+
+
+@pytest.fixture
+def student(request: pytest.FixtureRequest) -> Iterator[Student]:
+    """The student's functions."""
+    from autograder.checking import Student
+
+    with _bench(request).calls(declared(request.node).row) as calls:
+        yield Student(calls)
+
+
+@pytest.fixture
+def reference(request: pytest.FixtureRequest) -> Reference:
+    """The reference's functions."""
+    return _bench(request).reference
+
+
+@pytest.fixture
+def draw(request: pytest.FixtureRequest) -> Draw:
+    """A generator of random inputs, the same for the same seed, assignment, check and, where asked, student."""
+    return drawing(_bench(request), request.node.name)
+
+
+def drawing(bench: Bench, check: str) -> Draw:
+    """A generator of the random inputs of a check, of this name."""
+    import numpy as np
+
+    name = f"{bench.seed}/{bench.assignment}/{check}"
+    if bench.inputs_of:
+        # The student's id comes first and by its digest: no id spells another student's check.
+        name = f"{hashlib.sha256(bench.inputs_of.encode()).hexdigest()}/{name}"
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], "little"))
+
+
+def declared(item: pytest.Item) -> Declared:
+    """What ``check`` said of a test.
+
+    Raises:
+        CheckError: It is not declared as a check.
+    """
+    from autograder.base import CheckError
+    from autograder.checking import DECLARED
+
+    found = getattr(getattr(item, "function", None), DECLARED, None)
+    if found is None:
+        raise CheckError(f'{item.nodeid} is no check: put `@check("row", …)` above it')
+    return found  # type: ignore[no-any-return]
+
+
+def _bench(request: pytest.FixtureRequest) -> Bench:
+    """The bench of a grading run, or one for an author at work, made from the course that the check belongs to."""
+    bench = request.config.stash.get(BENCH, None)
+    if bench is None:
+        bench = request.config.stash[BENCH] = _authors_bench(request)
+    return bench
+
+
+def _authors_bench(request: pytest.FixtureRequest) -> Bench:
+    from autograder.checking import Loopback, load_reference
+    from autograder.course import find_course, load_course
+    from autograder.submission import student_of
+
+    course = load_course(find_course(request.path.parent))
+    owners = [each for each in course.assignments.values() if each.checks in request.path.parents]
+    if not owners:
+        raise pytest.UsageError(f"{request.path} lies in the checks folder of no assignment of {course.root}")
+    assignment = owners[0]
+    reference = load_reference(assignment)
+    notebook = request.config.getoption("--submission")
+    if notebook:
+        calls = _submission_calls(Path(notebook), course, assignment, request.config)
+    else:
+
+        def calls(row: str) -> AbstractContextManager[Calls]:  # noqa: ARG001 - the same for every row
+            return nullcontext(Loopback(dict(vars(reference._module))))
+
+    student = request.config.getoption("--student")
+    if notebook and student is None:
+        student = student_of(Path(notebook), course.root)
+    return Bench(assignment.name, assignment.seed, reference, calls, assignment.inputs_of(student))
+
+
+def _submission_calls(
+    notebook: Path, course: Course, assignment: Assignment, config: pytest.Config
+) -> Callable[[str], AbstractContextManager[Calls]]:
+    """Runs the notebook once; each check then gets a fork of the state after it."""
+    from autograder.sandbox import Worker, held
+    from autograder.submission import code_cells, read_submission
+
+    submission = read_submission(notebook, assignment)
+    if submission.unreadable:
+        raise pytest.UsageError(submission.unreadable)
+    worker = held(Worker(course.sandbox, assignment.allowed_imports))
+    session = worker.session(assignment.limits, assignment.seed, files=submission.files)
+    config.add_cleanup(worker.close)
+    config.add_cleanup(session.close)
+    session.run([source for _, source in code_cells(submission)])
+    return lambda _: session.row()

@@ -1,0 +1,186 @@
+"""What grading one submission comes to: plain data, the same for the gradebook, the terminal and the feedback page."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, Literal
+
+from autograder.course import Visibility
+from autograder.sandbox import CellRun
+
+Outcome = Literal["passed", "failed", "errored", "withheld"]
+"""``failed`` is the student's; ``errored`` is ours, outranks every verdict and is never a zero; ``withheld`` stands in
+what a student sees (``visibility.students_view``) for a check of which not even the outcome is told yet."""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One hidden check on one submission.
+
+    Attributes:
+        name: The check's function name (with its parameters), unique in the assignment. For instructors.
+        title: One sentence of what was checked, for the student.
+        weight: The share of the row's points, relative to the row's other checks.
+        outcome: Passed, failed or errored.
+        reason: What went wrong, for the student, with nothing hidden in it; empty where it passed.
+        hint: The author's hint, shown where the check failed; may be empty.
+        trouble: For the instructor, where it errored: the traceback.
+        visibility: From when on the student sees it; None for what the assignment says.
+    """
+
+    name: str
+    title: str
+    weight: float
+    outcome: Outcome
+    reason: str = ""
+    hint: str = ""
+    trouble: str = ""
+    visibility: Visibility | None = None
+
+    @property
+    def shown(self) -> bool:
+        """Whether it may be told of: in what a student sees, a check without a title is only counted."""
+        return bool(self.title)
+
+
+@dataclass(frozen=True)
+class RowResult:
+    """One row of the assignment: a solution cell, its test cell, and what the checks said.
+
+    Attributes:
+        name: The solution cell's ``grade_id``.
+        test_id: The test cell's ``grade_id``, which carries the points.
+        points: The row's maximum.
+        checks: Results in the order of the check modules.
+        carried: Functions of earlier rows that were answered by correct ones to get this result; usually empty.
+    """
+
+    name: str
+    test_id: str
+    points: float
+    checks: tuple[CheckResult, ...]
+    carried: tuple[str, ...] = ()
+
+    @property
+    def errored(self) -> bool:
+        """Whether one of the checks failed for a reason of ours."""
+        return any(check.outcome == "errored" for check in self.checks)
+
+    @property
+    def withheld(self) -> bool:
+        """Whether, in what a student sees, the outcome of one of the checks is not told yet."""
+        return any(check.outcome == "withheld" for check in self.checks)
+
+    @property
+    def unseen(self) -> int:
+        """How many checks are only counted, in what a student sees."""
+        return sum(not check.shown for check in self.checks)
+
+    @functools.cached_property
+    def fraction(self) -> Fraction:
+        """The share of the points, exact: passed weight over total weight."""
+        total = sum(Fraction(check.weight) for check in self.checks)
+        passed = sum(Fraction(check.weight) for check in self.checks if check.outcome == "passed")
+        return passed / total if total else Fraction(0)
+
+    @property
+    def score(self) -> float | None:
+        """Points for the row, or None where one of its checks errored or is withheld."""
+        return None if self.errored or self.withheld else self.least
+
+    @property
+    def least(self) -> float:
+        """Points by the checks that are known to have passed: the score, or what it is at least."""
+        return float(Fraction(self.points) * self.fraction)
+
+
+@dataclass(frozen=True)
+class Report:
+    """One submission's grade and everything that explains it.
+
+    Attributes:
+        assignment: The assignment's name.
+        student: The student's id, or None for a notebook graded on its own.
+        digest: SHA-256 of the submission, the assignment, the seed and the environment: what decides the grade.
+        sandbox: How the submission was run: ``bubblewrap`` or ``none``.
+        rows: The autograded rows in the assignment's order.
+        cells: How each code cell ran.
+        notes: Sentences for the student on what was repaired or could not be read.
+        trouble: Why there is no grade, where something of ours failed outside any check; empty otherwise.
+        seconds: Wall-clock time of the grading.
+        provenance: What was graded, and by what: digests and versions by name. ``digest`` is the digest of these.
+    """
+
+    assignment: str
+    student: str | None
+    digest: str
+    sandbox: str
+    rows: tuple[RowResult, ...]
+    cells: tuple[CellRun, ...] = ()
+    notes: tuple[str, ...] = ()
+    trouble: str = ""
+    seconds: float = 0.0
+    provenance: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def errored(self) -> bool:
+        """Whether something of ours failed, so that the submission stays ungraded."""
+        return bool(self.trouble) or any(row.errored for row in self.rows)
+
+    @property
+    def withheld(self) -> bool:
+        """Whether, in what a student sees, the outcome of a check is not told yet."""
+        return any(row.withheld for row in self.rows)
+
+    @property
+    def score(self) -> float | None:
+        """Points over all autograded rows, or None where something of ours failed or a check is withheld."""
+        return None if self.errored or self.withheld else self.least
+
+    @property
+    def least(self) -> float:
+        """Points by the checks that are known to have passed: the score, or what it is at least."""
+        return float(sum((Fraction(row.points) * row.fraction for row in self.rows), Fraction(0)))
+
+    @property
+    def max_score(self) -> float:
+        """The most that the autograded rows can give."""
+        return float(sum(Fraction(row.points) for row in self.rows))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as a tree of JSON types, with the scores that follow from it."""
+        # As dataclasses.asdict, which would copy every text of every output.
+        rows = [
+            {
+                "name": row.name,
+                "test_id": row.test_id,
+                "points": row.points,
+                "checks": [dict(vars(check)) for check in row.checks],
+                "carried": list(row.carried),
+                "score": row.score,
+            }
+            for row in self.rows
+        ]
+        cells = [{**vars(run), "outputs": list(run.outputs)} for run in self.cells]
+        changed = {"rows": rows, "cells": cells, "notes": list(self.notes), "provenance": dict(self.provenance)}
+        return {**vars(self), **changed, "score": self.score, "max_score": self.max_score}
+
+
+def report_from_dict(tree: dict[str, Any]) -> Report:
+    """The report that ``Report.as_dict`` wrote."""
+    fields = {key: value for key, value in tree.items() if key not in ("score", "max_score")}
+    fields["rows"] = tuple(
+        RowResult(
+            row["name"],
+            row["test_id"],
+            row["points"],
+            tuple(CheckResult(**check) for check in row["checks"]),
+            tuple(row["carried"]),
+        )
+        for row in tree["rows"]
+    )
+    fields["cells"] = tuple(CellRun(**(cell | {"outputs": tuple(cell["outputs"])})) for cell in tree["cells"])
+    fields["notes"] = tuple(tree["notes"])
+    return Report(**fields)

@@ -1,0 +1,97 @@
+"""The reference's answers to a submission, given by a process of their own.
+
+What a submission asks decides how much work an answer is. A fork with a bound on its memory does it, and is ended when
+it takes too long, so that nothing a submission asks can hold up or bring down the grader.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from collections.abc import Collection
+from types import TracebackType
+from typing import Any, Self
+
+from autograder.checking import Reference, answer
+from autograder.sandbox import confine, wire
+
+MEMORY = 2**29
+
+
+class StandIn:
+    """Answers calls of the reference's functions; called as ``Answerer`` says."""
+
+    def __init__(self, reference: Reference, wrong: Collection[str]) -> None:
+        """Answer for ``reference``.
+
+        Args:
+            reference: What answers.
+            wrong: The functions that stand in for wrong ones. What a student's right function takes besides may decide
+                what it gives, so only for these are arguments that the reference does not take left out.
+        """
+        self.reference = reference
+        self.wrong = frozenset(wrong)
+        self.channel: socket.socket | None = None
+        self.pid = 0
+        self.over = False
+
+    def __call__(self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], deadline: float) -> Any:
+        """The answer, or ``("failed", reason)`` where there is none in time or within the memory."""
+        if not self.over:
+            try:
+                if self.channel is None:
+                    self._fork()
+                assert self.channel is not None
+                self.channel.settimeout(max(0.1, deadline - time.monotonic()))
+                wire.send(self.channel, wire.encode((name, arguments, keywords)))
+                return wire.receive(self.channel, deadline)
+            except wire.WireError:
+                self.over = True
+                self.close()
+        return ("failed", f"{name}: a correct one could not be called with these arguments")
+
+    def close(self) -> None:
+        """End the process."""
+        if self.channel is not None:
+            self.channel.close()
+            self.channel = None
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _fork(self) -> None:
+        ours, theirs = socket.socketpair()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                ours.close()
+                _answer_until_closed(theirs, self.reference, self.wrong)
+            finally:
+                os._exit(0)
+        theirs.close()
+        self.channel, self.pid = ours, pid
+
+
+def _answer_until_closed(channel: socket.socket, reference: Reference, wrong: frozenset[str]) -> None:
+    if sys.platform == "linux":
+        confine.die_with_parent()
+        bound = confine.mapped_kb() * 1024 + MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
+    with contextlib.suppress(wire.Closed):
+        while True:
+            name, arguments, keywords = wire.receive(channel)
+            try:
+                payload = wire.encode(answer(reference, name, arguments, keywords, lenient=name in wrong))
+            except wire.WireError:
+                payload = wire.encode(("failed", f"{name}: the answer is too large"))
+            wire.send(channel, payload)

@@ -1,0 +1,269 @@
+"""The hidden checks of one assignment: collected by pytest once, run for one submission after the other."""
+
+from __future__ import annotations
+
+import re
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pytest
+from _pytest.config import _prepareconfig
+from _pytest.runner import runtestprotocol
+
+from autograder.base import CheckError, SandboxError, Stopped, Wrong
+from autograder.checking import TOGETHER, Calls, Reference, Student, load_reference
+from autograder.course import Assignment, Visibility
+from autograder.grading import direct
+from autograder.grading.plugin import BENCH, Bench, declared
+from autograder.grading.provenance import AUTHORS_OWN
+from autograder.grading.report import CheckResult, Outcome
+
+_GRADING_INI = Path(__file__).with_name("grading.ini")
+_WITHOUT = (
+    "cacheprovider",
+    "terminal",
+    "capture",
+    "logging",
+    "faulthandler",
+    "junitxml",
+    "doctest",
+    "unittest",
+    "warnings",
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One hidden check: what its author declared, the pytest item that runs it, and ``direct.parameters`` of that."""
+
+    row: str
+    name: str
+    title: str
+    weight: float
+    hint: str
+    visibility: Visibility | None
+    item: pytest.Item
+    parameters: dict[str, Any] | None
+
+    def result(self, outcome: Outcome, reason: str = "", trouble: str = "") -> CheckResult:
+        """The check's result."""
+        hint = "" if outcome == "passed" else self.hint
+        return CheckResult(self.name, self.title, self.weight, outcome, reason, hint, trouble, self.visibility)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A check's result.
+
+    Attributes:
+        result: What the report gets.
+        kind: Why there was no answer (``Stopped.kind``), where that is the reason.
+        function: The function that gave none, in that case.
+        called: The student's functions that the check called.
+    """
+
+    result: CheckResult
+    kind: str = ""
+    function: str = ""
+    called: frozenset[str] = frozenset()
+
+
+class Suite:
+    """The checks of an assignment, ready to run."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        """Collect them.
+
+        Raises:
+            CheckError: They cannot be collected, or do not fit the assignment's rows; all that is wrong is listed.
+        """
+        self.assignment = assignment
+        self.reference: Reference = load_reference(assignment)
+        _refuse_authors_own(assignment)
+        self._bench = Bench(assignment.name, assignment.seed, self.reference, _nobody)
+        self._recorder = _Recorder()
+        TOGETHER.clear()
+        arguments = [
+            *("-c", str(_GRADING_INI), "--rootdir", str(assignment.checks), "--import-mode=importlib"),
+            # What lies above the checks has no part in the assignment's digest, so it may decide nothing either.
+            *("--confcutdir", str(assignment.checks)),
+            *("--disable-plugin-autoload", "-p", "autograder.grading.plugin"),
+            *(part for name in _WITHOUT for part in ("-p", f"no:{name}")),
+            str(assignment.checks),
+        ]
+        # As pytest-xdist's workers do: pytest has no public way to run the same collected items more than once.
+        self._config = _prepareconfig(arguments, [self._recorder])
+        self._config.stash[BENCH] = self._bench
+        self._config._do_configure()
+        session = pytest.Session.from_config(self._config)
+        self._config.hook.pytest_sessionstart(session=session)
+        try:
+            self._config.hook.pytest_collection(session=session)
+        except (pytest.UsageError, session.Interrupted, session.Failed) as error:
+            raise CheckError(self._troubles(str(error))) from error
+        finally:
+            _forget_modules_of(assignment.checks)
+        if self._recorder.broken:
+            raise CheckError(self._troubles("they do not import"))
+        self.checks = tuple(map(_check, session.items))
+        self.together = frozenset(TOGETHER)
+        self._fit()
+
+    def rows(self) -> dict[str, tuple[Check, ...]]:
+        """The checks by row, in the assignment's order."""
+        return {
+            row.name: tuple(check for check in self.checks if check.row == row.name) for row in self.assignment.rows
+        }
+
+    def draw_for(self, student: str | None) -> None:
+        """Draw this student's inputs from here on, where each student has others."""
+        self._bench.inputs_of = self.assignment.inputs_of(student)
+
+    def run(self, checks: Sequence[Check], calls: Calls) -> list[Verdict]:
+        """Run checks against the student's functions behind ``calls``.
+
+        Raises:
+            SandboxError: The sandbox failed by itself.
+        """
+        heard = _Heard(calls)
+        self._bench.calls = lambda _: nullcontext(heard)
+        return [self._verdict(check, heard) for check in checks]
+
+    def close(self) -> None:
+        """End the pytest session."""
+        self._config._ensure_unconfigure()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _verdict(self, check: Check, heard: _Heard) -> Verdict:
+        heard.functions.clear()
+        error = self._error_by_pytest(check) if check.parameters is None else self._error(check, heard)
+        called = frozenset(heard.functions)
+        match error:
+            case None:
+                return Verdict(check.result("passed"), called=called)
+            case Stopped() as error:
+                return Verdict(check.result("failed", str(error)), error.kind, error.function, called)
+            case Wrong() as error:
+                return Verdict(check.result("failed", str(error)), called=called)
+            case AssertionError() if self._recorder.phase == "call":
+                return Verdict(check.result("failed"), called=called)
+            case SandboxError() as error:
+                raise error
+            case error:
+                return Verdict(check.result("errored", trouble="".join(traceback.format_exception(error))))
+
+    def _error_by_pytest(self, check: Check) -> BaseException | None:
+        self._recorder.error = None
+        runtestprotocol(check.item, log=False, nextitem=None)
+        return self._recorder.error
+
+    def _error(self, check: Check, heard: _Heard) -> BaseException | None:
+        self._recorder.phase = "call"
+        try:
+            direct.call(check.item, self._bench, Student(heard), check.parameters or {})
+        except (KeyboardInterrupt, pytest.exit.Exception):
+            raise
+        except BaseException as error:
+            return error
+        return None
+
+    def _fit(self) -> None:
+        rows = {row.name for row in self.assignment.rows}
+        troubles = [
+            f"{check.item.nodeid} checks the row {check.row!r}, which is not in {self.assignment.master.name}"
+            for check in self.checks
+            if check.row not in rows
+        ]
+        checked = {check.row for check in self.checks}
+        troubles += [f"the row {row.name!r} has no check" for row in self.assignment.rows if row.name not in checked]
+        if troubles:
+            raise CheckError(self._troubles("; ".join(troubles)))
+
+    def _troubles(self, what: str) -> str:
+        details = "\n".join([what, *self._recorder.broken])
+        return f"the checks in {self.assignment.checks} cannot be used: {details}"
+
+
+class _Heard:
+    """Calls that note which functions were called."""
+
+    def __init__(self, calls: Calls) -> None:
+        self.calls = calls
+        self.functions: set[str] = set()
+
+    @property
+    def generation(self) -> int:
+        """As ``Calls.generation``."""
+        return self.calls.generation
+
+    def exchange(self, message: tuple[Any, ...], function: str) -> Any:
+        """As ``Calls.exchange``."""
+        if message[0] == "call":
+            self.functions.add(function)
+        return self.calls.exchange(message, function)
+
+
+def _nobody(row: str) -> Any:
+    raise CheckError(f"a check of {row} asked for the student outside a grading run")
+
+
+class _Recorder:
+    """Keeps the exception that ended a test, and what could not be collected, in place of pytest's own reports."""
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+        self.phase: str = "call"
+        self.broken: list[str] = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport:
+        if call.excinfo is not None and self.error is None:
+            self.error, self.phase = call.excinfo.value, call.when
+        outcome: Any = "failed" if call.excinfo else "passed"
+        phase: Any = call.when
+        return pytest.TestReport(item.nodeid, item.location, {}, outcome, None, phase)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.broken.append(f"{report.nodeid}: {report.longreprtext}")
+
+
+def _refuse_authors_own(assignment: Assignment) -> None:
+    """Refuse a reference that takes part of itself from a file that decides no grade."""
+    loaded = {
+        Path(file).resolve() for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))
+    }
+    for name in sorted(AUTHORS_OWN):
+        if (assignment.solutions / name).resolve() in loaded:
+            raise CheckError(
+                f"the reference in {assignment.solutions} imports {name}, which has no part in a grade: move what it "
+                "needs to another file"
+            )
+
+
+def _forget_modules_of(folder: Path) -> None:
+    """Let another course's checks, or these once they have changed, be imported under the same names."""
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and Path(file).is_relative_to(folder):
+            del sys.modules[name]
+
+
+def _check(item: pytest.Item) -> Check:
+    said = declared(item)
+    lines = (getattr(item, "function", None).__doc__ or "").strip().splitlines()
+    title = lines[0].strip() if lines else item.name.removeprefix("test_").replace("_", " ")
+    parameters: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
+    title = re.sub(r"\{(\w+)\}", lambda field: str(parameters.get(field[1], field[0])), title)
+    return Check(said.row, item.name, title, said.weight, said.hint, said.visibility, item, direct.parameters(item))

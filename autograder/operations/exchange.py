@@ -1,0 +1,86 @@
+"""nbgrader's exchange, by nbgrader's own code: what students handed in comes from there, and feedback goes there."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from autograder.base import AutograderError
+from autograder.course import Assignment, Course
+from autograder.operations.nbgrader_configuration import nbgrader_config
+
+
+def inbound(course: Course, exchange: Path) -> Path:
+    """The folder that submissions land in.
+
+    Raises:
+        AutograderError: There is none: nothing of the course has been released to this exchange.
+    """
+    folder = exchange / course.name / "inbound"
+    if not folder.is_dir():
+        raise AutograderError(
+            f"{folder}: there is no such folder, so nothing of {course.name} was released to this exchange. Release it "
+            "in the formgrader, or with nbgrader release_assignment; or name another folder with --exchange."
+        )
+    return folder
+
+
+def collect_from_exchange(course: Course, assignment: Assignment, exchange: Path) -> None:
+    """Bring the newest submission of each student to ``submitted/``, as ``nbgrader collect --update`` does.
+
+    Raises:
+        AutograderError: nbgrader refuses; the message says why.
+    """
+    from nbgrader.exchange.default import ExchangeCollect
+
+    with_nbgrader(ExchangeCollect, course, assignment, exchange, update=True)
+
+
+def release_feedback(course: Course, assignment: Assignment, exchange: Path, student: str) -> bool:
+    """Put a student's feedback where ``nbgrader fetch_feedback`` finds it.
+
+    Returns:
+        Whether it could be: what was not handed in through the exchange has no secret to fetch feedback with.
+
+    Raises:
+        AutograderError: nbgrader refuses; the message says why.
+    """
+    from nbgrader.exchange.default import ExchangeReleaseFeedback
+
+    if not (course.root / "feedback" / student / assignment.name / "submission_secret.txt").is_file():
+        return False
+    with_nbgrader(ExchangeReleaseFeedback, course, assignment, exchange, student=student)
+    return True
+
+
+def with_nbgrader(
+    kind: Any, course: Course, assignment: Assignment, exchange: Path, student: str = "", **settings: bool
+) -> None:
+    """Run a part of nbgrader's exchange, configured as the course is.
+
+    Raises:
+        AutograderError: nbgrader refuses; the message says why.
+    """
+    from nbgrader.auth import Authenticator
+    from nbgrader.coursedir import CourseDirectory
+    from nbgrader.exchange import ExchangeError
+
+    config = nbgrader_config(course.root)
+    config.CourseDirectory.root = str(course.root)
+    config.CourseDirectory.course_id = course.name
+    config.CourseDirectory.assignment_id = assignment.name
+    config.CourseDirectory.db_url = course.database
+    if student:
+        config.CourseDirectory.student_id = student
+    config.Exchange.root = str(exchange)
+    part = kind(coursedir=CourseDirectory(config=config), authenticator=Authenticator(config=config), config=config)
+    for name, value in settings.items():
+        setattr(part, name, value)
+    try:
+        # It leaves files to be closed by themselves.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            part.start()
+    except (ExchangeError, OSError, ValueError) as error:
+        raise AutograderError(f"the exchange in {exchange}: {error}") from error

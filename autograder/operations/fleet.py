@@ -1,0 +1,239 @@
+"""The fleet on Dask: other machines grade, and need neither the course nor its gradebook.
+
+What goes there and comes back are bytes (``travel``); Dask itself carries only them and the name of a function of this
+module. The assignment goes to each worker once. A worker of which something that decides a grade differs from ours, or
+whose sandbox does not hold, grades nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+import traceback
+from collections.abc import Iterable, Iterator
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+from typing import Any
+
+from autograder.base import AutograderError, CheckError, RefusedError, SandboxError
+from autograder.course import Assignment
+from autograder.grading import environment, standing
+from autograder.operations.pool import WAITING_PER_JOB, Graded, grade_hand_in
+from autograder.operations.travel import (
+    packed_assignment,
+    packed_grade,
+    packed_hand_in,
+    unpacked_assignment,
+    unpacked_grade,
+    unpacked_hand_in,
+)
+from autograder.sandbox import Kind
+from autograder.submission import HandIn
+
+JOIN_SECONDS = 60.0
+"""How long to wait for the first worker to join the scheduler."""
+
+_COUNT_SECONDS = 2.0
+_UNFIT = b"unfit:"
+_one_at_a_time = ThreadPoolExecutor(1)
+"""The thread of a worker's process that grades: its sandbox lives as long as the thread that started it."""
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    """Where the fleet is: Dask's address (``tcp://…`` or ``tls://…``), and for the latter this side's files."""
+
+    address: str
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+
+def grade_all_remotely(
+    hand_ins: Iterable[HandIn], assignment: Assignment, *, sandbox: Kind, scheduler: Scheduler
+) -> Iterator[Graded]:
+    """Grade hand-ins on the workers of a Dask scheduler.
+
+    Workers may come and go. What a lost one was at, or had waiting, is graded by another. Where a submission's worker
+    dies as often as the scheduler allows, it is tried once more when nothing else is under way, since Dask cannot tell
+    it from one that only waited there; then it is given up.
+
+    Yields:
+        Results in the order in which they are ready, one for each hand-in.
+
+    Raises:
+        AutograderError: Dask is not installed, the scheduler cannot be reached or went away, no worker has joined, or
+            none is fit to grade; what was yielded before stays.
+    """
+    with _client(scheduler) as client:
+        away = f"the scheduler at {scheduler.address} went away. What was graded is kept: the same command goes on"
+        try:
+            _await_workers(client, scheduler)
+            # A task, which Dask can make again where every worker that had it is lost.
+            bundle = client.submit(_as_it_is, packed_assignment(assignment), pure=False)
+            ours = environment(assignment.allowed_imports)
+            yield from _graded(client, bundle, hand_ins, assignment, sandbox, ours)
+        except (OSError, TimeoutError, CancelledError, BrokenExecutor) as error:
+            raise AutograderError(f"{away} ({type(error).__name__}: {error})") from error
+
+
+def grade_packed(bundle: bytes, packed: bytes, sandbox: Kind, ours: dict[str, str]) -> tuple[str, bytes]:
+    """Grade a submission on a worker.
+
+    Args:
+        bundle: ``packed_assignment``.
+        packed: ``packed_hand_in``.
+        sandbox: What keeps the submission.
+        ours: The other side's ``environment``.
+
+    Returns:
+        The worker's address, and ``packed_grade``; or ``unfit:`` and why it must not grade.
+    """
+    from distributed import get_worker
+
+    # Dask removes the worker's own folder with the worker.
+    worker = get_worker()
+    graded = _one_at_a_time.submit(_grade_packed, bundle, packed, sandbox, ours, Path(worker.local_directory))
+    return worker.address, graded.result()
+
+
+def _grade_packed(bundle: bytes, packed: bytes, sandbox: Kind, ours: dict[str, str], here: Path) -> bytes:
+    hand_in = None
+    try:
+        assignment = unpacked_assignment(bundle, here)
+        theirs = environment(assignment.allowed_imports)
+        others = [name for name in ours if theirs.get(name) != ours[name]]
+        if others:
+            said = "; ".join(f"{name} {theirs.get(name, 'is missing')}, not {ours[name]}" for name in others)
+            return _UNFIT + f"of what decides a grade it has {said}".encode()
+        standing(sandbox).prepare(assignment)
+        with tempfile.TemporaryDirectory(prefix="submission-", dir=here) as folder:
+            hand_in = unpacked_hand_in(packed, Path(folder, "submission"))
+            return packed_grade(grade_hand_in(hand_in, assignment, sandbox, probed=False))
+    except (SandboxError, CheckError, PackageNotFoundError) as error:
+        return _UNFIT + str(error).encode()
+    except Exception as error:
+        # An exception of ours would travel as a pickle.
+        said = "".join(traceback.format_exception(error))
+        return packed_grade(Graded(hand_in or HandIn("", None, None), None, None, trouble=said))
+
+
+def _as_it_is(packed: bytes) -> bytes:
+    return packed
+
+
+def _graded(
+    client: Any, bundle: Any, hand_ins: Iterable[HandIn], assignment: Assignment, sandbox: Kind, ours: dict[str, str]
+) -> Iterator[Graded]:
+    from distributed.scheduler import KilledWorker
+
+    pool: Executor = client.get_executor(pure=False)
+    unfit: dict[str, str] = {}
+    running: dict[Future[tuple[str, bytes]], tuple[HandIn, bytes]] = {}
+    suspects: list[tuple[HandIn, bytes]] = []
+    alone = False
+    room, counted = 0, 0.0
+
+    def send(hand_in: HandIn, packed: bytes) -> None:
+        running[pool.submit(grade_packed, bundle, packed, sandbox, ours)] = hand_in, packed
+
+    def finished() -> Iterator[Graded]:
+        nonlocal pool
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            hand_in, packed = running.pop(future)
+            try:
+                address, reply = future.result()
+            except KilledWorker as error:
+                if not alone:
+                    suspects.append((hand_in, packed))
+                    continue
+                times = error.allowed_failures + 1
+                yield Graded(hand_in, None, None, trouble=f"{times} workers were lost while they graded it")
+                continue
+            if not reply.startswith(_UNFIT):
+                yield unpacked_grade(reply, hand_in)
+                continue
+            unfit[address] = reply.removeprefix(_UNFIT).decode()
+            fit = [each for each in client.nthreads() if each not in unfit]
+            if not fit:
+                listed = "; ".join(f"{each}: {why}" for each, why in unfit.items())
+                raise AutograderError(f"none of the workers may grade: {listed}")
+            pool = client.get_executor(pure=False, workers=fit)
+            send(hand_in, packed)
+
+    try:
+        for hand_in in hand_ins:
+            try:
+                packed = packed_hand_in(hand_in, assignment)
+            except RefusedError as error:
+                yield Graded(hand_in, None, None, refused=str(error))
+                continue
+            except (AutograderError, OSError) as error:
+                yield Graded(hand_in, None, None, trouble=str(error))
+                continue
+            send(hand_in, packed)
+            if time.monotonic() > counted + _COUNT_SECONDS:
+                room, counted = WAITING_PER_JOB * max(1, sum(client.nthreads().values())), time.monotonic()
+            while len(running) >= room:
+                yield from finished()
+        while running:
+            yield from finished()
+        alone = True
+        for hand_in, packed in suspects:
+            send(hand_in, packed)
+            while running:
+                yield from finished()
+    finally:
+        for future in running:
+            future.cancel()
+
+
+@contextlib.contextmanager
+def _client(scheduler: Scheduler) -> Iterator[Any]:
+    try:
+        from distributed import Client, Security
+    except ImportError as error:
+        raise AutograderError("--scheduler needs Dask: pip install 'autograder[dask]'") from error
+    files = (scheduler.tls_ca, scheduler.tls_cert, scheduler.tls_key)
+    if scheduler.address.startswith("tls://") and not all(files):
+        raise AutograderError(f"{scheduler.address} needs --tls-ca, --tls-cert and --tls-key, a file each")
+    security = None
+    if any(files):
+        missing = [str(path) for path in files if path is not None and not path.is_file()]
+        if missing:
+            raise AutograderError(f"there is no file {missing[0]}")
+        names = [None if path is None else str(path) for path in files]
+        security = Security(
+            tls_ca_file=names[0], tls_client_cert=names[1], tls_client_key=names[2], require_encryption=True
+        )
+    try:
+        client = Client(scheduler.address, security=security, timeout=10, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise AutograderError(f"there is no Dask scheduler at {scheduler.address}: {error}") from error
+    try:
+        yield client
+    finally:
+        with contextlib.suppress(Exception):
+            client.close(timeout=5)
+
+
+def _await_workers(client: Any, scheduler: Scheduler) -> None:
+    try:
+        client.wait_for_workers(1, timeout=JOIN_SECONDS)
+    except TimeoutError as error:
+        raise AutograderError(
+            f"no worker has joined the scheduler at {scheduler.address} for {JOIN_SECONDS:.0f} s: start some with "
+            f"`dask worker {scheduler.address} --nthreads 1`"
+        ) from error

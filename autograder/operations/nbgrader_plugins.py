@@ -1,0 +1,345 @@
+"""nbgrader through our grader, by configuration alone: what ``nbgrader_config.py`` hands over to.
+
+``nbgrader autograde`` reads each submission twice: to sanitise it and to grade it. ``SubmissionExporter``
+does the first by our own repair, which no broken notebook stops, and ``GradeSubmission`` the second by our
+grader, which writes the same scores, notebook and result as ``autograder grade`` does.
+
+What configuration cannot change in nbgrader 0.9: a malformed ``timestamp.txt`` makes ``nbgrader autograde``
+give up on that submission (and a folder without any notebook is passed over); ``autograder grade`` takes
+both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import weakref
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+import nbformat
+from nbconvert.exporters import NotebookExporter
+from nbgrader.plugins import ExportPlugin, LateSubmissionPlugin
+from nbgrader.preprocessors import GetGrades, NbGraderPreprocessor
+from traitlets import Unicode
+
+from autograder.base import AutograderError, ConfigError, visible, write_bytes_atomically
+from autograder.course import Assignment, Course, load_course
+from autograder.feedback import (
+    SUMMARY_ID,
+    annotated,
+    lateness_text,
+    seen_now,
+    shown_to_student,
+    standing_as_seen,
+    told_anew,
+)
+from autograder.gradebook import (
+    RESULT_FILE,
+    apply_late_penalties,
+    backup,
+    enter,
+    lateness_of,
+    only_run,
+    open_gradebook,
+    penalty_of,
+    register,
+    standings,
+    store,
+)
+from autograder.grading import grade
+from autograder.reports import filled_in, what_came_of
+from autograder.submission import Submission, submission_of
+
+__all__ = [
+    "BlackboardExporter",
+    "CanvasExporter",
+    "GradeSubmission",
+    "LatePenalty",
+    "MoodleExporter",
+    "PlainLog",
+    "SeenGrades",
+    "SubmissionExporter",
+    "configure",
+    "find_submission",
+]
+
+NAME = "autograder.nbgrader_plugins"
+"""Where nbgrader finds these: the name that courses know."""
+
+_LOG = logging.getLogger("autograder")
+
+_BACKED_UP: weakref.WeakSet[Any] = weakref.WeakSet()
+"""nbgrader's converters, one for each run, before whose first grade the gradebook was copied aside."""
+
+
+class SubmissionExporter(NotebookExporter):  # type: ignore[misc]
+    """What nbgrader's autograde reads a submission with: any bytes in, a repaired notebook out."""
+
+    def from_filename(self, filename: str, resources: Any = None, **kw: Any) -> tuple[str, Any]:
+        """The submission as the grader will see it, or a notebook already in ``autograded/`` as it is.
+
+        Raises:
+            RefusedError: The submission is a link, a pipe, a device or a folder.
+            GradebookError: Another run is at work on the course, or the gradebook could not be copied aside.
+        """
+        names = resources["nbgrader"]
+        course, assignment = _course_of(self.parent.coursedir, names["assignment"])
+        if self.parent not in _BACKED_UP:
+            with only_run(course):
+                backup(course)
+            _BACKED_UP.add(self.parent)
+        path = Path(filename)
+        if path.parent == course.root / "submitted" / names["student"] / names["assignment"]:
+            submission = _submission(course, assignment, names["student"])
+            output, resources = self.from_notebook_node(nbformat.from_dict(submission.notebook), resources, **kw)
+        else:
+            output, resources = super().from_filename(filename, resources=resources, **kw)
+        return output, resources
+
+
+class GradeSubmission(NbGraderPreprocessor):  # type: ignore[misc]
+    """In the place of nbgrader's Execute and SaveAutoGrades: run and grade in our sandbox, store the result."""
+
+    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:  # noqa: ARG002 - read again, from what was submitted
+        """Grade the submission that ``nb`` was sanitised from.
+
+        Returns:
+            The executed notebook with the results, and ``resources`` as it was.
+
+        Raises:
+            AutograderError: Something of ours failed: nbgrader lists the submission as not graded.
+        """
+        names = resources["nbgrader"]
+        course, assignment = _course_of(self.parent.parent.coursedir, names["assignment"])
+        submission = _submission(course, assignment, names["student"])
+        report = grade(submission, assignment, sandbox=course.sandbox)
+        if report.errored:
+            troubles = [report.trouble, *(check.trouble for row in report.rows for check in row.checks)]
+            raise AutograderError(
+                f"{names['student']}: {assignment.name} could not be graded, and keeps the grade that it had. "
+                + "\n".join(filter(None, troubles))
+            )
+        _clear(course.root / "autograded" / names["student"] / assignment.name)
+        with only_run(course), open_gradebook(course) as gradebook:
+            now = datetime.now(UTC)
+            shown = shown_to_student(gradebook, assignment, submission, report, now)
+            store(gradebook, course, assignment, submission, report, shown)
+            seen = seen_now(gradebook, course, assignment, names["student"], now)
+        # The stored result has no outputs: those of the run belong into the notebook.
+        return nbformat.from_dict(annotated(submission, replace(seen, cells=report.cells), assignment)), resources
+
+
+class SeenGrades(GetGrades):  # type: ignore[misc]
+    """In the place of nbgrader's GetGrades, where it makes feedback: no more than the student may see by now."""
+
+    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
+        """The executed notebook with scores and comments, and ``resources`` with the total.
+
+        Raises:
+            AutograderError: There is no result of ours: nbgrader lists the feedback as not made.
+        """
+        names = resources["nbgrader"]
+        course, assignment = _course_of(self.parent.parent.coursedir, names["assignment"])
+        with only_run(course), open_gradebook(course) as gradebook:
+            seen = seen_now(gradebook, course, assignment, names["student"], datetime.now(UTC))
+            (standing,) = standings(gradebook, assignment, student=names["student"])
+            late = lateness_of(gradebook, assignment, names["student"])
+            lateness = lateness_text(late, assignment, names["student"], course.timezone)
+        nb, resources = super().preprocess(nbformat.from_dict(told_anew(nb, seen, assignment)), resources)
+        standing = standing_as_seen(standing, seen)
+        for cell in nb.cells:
+            if lateness and cell.get("id") == SUMMARY_ID:
+                cell.source += f"\n\n{lateness}"
+            meta = cell.metadata.get("nbgrader", {})
+            if meta.get("grade_id") in standing.scores and "score" in meta:
+                meta["score"] = standing.scores[meta["grade_id"]] or 0.0
+        resources["nbgrader"]["score"] = standing.score
+        resources["nbgrader"]["late_penalty"] = standing.late_penalty
+        return nb, resources
+
+
+class LatePenalty(LateSubmissionPlugin):  # type: ignore[misc]
+    """The late policy of gradebook_config.yaml, as nbgrader's AssignLatePenalties asks for it."""
+
+    def late_submission_penalty(
+        self,
+        student_id: str,
+        score: float,
+        total_seconds_late: float,  # noqa: ARG002 - nbgrader's signature
+    ) -> float | None:
+        """Points that a submission loses, or None; late days spent on it and whoever is excused are thought of."""
+        preprocessor = self.parent
+        course, assignment = _course_of(preprocessor.parent.parent.coursedir, preprocessor.assignment_id)
+        # nbgrader is about to write: nothing may be written beside it.
+        with open_gradebook(course, create=False) as gradebook:
+            return penalty_of(gradebook, assignment, student_id, None, score) or None
+
+
+class _LmsExporter(ExportPlugin):  # type: ignore[misc]
+    """Scores into the table that a learning management system exported, for ``nbgrader export --exporter=…``."""
+
+    system: ClassVar[str]
+
+    into = Unicode("", help="The table that the system exported, to be filled in.").tag(config=True)
+    match = Unicode("", help="Its column that holds the ids of students; found out where empty.").tag(config=True)
+    column = Unicode("", help="Its column of the assignment; found by the title where empty.").tag(config=True)
+
+    def export(self, gradebook: Any) -> None:  # noqa: ARG002 - nbgrader's signature
+        """Write the filled table to ``to`` and log who has no score in it.
+
+        Raises:
+            AutograderError: An option is missing, or the table cannot be filled in; the message names the line.
+        """
+        course = load_course(Path(self.parent.coursedir.root))
+        names = self.assignment or list(course.assignments)
+        if len(names) != 1 or self.student:
+            raise AutograderError(
+                "one assignment is exported at a time, for all students: name it with --assignment='[\"NAME\"]', and "
+                f"leave --student out. There are: {', '.join(course.assignments)}"
+            )
+        if not self.into or not self.to:
+            raise AutograderError(
+                f"name the table that {self.system.title()} exported with --{type(self).__name__}.into=FILE, and the "
+                "file to import there with --to=FILE"
+            )
+        chosen = course.assignment(names[0])
+        with open_gradebook(course, create=False) as opened:
+            apply_late_penalties(opened, chosen, course)
+            found = standings(opened, chosen)
+        table = Path(self.into)
+        filled = filled_in(self.system, table, found, chosen, match=self.match, column=self.column)
+        write_bytes_atomically(Path(self.to).resolve(), filled.content)
+        for said in what_came_of(filled, self.to):
+            self.log.info("%s", said)
+
+
+class CanvasExporter(_LmsExporter):
+    """Into Canvas's gradebook export."""
+
+    system = "canvas"
+
+
+class MoodleExporter(_LmsExporter):
+    """Into Moodle's grading worksheet."""
+
+    system = "moodle"
+
+
+class BlackboardExporter(_LmsExporter):
+    """Into what Blackboard gives for working offline."""
+
+    system = "blackboard"
+
+
+class PlainLog(logging.Filter):
+    """What nbgrader logs, with control characters as their escapes; its formatter indents what follows a line feed."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """True, and the record made plain."""
+        record.msg, record.args = visible(record.getMessage()), None
+        return True
+
+
+def find_submission(*, assignment: str, student: str, notebooks: list[str]) -> None:  # noqa: ARG001
+    """Nbgrader's ``pre_convert_hook``: register the assignment, and let a renamed notebook be found.
+
+    Args:
+        assignment: The assignment's name.
+        student: nbgrader's pattern of students.
+        notebooks: The paths that nbgrader found in one submission's folder, changed in place: the assignment's
+            notebook alone, which ``find_notebook`` finds under another name too. Each of the others would be
+            graded as if it were that one, and its name stand in nbgrader's log as it is.
+    """
+    if not notebooks:
+        return
+    folder = Path(notebooks[0]).parent
+    root = folder.parent.parent.parent
+    course = load_course(root)
+    entry = course.assignment(assignment)
+    with open_gradebook(course) as gradebook:
+        register(gradebook, course, entry)
+        enter(gradebook, entry, folder.parent.name)
+    notebooks[:] = [str(folder / f"{entry.notebook}.ipynb")]
+
+
+def configure(c: Any, config_file: str) -> None:
+    """Set nbgrader up for the course that ``config_file`` lies in.
+
+    A mistake in gradebook_config.yaml is reported and leaves our grader in place all the same, so that
+    nbgrader never falls back to running submissions by itself: grading then stops with the same message.
+
+    Args:
+        c: The configuration object of traitlets.
+        config_file: ``__file__`` of nbgrader_config.py.
+    """
+    root = Path(config_file).resolve().parent
+    here = NAME
+    c.CourseDirectory.root = str(root)
+    c.CourseDirectory.ignore = [
+        ".ipynb_checkpoints",
+        "*.pyc",
+        "__pycache__",
+        "feedback",
+        RESULT_FILE,
+        ".*.part",
+    ]
+    c.Autograde.exporter_class = f"{here}.SubmissionExporter"
+    c.Autograde.sanitize_preprocessors = ["nbgrader.preprocessors.CheckCellMetadata"]
+    c.Autograde.autograde_preprocessors = [
+        f"{here}.GradeSubmission",
+        "nbgrader.preprocessors.AssignLatePenalties",
+        "nbgrader.preprocessors.CheckCellMetadata",
+    ]
+    c.GenerateFeedback.preprocessors = [
+        f"{here}.SeenGrades",
+        "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+    ]
+    c.Autograde.pre_convert_hook = f"{here}.find_submission"
+    # nbgrader logs names of students' files as they are.
+    c.NbGrader.logging_config = {
+        "filters": {"plain": {"()": f"{here}.PlainLog"}},
+        "handlers": {"console": {"filters": ["plain"]}},
+    }
+    c.AssignLatePenalties.plugin_class = f"{here}.LatePenalty"
+    # nbgrader calls alembic by its bare name, which is beside this Python even where that folder is not on PATH.
+    programs = str(Path(sys.executable).parent)
+    if programs not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join(filter(None, (programs, os.environ.get("PATH"))))
+    try:
+        course = load_course(root)
+    except ConfigError as error:
+        _LOG.error("%s", error)
+        return
+    c.CourseDirectory.course_id = course.name
+    c.CourseDirectory.db_url = course.database
+    # The formgrader shows and takes due dates in it.
+    c.NbGraderAPI.timezone = course.timezone.key
+    if course.exchange is not None:
+        c.Exchange.root = str(course.exchange)
+
+
+def _clear(folder: Path) -> None:
+    """Take away what nbgrader copied beside the notebook: all that was handed in, what a browser runs included.
+
+    ``store`` puts there what may be there.
+    """
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink():
+            with contextlib.suppress(OSError):
+                path.rmdir()
+        elif path.suffix != ".ipynb" and path.name != RESULT_FILE:
+            path.unlink()
+
+
+def _course_of(coursedir: Any, assignment: str) -> tuple[Course, Assignment]:
+    course = load_course(Path(coursedir.root))
+    return course, course.assignment(assignment)
+
+
+def _submission(course: Course, assignment: Assignment, student: str) -> Submission:
+    return submission_of(course.root, assignment, student, timezone=course.timezone)

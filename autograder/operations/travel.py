@@ -1,0 +1,155 @@
+"""An assignment, a submission and its grade as bytes, to travel to another machine and back: plain data, nothing else.
+
+What arrives needs no course: ``unpacked_assignment`` writes the assignment's files into a folder, where they have the
+same digest as at home.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from autograder.base import AutograderError, RefusedError
+from autograder.course import Assignment, LatePolicy, Limits, Row
+from autograder.grading import decisive_files, report_from_dict
+from autograder.operations.pool import Graded
+from autograder.sandbox import wire
+from autograder.submission import HandIn, Submission, read_regular
+
+_PLAIN = ("name", "title", "notebook", "seed", "manual", "inputs", "visibility")
+
+
+def packed_assignment(assignment: Assignment) -> bytes:
+    """All that grading takes of an assignment: its settings, master, release, files, checks and reference.
+
+    Due dates, penalties and the course's other assignments stay at home.
+
+    Raises:
+        AutograderError: It is larger than what travels.
+    """
+    files: dict[str, bytes] = {}
+    for label, folder in (("checks", assignment.checks), ("solutions", assignment.solutions)):
+        for path in decisive_files(folder):
+            files[f"{label}/{folder.name}/{path.relative_to(folder).as_posix()}"] = path.read_bytes()
+    for label, path in (("master", assignment.master), ("release", assignment.release)):
+        files[f"{label}/{path.name}"] = path.read_bytes()
+    for name, path in assignment.given.items():
+        files[f"master/{name}"] = path.read_bytes()
+    tree = {name: getattr(assignment, name) for name in _PLAIN}
+    tree |= {
+        "limits": asdict(assignment.limits),
+        "allowed_imports": list(assignment.allowed_imports),
+        "files": list(assignment.files),
+        "rows": [asdict(row) for row in assignment.rows],
+        "folders": [assignment.checks.name, assignment.solutions.name],
+        "contents": files,
+    }
+    try:
+        return wire.encode(tree)
+    except wire.WireError as error:
+        raise AutograderError(f"{assignment.name} cannot travel to other machines: {error}") from error
+
+
+def unpacked_assignment(packed: bytes, folder: Path) -> Assignment:
+    """The assignment, with its files in a folder below ``folder`` that is named by their digest; written once."""
+    tree = wire.decode(packed)
+    root = folder / f"assignment-{hashlib.sha256(packed).hexdigest()[:32]}"
+    if not root.exists():
+        coming = root.with_name(f"{root.name}.{os.getpid()}")
+        for name, content in tree["contents"].items():
+            path = coming / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        coming.rename(root)
+    checks, solutions = tree["folders"]
+    notebook = f"{tree['notebook']}.ipynb"
+    return Assignment(
+        **{name: tree[name] for name in _PLAIN},
+        master=root / "master" / notebook,
+        release=root / "release" / notebook,
+        checks=root / "checks" / checks,
+        solutions=root / "solutions" / solutions,
+        due=None,
+        late=LatePolicy(),
+        limits=Limits(**tree["limits"]),
+        allowed_imports=tuple(tree["allowed_imports"]),
+        rows=tuple(Row(**{**row, "functions": tuple(row["functions"])}) for row in tree["rows"]),
+        files=tuple(tree["files"]),
+    )
+
+
+def packed_hand_in(hand_in: HandIn, assignment: Assignment) -> bytes:
+    """A submission as it was handed in, with those files beside it that the assignment knows.
+
+    Raises:
+        RefusedError: The notebook is a link, a pipe, a device or a folder, or cannot be opened.
+        AutograderError: It is larger than what travels.
+    """
+    tree: dict[str, Any] = {"student": hand_in.student, "timestamp": hand_in.timestamp, "unread": hand_in.unread}
+    if hand_in.notebook is not None:
+        limit = assignment.limits.notebook_mb * 2**20
+        content, size = read_regular(hand_in.notebook, limit, one_name=True)
+        beside = {name: _beside(hand_in.notebook.parent / name, assignment) for name in assignment.files}
+        tree |= {"name": hand_in.notebook.name, "content": content, "size": size, "beside": beside}
+    try:
+        return wire.encode(tree)
+    except wire.WireError as error:
+        raise AutograderError(f"{hand_in.notebook}: it cannot travel to another machine: {error}") from error
+
+
+def unpacked_hand_in(packed: bytes, folder: Path) -> HandIn:
+    """The submission, in an empty folder that is made anew for it."""
+    tree = wire.decode(packed)
+    if "name" not in tree:
+        return HandIn(tree["student"], None, tree["timestamp"], tree["unread"])
+    folder.mkdir(parents=True)
+    notebook = folder / tree["name"]
+    notebook.write_bytes(tree["content"])
+    os.truncate(notebook, tree["size"])
+    for name, found in tree["beside"].items():
+        match found:
+            case (bytes(content), int(size)):
+                (folder / name).write_bytes(content)
+                os.truncate(folder / name, size)
+            case "link":
+                (folder / name).symlink_to("nowhere")
+    return HandIn(tree["student"], notebook, tree["timestamp"], tree["unread"])
+
+
+def packed_grade(graded: Graded) -> bytes:
+    """A submission's grade, as JSON."""
+    tree: dict[str, Any] = {"refused": graded.refused, "trouble": graded.trouble}
+    if graded.submission is not None and graded.report is not None:
+        submission = {name: value for name, value in vars(graded.submission).items() if name != "files"}
+        tree |= {"submission": submission, "report": graded.report.as_dict()}
+    return json.dumps(tree).encode()
+
+
+def unpacked_grade(packed: bytes, hand_in: HandIn) -> Graded:
+    """The grade of a hand-in.
+
+    Raises:
+        AutograderError: The bytes are none, as where the other machine has another version of autograder.
+    """
+    try:
+        tree = json.loads(packed)
+        if "report" not in tree:
+            return Graded(hand_in, None, None, refused=str(tree["refused"]), trouble=str(tree["trouble"]))
+        fields = tree["submission"] | {"notes": tuple(tree["submission"]["notes"])}
+        return Graded(hand_in, Submission(**fields), report_from_dict(tree["report"]))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise AutograderError(f"what came back for {hand_in.student} is no grade: {error}") from error
+
+
+def _beside(path: Path, assignment: Assignment) -> Any:
+    """A file's bytes and size, ``"link"`` where it is none, or None where there is nothing."""
+    if not os.path.lexists(path):
+        return None
+    try:
+        return read_regular(path, assignment.limits.file_mb * 2**20, one_name=True)
+    except RefusedError:
+        return "link"

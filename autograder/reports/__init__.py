@@ -1,0 +1,55 @@
+"""What an instructor reads: the class, a student's term, an answer to an appeal, tables for an LMS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autograder.base import on_demand
+
+if TYPE_CHECKING:
+    from autograder.reports.class_page import class_page
+    from autograder.reports.class_reading import read_class
+    from autograder.reports.explanation import explain, explanation_text, explanation_tree
+    from autograder.reports.lms import filled_in, people_of, what_came_of
+    from autograder.reports.reproduction import script
+    from autograder.reports.score_table import WRITERS
+    from autograder.reports.student_history import Chapter, history
+
+__all__ = [
+    "WRITERS",
+    "Chapter",
+    "class_page",
+    "explain",
+    "explanation_text",
+    "explanation_tree",
+    "filled_in",
+    "history",
+    "people_of",
+    "read_class",
+    "script",
+    "what_came_of",
+]
+
+__getattr__ = on_demand(
+    __name__,
+    {
+        "class_page": ("class_page",),
+        "class_reading": ("read_class",),
+        "explanation": (
+            "explain",
+            "explanation_text",
+            "explanation_tree",
+        ),
+        "lms": (
+            "filled_in",
+            "people_of",
+            "what_came_of",
+        ),
+        "reproduction": ("script",),
+        "score_table": ("WRITERS",),
+        "student_history": (
+            "Chapter",
+            "history",
+        ),
+    },
+)

@@ -1,0 +1,39 @@
+"""The results of a class, read from the gradebook and the course's folders. Nothing is graded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autograder.base import RefusedError
+from autograder.course import Assignment, Course
+from autograder.gradebook import Gradebook, Standing, read_report, roster, standings
+from autograder.grading import Report
+from autograder.reports.class_items import ClassReport, class_report
+from autograder.submission import find_hand_in, submissions
+
+
+def read_class(gradebook: Gradebook, course: Course, assignment: Assignment) -> ClassReport:
+    """What a class came to at an assignment.
+
+    Raises:
+        GradebookError: The assignment is not in the gradebook.
+    """
+    standing = {each.student: each for each in standings(gradebook, assignment)}
+    ungraded: dict[str, str] = {}
+    for folder in submissions(course.root, assignment.name, timezone=course.timezone):
+        if read_report(course, folder.student, assignment) is None or folder.student not in standing:
+            try:
+                find_hand_in(folder, assignment)
+                ungraded[folder.student] = "not graded yet"
+            except RefusedError as error:
+                ungraded[folder.student] = str(error)
+
+    def results() -> Iterator[tuple[Standing, Report]]:
+        for student, each in standing.items():
+            report = read_report(course, student, assignment)
+            if report is not None:
+                yield each, report
+            elif student not in ungraded and any(score is not None for score in each.scores.values()):
+                ungraded[student] = "the result in autograded/ is gone or damaged"
+
+    return class_report(assignment, results(), roster=roster(gradebook), ungraded=ungraded)

@@ -1,0 +1,433 @@
+"""A row graded again, with every call, value and tolerance: what an instructor answers an appeal with.
+
+For instructors alone: what is hidden is in it. Nothing is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from autograder.base import ConfigError, did_you_mean
+from autograder.checking import Answer, Compared, compare, tolerances
+from autograder.course import Assignment, Course
+from autograder.feedback import listed, points_text
+from autograder.gradebook import read_report
+from autograder.grading import (
+    MAX_PRINTED,
+    Attempt,
+    Call,
+    Checked,
+    CheckResult,
+    RecordingSuite,
+    RowResult,
+    check_rows,
+    digest_of,
+    place_runs,
+    provenance_for,
+    undefined_after,
+)
+from autograder.sandbox import Kind, Opaque, Ref, Worker, held
+from autograder.submission import Submission, code_cells, submission_of
+
+FOR_INSTRUCTORS = "For instructors: expected values and hidden checks are in this. Never for students."
+MAX_ENTRIES = 8
+"""Entries of an array that are listed, the furthest off first."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of an array that was compared: how far off it is, and how far off is still right."""
+
+    index: tuple[int, ...]
+    actual: float
+    desired: float
+    error: float
+    allowed: float
+    wrong: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One array or number that a check compared.
+
+    Attributes:
+        label: What it is.
+        ref: Names the student's own object, where it is one.
+        problem: Why there is nothing to compare, such as another shape; usually empty.
+        actual: The student's, as a real array; None where there is a problem.
+        desired: What it should be.
+        allowed: For each entry, the largest |actual − desired| that is right.
+        wrong: How many entries are wrong.
+        entries: The entries that are furthest off in terms of what is allowed, at most ``MAX_ENTRIES``.
+    """
+
+    label: str
+    ref: Ref | None
+    problem: str
+    actual: Any
+    desired: Any
+    allowed: Any
+    wrong: int
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A row of one submission, graded again.
+
+    Attributes:
+        submission: What was graded.
+        assignment: The assignment.
+        row: The row's result now.
+        stored: The result that is stored, or None where there is none.
+        differences: Sentences on what is other than stored; empty where nothing is.
+        attempt: The run of the checks whose result counts; None where nothing could be run.
+    """
+
+    submission: Submission
+    assignment: Assignment
+    row: RowResult
+    stored: RowResult | None
+    differences: tuple[str, ...]
+    attempt: Attempt | None
+
+
+def explain(
+    course: Course, assignment: Assignment, student: str, row_name: str, *, sandbox: Kind = "bubblewrap"
+) -> Explanation:
+    """Grade a row of a student's submission again, in the sandbox, and keep what its checks called and compared.
+
+    The rows before it are checked too: what is carried forward depends on them.
+
+    Raises:
+        ConfigError: There is no such row; the message gives the nearest name.
+        RefusedError: There is no submission.
+        SandboxError: There is no sandbox on this machine, or it failed.
+        CheckError: The assignment's checks cannot be used.
+    """
+    position = _position(assignment, row_name)
+    row = assignment.rows[position]
+    submission = submission_of(course.root, assignment, student, timezone=course.timezone)
+    report = read_report(course, student, assignment)
+    stored = next((each for each in report.rows if each.name == row.name), None) if report else None
+    now = provenance_for(assignment, sandbox)(submission.digest, submission.student)
+    changed = report is not None and report.digest != digest_of(now)
+    if submission.unreadable:
+        check = CheckResult("readable", "The notebook can be read.", 1.0, "failed", submission.unreadable)
+        result, attempt = RowResult(row.name, row.test_id, row.points, (check,)), None
+    else:
+        upto = replace(assignment, rows=assignment.rows[: position + 1])
+        with (
+            RecordingSuite(assignment, row.name) as suite,
+            held(Worker(sandbox, assignment.allowed_imports)) as worker,
+            worker.session(assignment.limits, assignment.seed, files=submission.files, kept=MAX_PRINTED) as session,
+        ):
+            suite.draw_for(student)
+            runs = place_runs(submission, session.run([source for _, source in code_cells(submission)]))
+            result = check_rows(session, upto, suite, {}, undefined_after(submission, assignment, runs))[-1]
+            # The first of those with these outcomes is the one that counts: another had to be better to replace it.
+            attempt = next(
+                (each for each in suite.attempts if _outcomes(each.results) == _outcomes(result.checks)), None
+            )
+    return Explanation(submission, assignment, result, stored, tuple(_differences(result, stored, changed)), attempt)
+
+
+def comparisons(compared: Compared) -> Iterator[Comparison]:
+    """What ``compared`` comes to, one array or number after the other."""
+    answer = compared.actual if isinstance(compared.actual, Answer) else None
+    value = answer.value if answer is not None else compared.actual
+    label = compared.what or (answer.label.strip("`") if answer is not None else "a value")
+    ref = answer.ref if answer is not None else None
+    yield from _compared(value, compared.desired, compared.noise, compared, label, ref, compared.parts)
+
+
+def _outcomes(checks: Sequence[CheckResult]) -> list[tuple[str, str]]:
+    return [(check.name, check.outcome) for check in checks]
+
+
+def _position(assignment: Assignment, name: str) -> int:
+    names = [row.name for row in assignment.rows]
+    for position, row in enumerate(assignment.rows):
+        if name in (row.name, row.test_id, *row.functions):
+            return position
+    raise ConfigError(
+        f"there is no row {name!r} in {assignment.name}; {did_you_mean(name, names)}expected one of: {', '.join(names)}"
+    )
+
+
+def _differences(row: RowResult, stored: RowResult | None, changed: bool) -> Iterator[str]:
+    if stored is None:
+        yield "No result of this row is stored: it has not been graded."
+        return
+    if changed:
+        yield (
+            "The submission, the assignment, its checks, its seed or the versions are other than when it was graded; "
+            "autograder grade grades it again."
+        )
+    if row.score != stored.score:
+        yield f"The row has {_points(row.score)} points now and {_points(stored.score)} as stored."
+    if row.carried != stored.carried:
+        yield f"Answered by correct ones are now {_names(row.carried)}, as stored {_names(stored.carried)}."
+    before = {check.name: check for check in stored.checks}
+    for check in row.checks:
+        old = before.pop(check.name, None)
+        if old is None:
+            yield f"{check.name} is new."
+        elif (old.outcome, old.reason) != (check.outcome, check.reason):
+            yield f"{check.name} {check.outcome} now; as stored it {old.outcome}. {old.reason}".rstrip()
+    yield from (f"{name} is gone." for name in before)
+
+
+def _compared(
+    value: Any, desired: Any, noise: Any, around: Compared, label: str, ref: Ref | None, parts: Any = None
+) -> Iterator[Comparison]:
+    if isinstance(desired, dict):
+        keys: list[Any] = list(desired)
+        wanted = [(key, f"{label}[{key!r}]", desired[key], noise[key]) for key in keys]
+    elif isinstance(desired, tuple):
+        names = parts or [f"value {index} of {label}" for index in range(len(desired))]
+        pairs = zip(names, desired, noise, strict=True)
+        wanted = [(at, name, each, slack) for at, (name, each, slack) in enumerate(pairs) if name is not None]
+    else:
+        yield _comparison(value, desired, noise, around.single, label, ref)
+        return
+    for key, name, each, slack in wanted:
+        try:
+            part, problem = value[key], ""
+        except (TypeError, LookupError):
+            part, problem = None, "there is no such part"
+        inner = Ref(ref.handle, (*ref.path, key)) if ref is not None else None
+        if problem:
+            yield Comparison(name, None, problem, None, np.asarray(each), np.zeros(np.shape(each)), 0, ())
+        else:
+            yield from _compared(part, each, slack, around, name, inner)
+
+
+def _comparison(value: Any, desired: Any, noise: Any, single: bool, label: str, ref: Ref | None) -> Comparison:
+    wanted = np.asarray(desired, dtype=np.float64)
+    relative, floor = tolerances(single)
+    with np.errstate(all="ignore"):
+        finite = np.isfinite(wanted)
+        largest = float(np.max(np.abs(wanted), where=finite, initial=0.0))
+        allowed = np.broadcast_to(relative * np.abs(wanted) + np.asarray(noise) + floor * largest, wanted.shape)
+    actual = np.asarray(value) if isinstance(value, np.ndarray | np.generic | int | float) else None
+    problem = ""
+    if actual is None:
+        problem = f"it is {_kind(value)}"
+    elif actual.dtype.kind not in "biuf":
+        problem = f"its dtype is {actual.dtype}"
+    elif actual.shape != wanted.shape:
+        problem = f"its shape is {actual.shape}, {wanted.shape} was asked for"
+    if problem or actual is None:
+        return Comparison(label, ref, problem, None, wanted, allowed, 0, ())
+    verdict = compare(actual, wanted, relative=relative, noise=noise, floor=floor)
+    with np.errstate(all="ignore"):
+        error = np.abs(actual.astype(np.float64) - wanted)
+        same = (actual == wanted) | (np.isnan(actual) & np.isnan(wanted))
+        share = np.where(same, 0.0, np.where(np.isnan(error), np.inf, error / allowed))
+    order = np.argsort(-share, axis=None, kind="stable")[:MAX_ENTRIES]
+    entries = tuple(
+        Entry(
+            tuple(int(each) for each in np.unravel_index(at, wanted.shape)),
+            float(actual.flat[at]),
+            float(wanted.flat[at]),
+            float(error.flat[at]),
+            float(allowed.flat[at]),
+            bool(share.flat[at] > 1),
+        )
+        for at in order
+    )
+    return Comparison(label, ref, "", actual, wanted, allowed, verdict.wrong, entries)
+
+
+# As text
+
+
+def explanation_text(explanation: Explanation) -> str:
+    """The explanation for a terminal."""
+    row, whose = explanation.row, explanation.submission.student
+    lines = [
+        FOR_INSTRUCTORS,
+        "",
+        f"{whose}, {explanation.assignment.name}, {row.name}: {_points(row.score)} of {row.points:g} points",
+    ]
+    if row.carried:
+        lines.append(f"  given a correct {_names(row.carried)}: their answers are marked below")
+    if explanation.assignment.inputs == "per_student":
+        lines.append(f"  with the inputs of {whose}")
+    lines += [f"  ! {difference}" for difference in explanation.differences] or ["  as it is stored"]
+    if explanation.attempt is None:
+        lines += [f"  ✗ {check.title} {check.reason}" for check in row.checks]
+    for checked in explanation.attempt.checks if explanation.attempt else ():
+        lines += ["", *_check_lines(checked, explanation.assignment)]
+    return "\n".join(lines)
+
+
+def _check_lines(checked: Checked, assignment: Assignment) -> Iterator[str]:
+    check = checked.result
+    mark = {"passed": "✓", "failed": "✗"}.get(check.outcome, "?")
+    seen = (check.visibility or assignment.visibility).replace("_", " ")
+    yield f"{mark} {check.title}  [{check.name}, weight {check.weight:g}, {seen}]"
+    if check.reason:
+        yield f"    Reason: {check.reason}"
+    if check.trouble:
+        yield from _indented("Trouble of ours:", check.trouble)
+    for event in checked.events:
+        if isinstance(event, Call):
+            yield from _call_lines(event)
+        else:
+            for comparison in comparisons(event):
+                yield from _comparison_lines(comparison)
+
+
+def _call_lines(call: Call) -> Iterator[str]:
+    yield f"    {_call_text(call)}"
+    for name, answer in call.answered:
+        given = _shown(answer[1]) if isinstance(answer, tuple) and len(answer) > 1 else "nothing"
+        yield f"      a correct {name} answered {given}"
+    if call.handle:
+        yield f"      gave {_shown(call.value)}"
+    if call.printed:
+        yield from (f"  {line}" for line in _indented("printed:", call.printed))
+    if call.trouble:
+        yield from (f"  {line}" for line in _indented("stopped:", call.trouble))
+
+
+def _call_text(call: Call) -> str:
+    match call.message:
+        case ("call", name, arguments, keywords):
+            shown = [_shown(each) for each in arguments] + [f"{key}={_shown(each)}" for key, each in keywords.items()]
+            return f"{name}({', '.join(shown)})"
+        case ("items", ref, _):
+            return f"what {_shown(ref)} yields"
+        case ("rng", seed):
+            return f"numpy.random.default_rng({seed})"
+    return call.function
+
+
+def _comparison_lines(comparison: Comparison) -> Iterator[str]:
+    if comparison.problem:
+        yield f"      {comparison.label}: {comparison.problem}; expected {_shown(comparison.desired)}"
+        return
+    total = comparison.desired.size
+    verdict = f"{comparison.wrong} of {total} wrong" if comparison.wrong else f"right, {total} of {total}"
+    yield f"      {comparison.label}: {verdict}"
+    yield f"        {'at':<12}{'student':>24}{'expected':>24}{'error':>12}{'allowed':>12}"
+    for entry in comparison.entries if comparison.wrong else comparison.entries[:1]:
+        place = f"[{', '.join(map(str, entry.index))}]" if entry.index else ""
+        values = f"{entry.actual:>24.16g}{entry.desired:>24.16g}{entry.error:>12.3g}{entry.allowed:>12.3g}"
+        yield f"        {place:<12}{values}{'  ✗' if entry.wrong else ''}"
+
+
+def _indented(title: str, text: str) -> Iterator[str]:
+    yield f"    {title}"
+    yield from (f"      {line}" for line in text.rstrip("\n").splitlines())
+
+
+def _shown(value: Any) -> str:
+    """A value in little space, an array by its shape, dtype and corners."""
+    match value:
+        case np.ndarray():
+            text = np.array2string(value, precision=8, threshold=40, edgeitems=2, separator=", ", max_line_width=10_000)
+            return f"{value.dtype}{list(value.shape)} {' '.join(text.split())}"
+        case Ref(handle, path):
+            return f"result {handle}" + "".join(f"[{key!r}]" for key in path)
+        case Opaque(name):
+            return f"a {_line(name)}"
+        case dict():
+            return (
+                "{" + ", ".join(f"{_line(repr(key))}: {_shown(each)}" for key, each in list(value.items())[:20]) + "}"
+            )
+        case tuple() | list():
+            inner = ", ".join(_shown(each) for each in value[:20]) + (", …" if len(value) > 20 else "")
+            return f"[{inner}]" if isinstance(value, list) else f"({inner})"
+    return _line(repr(value))
+
+
+def _line(text: str) -> str:
+    return "".join(each if each.isprintable() else "�" for each in text[:400])
+
+
+def _kind(value: Any) -> str:
+    return f"a {_line(value.type_name)}" if isinstance(value, Opaque) else f"a {type(value).__name__}: {_shown(value)}"
+
+
+def _points(score: float | None) -> str:
+    return "no" if score is None else points_text(score)
+
+
+def _names(functions: tuple[str, ...]) -> str:
+    return listed(functions) if functions else "none"
+
+
+# As data
+
+
+def explanation_tree(explanation: Explanation) -> dict[str, Any]:
+    """The explanation as a tree of JSON types; arrays as lists, with their dtype and shape."""
+    return {
+        "for": FOR_INSTRUCTORS,
+        "student": explanation.submission.student,
+        "assignment": explanation.assignment.name,
+        "row": asdict(explanation.row) | {"score": explanation.row.score},
+        "stored": None
+        if explanation.stored is None
+        else asdict(explanation.stored) | {"score": explanation.stored.score},
+        "differences": list(explanation.differences),
+        "checks": [_check_tree(checked) for checked in explanation.attempt.checks] if explanation.attempt else [],
+    }
+
+
+def _check_tree(checked: Checked) -> dict[str, Any]:
+    events: list[dict[str, Any]] = []
+    for event in checked.events:
+        if isinstance(event, Call):
+            events.append(
+                {
+                    "call": _tree(list(event.message)),
+                    "handle": event.handle,
+                    "value": _tree(event.value),
+                    "printed": event.printed,
+                    "trouble": event.trouble,
+                    "answered": _tree([list(each) for each in event.answered]),
+                }
+            )
+        else:
+            events += [
+                {
+                    "comparison": each.label,
+                    "problem": each.problem,
+                    "actual": _tree(each.actual),
+                    "desired": _tree(each.desired),
+                    "allowed": _tree(np.asarray(each.allowed)),
+                    "wrong": each.wrong,
+                    "entries": [_tree(asdict(entry)) for entry in each.entries],
+                }
+                for each in comparisons(event)
+            ]
+    return asdict(checked.result) | {"events": events}
+
+
+def _tree(value: Any) -> Any:
+    match value:
+        case np.ndarray():
+            return {"dtype": str(value.dtype), "shape": list(value.shape), "values": _tree(value.tolist())}
+        case np.generic():
+            return _tree(value.item())
+        case Ref(handle, path):
+            return {"result": handle, "path": list(path)}
+        case Opaque(name):
+            return {"opaque": name}
+        case dict():
+            return {str(key): _tree(each) for key, each in value.items()}
+        case tuple() | list():
+            return [_tree(each) for each in value]
+        case float() if not np.isfinite(value):
+            return repr(value)
+        case complex() | bytes():
+            return repr(value)
+    return value

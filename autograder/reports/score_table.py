@@ -1,0 +1,59 @@
+"""Scores as a table for people and other programs."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from typing import TextIO
+
+from autograder.base import one_line
+from autograder.course import Assignment, Course
+from autograder.gradebook import Standing
+
+
+def write_csv(standings: Sequence[Standing], assignment: Assignment, course: Course, file: TextIO) -> None:
+    """Write one line a student: id, when it was submitted (local time), total, lateness, what waits, and each row.
+
+    A row that waits for a hand is empty, and so is the score of who is excused. No cell starts in a way that a
+    spreadsheet takes for a formula, and every text is quoted, so that none is parted in two by a spreadsheet that takes
+    another character than the comma.
+    """
+    rows = [*(row.test_id for row in assignment.rows), *assignment.manual]
+    writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    names = [name.removeprefix("test_") for name in rows]
+    writer.writerow(
+        ["student", "submitted", "score", "max_score", "late_penalty", "needs_manual_grade", "excused", *names]
+    )
+    for standing in standings:
+        when = standing.timestamp.astimezone(course.timezone).isoformat(" ", "seconds") if standing.timestamp else ""
+        scores = ["" if (score := standing.scores.get(row)) is None else _number(score) for row in rows]
+        writer.writerow(
+            [
+                inert(standing.student),
+                when,
+                "" if standing.excused else _number(standing.score),
+                _number(standing.max_score),
+                _number(standing.late_penalty),
+                "yes" if standing.needs_manual_grade else "no",
+                "yes" if standing.excused else "no",
+                *scores,
+            ]
+        )
+
+
+def inert(text: str) -> str:
+    """``text`` on one line, such that no spreadsheet takes it for a formula (OWASP: CSV injection).
+
+    Quotes and spaces before the sign do not hide it, nor does its full-width form.
+    """
+    line = one_line(text)
+    starts = text[:1] in ("\t", "\r", "\n") or line.lstrip("'\" \u00a0\u3000").startswith(tuple("=+-@＝＋－＠"))
+    return f"'{line}" if starts else line
+
+
+def _number(value: float) -> int | float:
+    rounded = round(float(value), 4)
+    return int(rounded) if rounded.is_integer() else rounded
+
+
+WRITERS = {"csv": write_csv}

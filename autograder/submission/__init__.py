@@ -1,0 +1,34 @@
+"""What was handed in: found, collected, read, and repaired against the release."""
+
+from autograder.submission.beside import files_beside
+from autograder.submission.collecting import Person, collect, local_time, plain_name
+from autograder.submission.folders import SubmittedFolder, read_regular, student_of, submissions
+from autograder.submission.hand_in import HandIn, find_hand_in
+from autograder.submission.reading import (
+    Submission,
+    code_cells,
+    read_submission,
+    solution_cells,
+    submission_of,
+    unread_submission,
+)
+
+__all__ = [
+    "HandIn",
+    "Person",
+    "Submission",
+    "SubmittedFolder",
+    "code_cells",
+    "collect",
+    "files_beside",
+    "find_hand_in",
+    "local_time",
+    "plain_name",
+    "read_regular",
+    "read_submission",
+    "solution_cells",
+    "student_of",
+    "submission_of",
+    "submissions",
+    "unread_submission",
+]

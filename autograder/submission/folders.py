@@ -1,0 +1,250 @@
+"""The folders below ``submitted/``: whose they are, when they came, and which notebook in them counts."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import re
+import stat
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from autograder.base import RefusedError, SubmissionError, did_you_mean, printable
+from autograder.course import Assignment, cells_in, notebook_in
+
+_NBGRADER_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?"
+    r" ?([A-Za-z][A-Za-z0-9_+/-]*|[+-]\d\d:?\d\d)?",
+    re.ASCII,
+)
+
+
+MAX_ENTRIES = 10_000
+"""More than anybody hands in: where the notebook goes by another name, no more are looked through for it."""
+
+
+@dataclass(frozen=True)
+class SubmittedFolder:
+    """A student's folder for one assignment, as it was found.
+
+    Attributes:
+        student: The student's id, safe to print.
+        folder: ``submitted/<student>/<assignment>``.
+        timestamp: When it was submitted, ISO 8601 in UTC, or None where unknown; then it is not late.
+        note: For the instructor: what is odd about it, such as a malformed timestamp.txt. Usually empty.
+        problem: For the instructor: why it is not taken, such as a link for a folder. Usually empty.
+    """
+
+    student: str
+    folder: Path
+    timestamp: str | None = None
+    note: str = ""
+    problem: str = ""
+
+
+def submissions(
+    course_root: Path,
+    assignment_name: str,
+    students: Collection[str] | None = None,
+    *,
+    timezone: tzinfo | None = None,
+) -> list[SubmittedFolder]:
+    """What lies in ``submitted/`` for the assignment, in the order of the students' ids.
+
+    Args:
+        course_root: The course's folder.
+        assignment_name: The assignment's name.
+        students: Only these; whoever of them has submitted nothing is listed with that problem.
+        timezone: The course's zone, for timestamps that end in its abbreviations (EST, EDT).
+    """
+    submitted = course_root / "submitted"
+    found = sorted(submitted.iterdir()) if submitted.is_dir() else []
+    found = [path for path in found if not path.name.startswith(".")]
+    wanted = None if students is None else set(students)
+    listed = [
+        _submitted_folder(path, assignment_name, timezone) for path in found if wanted is None or path.name in wanted
+    ]
+    present = [each for each in listed if each is not None]
+    for student in sorted((wanted or set()) - {each.folder.parent.name for each in present}):
+        near = did_you_mean(student, [each.name for each in found])
+        problem = f"{printable(student)} has submitted nothing for {assignment_name}"
+        problem += f"; {near.strip()}" if near else ""
+        present.append(SubmittedFolder(printable(student), submitted / student / assignment_name, problem=problem))
+    return sorted(present, key=lambda each: each.student)
+
+
+def find_notebook(folder: Path, assignment: Assignment) -> Path:
+    """The notebook that counts in a submitted folder.
+
+    The one of the assignment's name; else the only one; else the one with most of the assignment's cells.
+    ``read_submission`` tells the student about the name.
+
+    Raises:
+        SubmissionError: There is no notebook in it; the text is for the student.
+        RefusedError: It is no folder.
+    """
+    name = f"{assignment.notebook}.ipynb"
+    if folder.is_symlink() or not folder.is_dir():
+        raise RefusedError(f"{folder} is {_kind_at(folder)}, not a folder; it is not graded")
+    if os.path.lexists(folder / name):
+        return folder / name
+    with os.scandir(folder) as found:
+        entries = sorted(Path(entry.path) for entry in itertools.islice(found, MAX_ENTRIES + 1))
+    if len(entries) > MAX_ENTRIES:
+        raise SubmissionError(
+            f"There is no {name} in your submission, but more than {MAX_ENTRIES:,} other files. Hand in the notebook."
+        )
+    entries = [path for path in entries if not path.name.startswith(".")]
+    # Browsers like to add a .txt or a .json to what they download.
+    notebooks = [path for path in entries if re.search(r"\.ipynb(\.txt|\.json)?$", path.name, re.IGNORECASE)]
+    if not notebooks:
+        others = ", ".join(printable(path.name) for path in entries[:5]) or "nothing"
+        raise SubmissionError(f"There is no notebook in your submission: expected {name}, found {others}.")
+    if len(notebooks) == 1:
+        return notebooks[0]
+    counted: dict[Path, int] = {}
+    room = 5 * assignment.limits.notebook_mb * 2**20
+    for path in notebooks[:50]:
+        size = path.lstat().st_size
+        counted[path] = _matching_cells(path, assignment) if size <= room else 0
+        room -= min(size, room)
+    return max(counted, key=lambda path: (counted[path], path.name.lower() == name.lower()))
+
+
+def student_of(notebook: Path, course_root: Path) -> str | None:
+    """Whose submission a notebook is, by its place in ``submitted/``; None where it lies elsewhere."""
+    submitted, path = course_root / "submitted", notebook.resolve()
+    return path.relative_to(submitted).parts[0] if submitted in path.parents else None
+
+
+def _submitted_folder(path: Path, assignment_name: str, timezone: tzinfo | None) -> SubmittedFolder | None:
+    """What is to be said of ``submitted/<student>``, or None where it holds nothing for the assignment."""
+    student = path.name
+    folder = path / assignment_name
+    # nbgrader's formgrader puts ids into its pages as they are.
+    safe = student.isprintable() and student == student.strip() and not any(mark in student for mark in '/\\<>&"')
+    if not safe:
+        problem = (
+            f"the folder's name {student!a} is no student's id: it must be printable, with no space around and none of "
+            '< > & " / \\ in it'
+        )
+        return SubmittedFolder(printable(student), folder, problem=problem)
+    for each in (path, folder):
+        if not os.path.lexists(each):
+            return None
+        if each.is_symlink() or not each.is_dir():
+            return SubmittedFolder(student, folder, problem=f"{each} is {_kind_at(each)}, not a folder")
+    stamp = folder / "timestamp.txt"
+    if not os.path.lexists(stamp):
+        return SubmittedFolder(student, folder)
+    try:
+        text = read_regular(stamp, 1024)[0].decode("utf-8-sig").strip()
+        return SubmittedFolder(student, folder, timestamp=_utc(text, timezone))
+    except (RefusedError, ValueError, OverflowError):
+        # Not the file's own date: a copy or a checkout changes that, and with it the penalty.
+        note = f"{stamp} holds no time such as 2026-11-29 23:59:00 UTC; the submission counts as on time"
+        return SubmittedFolder(student, folder, note=note)
+
+
+def _utc(text: str, timezone: tzinfo | None) -> str:
+    """A timestamp as nbgrader writes it (``2026-11-29 23:59:00.123456 UTC``) in ISO 8601 and UTC.
+
+    As for nbgrader, no zone at all means UTC.
+
+    Raises:
+        ValueError: It is none, or its zone is not known.
+        OverflowError: The year is out of range.
+    """
+    written = _NBGRADER_TIME.fullmatch(text)
+    if not written:
+        raise ValueError(f"no timestamp: {text[:80]!r}")
+    date, clock, fraction, zone = written.groups()
+    local = datetime.fromisoformat(f"{date} {clock}.{(fraction or '0')[:6]:0<6}")
+    if zone in (None, "UTC", "GMT", "Z"):
+        aware = local.replace(tzinfo=UTC)
+    elif zone[0] in "+-":
+        aware = datetime.fromisoformat(f"{local.isoformat()}{zone}")
+    else:
+        abbreviated = [local.replace(tzinfo=timezone, fold=fold) for fold in (0, 1)] if timezone else []
+        named = [each for each in abbreviated if each.tzname() == zone]
+        try:
+            aware = named[0] if named else local.replace(tzinfo=ZoneInfo(zone))
+        except (KeyError, OSError) as problem:
+            raise ValueError(f"no time zone: {zone!r}") from problem
+    return aware.astimezone(UTC).isoformat()
+
+
+def _matching_cells(path: Path, assignment: Assignment) -> int:
+    """How many of the assignment's graded cells a notebook has; 0 where it cannot be read."""
+    graded = {each for row in assignment.rows for each in (row.name, row.test_id)} | set(assignment.manual)
+    limit = assignment.limits.notebook_mb * 2**20
+    try:
+        content, size = read_regular(path, limit)
+        if size > limit:
+            return 0
+        return len(graded & {cell.grade_id for cell in cells_in(notebook_in(content, []), [])})
+    except (RefusedError, SubmissionError):
+        return 0
+
+
+def read_regular(path: Path, limit: int, *, one_name: bool = False) -> tuple[bytes, int]:
+    """At most ``limit`` bytes of a regular file, and its size, which is above ``limit`` where that cut it.
+
+    Args:
+        path: The file.
+        limit: The most that is read, in bytes.
+        one_name: Refuse a hard link: an archive can make one to a file of the course's or of another student's.
+
+    Raises:
+        RefusedError: It is anything but a regular file, or cannot be opened.
+    """
+    name = printable(str(path))
+    try:
+        # Neither follows a link nor waits for somebody to write into a pipe.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except OSError as problem:
+        if problem.errno in (errno.ELOOP, errno.ENXIO, errno.EMLINK):
+            raise RefusedError(f"{name} is {_kind_at(path)}, not a file; it is not graded") from problem
+        raise RefusedError(f"{name} cannot be read: {problem.strerror}; it is not graded") from problem
+    except ValueError as problem:
+        raise RefusedError(f"{name} is no file's name; it is not graded") from problem
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise RefusedError(f"{name} is {_kind(status.st_mode)}, not a file; it is not graded")
+    if one_name and status.st_nlink > 1:
+        os.close(descriptor)
+        raise RefusedError(
+            f"{name} is a hard link: the same file has {status.st_nlink} names, and may be somebody else's; it is not "
+            "graded. If it is the student's own, put a copy in its place"
+        )
+    with os.fdopen(descriptor, "rb") as file:
+        try:
+            content = file.read(min(limit, status.st_size) + 1)
+        except OSError as problem:
+            raise RefusedError(f"{name} cannot be read: {problem.strerror}; it is not graded") from problem
+    if len(content) > limit:
+        return content[:limit], max(status.st_size, len(content))
+    return content, len(content)
+
+
+def _kind_at(path: Path) -> str:
+    try:
+        return _kind(path.lstat().st_mode)
+    except OSError:
+        return "missing"
+
+
+def _kind(mode: int) -> str:
+    kinds = (
+        (stat.S_ISLNK, "a symbolic link"),
+        (stat.S_ISDIR, "a folder"),
+        (stat.S_ISFIFO, "a named pipe"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISREG, "a file"),
+    )
+    return next((name for test, name in kinds if test(mode)), "a device")

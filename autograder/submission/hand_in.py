@@ -1,0 +1,50 @@
+"""What a student handed in, found and known by its digest, before it is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from autograder.base import RefusedError, SubmissionError
+from autograder.course import Assignment
+from autograder.submission.folders import SubmittedFolder, find_notebook
+from autograder.submission.reading import submitted_digest, unread_submission
+
+
+@dataclass(frozen=True)
+class HandIn:
+    """A submission that is to be graded.
+
+    Attributes:
+        student: The student's id.
+        notebook: The submitted notebook, or None where there is none.
+        timestamp: When it was submitted, ISO 8601 in UTC, or None.
+        unread: Why there is no notebook, for the student; empty where there is one.
+        digest: As ``Submission.digest``; empty on another machine, which need not know.
+    """
+
+    student: str
+    notebook: Path | None
+    timestamp: str | None
+    unread: str = ""
+    digest: str = ""
+
+
+def find_hand_in(folder: SubmittedFolder, assignment: Assignment) -> HandIn:
+    """What is to be graded of a student's folder.
+
+    Raises:
+        RefusedError: It is not taken: a link, a pipe, a device, a folder that cannot be read.
+        AutograderError: The assignment has no release, or one that does not fit its master.
+    """
+    if folder.problem:
+        raise RefusedError(folder.problem)
+    try:
+        notebook = find_notebook(folder.folder, assignment)
+        digest = submitted_digest(notebook, assignment)
+    except SubmissionError as error:
+        unread = unread_submission(assignment, str(error))
+        return HandIn(folder.student, None, folder.timestamp, str(error), unread.digest)
+    except OSError as error:
+        raise RefusedError(str(error)) from error
+    return HandIn(folder.student, notebook, folder.timestamp, digest=digest)

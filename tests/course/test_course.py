@@ -1,0 +1,389 @@
+"""The course's configuration and its masters: what they say, and what is said of every mistake in them."""
+
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from autograder.base import ConfigError
+from autograder.course import Assignment, Course, LatePolicy, Limits, Row, find_course, load_course
+from autograder.grading import assignment_digest
+from tests.courses import CONFIG, cell, make_course, notebook, solved, write
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def load(root: Path, config: str) -> Course:
+    return load_course(make_course(root, config=config))
+
+
+def mistakes(root: Path, config: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(root, config)
+    return str(caught.value)
+
+
+def line_of(config: str, text: str) -> int:
+    return 1 + config[: config.index(text)].count("\n")
+
+
+class TestFinding:
+    def test_the_nearest_parent_with_a_configuration_is_the_course(self, course_root: Path):
+        assert find_course(course_root / "source/warmup") == course_root.resolve()
+
+    def test_a_file_inside_the_course_is_a_place_to_start_from(self, course_root: Path):
+        assert find_course(course_root / "source/warmup/warmup.ipynb") == course_root.resolve()
+
+    def test_outside_a_course_the_message_gives_the_ways_in(self, tmp_path: Path):
+        with pytest.raises(ConfigError, match=r"no gradebook_config.yaml in .*--course DIR.*autograder demo"):
+            find_course(tmp_path)
+
+    def test_a_configuration_with_the_wrong_suffix_is_named(self, tmp_path: Path):
+        (tmp_path / "gradebook_config.yml").write_text("")
+        with pytest.raises(ConfigError, match=r"\.yml should be called gradebook_config\.yaml"):
+            find_course(tmp_path)
+
+
+class TestCourse:
+    def test_everything_in_the_file_is_in_the_course(self, course_root: Path):
+        course = load_course(course_root)
+        warmup = course.assignment("warmup")
+        assert (course.name, course.timezone.key) == ("tiny", "America/New_York")
+        assert course.database == f"sqlite:///{course_root.resolve()}/gradebook.db"
+        assert (warmup.title, warmup.seed, warmup.allowed_imports) == ("Warm-up", 7, ("numpy",))
+        assert warmup.late == LatePolicy(15, 10, 50)
+        assert warmup.master == course_root.resolve() / "source/warmup/warmup.ipynb"
+        assert warmup.release == course_root.resolve() / "release/warmup/warmup.ipynb"
+        assert warmup.checks == course_root.resolve() / "checks/warmup"
+        assert warmup.solutions == course_root.resolve() / "solutions/warmup"
+
+    def test_rows_points_and_functions_come_from_the_master(self, warmup: Assignment):
+        assert warmup.rows == (
+            Row("scale", "test_scale", 4.0, ("scale",)),
+            Row("centre", "test_centre", 6.0, ("centre",)),
+        )
+        assert warmup.manual == {"why": 2.0}
+        assert warmup.max_score == 12.0
+
+    def test_a_due_date_is_the_last_second_of_its_minute_in_the_courses_zone(self, warmup: Assignment):
+        assert warmup.due is not None
+        assert warmup.due.astimezone(UTC) == datetime(2026, 11, 30, 4, 59, 59, tzinfo=UTC)
+
+    def test_of_a_time_that_the_clocks_show_twice_the_later_counts(self, tmp_path: Path):
+        course = load(tmp_path, CONFIG.replace("2026-11-29 23:59", "2026-11-01 01:30"))
+        due = course.assignment("warmup").due
+        assert due is not None
+        assert due.astimezone(UTC) == datetime(2026, 11, 1, 6, 30, 59, tzinfo=UTC)
+
+    def test_an_assignment_needs_nothing_but_its_name(self, tmp_path: Path):
+        course = load(tmp_path, "name: tiny\ntimezone: UTC\nassignments:\n  warmup: {}\n")
+        warmup = course.assignment("warmup")
+        assert (warmup.title, warmup.due, warmup.limits, warmup.late) == (
+            "warmup",
+            None,
+            Limits(),
+            LatePolicy(),
+        )
+
+    def test_an_assignments_limits_override_the_courses_one_by_one(self, tmp_path: Path):
+        course = load(tmp_path, CONFIG + "limits: {memory_mb: 512, cell_seconds: 9}\n")
+        limits = course.assignment("warmup").limits
+        assert (limits.memory_mb, limits.cell_seconds, limits.processes) == (512, 2.0, Limits().processes)
+
+    def test_a_key_whose_values_are_all_commented_out_counts_as_absent(self, tmp_path: Path):
+        assert load(tmp_path, CONFIG + "limits:\n  # memory_mb: 512\n").assignment("warmup")
+
+    def test_a_postgresql_url_goes_through_with_the_driver_that_the_extra_installs(self, tmp_path: Path):
+        course = load(tmp_path, CONFIG + "database: postgresql://grader@db/course\n")
+        assert course.database == "postgresql+psycopg://grader@db/course"
+
+    def test_a_name_that_yaml_takes_for_a_number_is_still_a_name(self, tmp_path: Path):
+        write(tmp_path / "source/2024/notes.ipynb", solved())
+        assert load(tmp_path, CONFIG + "  2024: {}\n").assignment("2024").notebook == "notes"
+
+    def test_an_unknown_assignment_is_answered_with_the_nearest(self, course_root: Path):
+        with pytest.raises(ConfigError, match=r"no assignment 'warmap' in .*did you mean 'warmup'"):
+            load_course(course_root).assignment("warmap")
+
+    def test_release_checks_and_solutions_may_still_be_missing(self, tmp_path: Path):
+        write(tmp_path / "source/warmup/warmup.ipynb", solved())
+        (tmp_path / "gradebook_config.yaml").write_text(CONFIG)
+        assert not load_course(tmp_path).assignment("warmup").release.exists()
+
+    def test_of_several_notebooks_the_key_names_the_master(self, tmp_path: Path):
+        write(tmp_path / "source/warmup/extra.ipynb", notebook())
+        course = load(tmp_path, CONFIG + "    notebook: warmup.ipynb\n")
+        assert course.assignment("warmup").notebook == "warmup"
+
+    def test_importing_the_module_leaves_the_heavy_libraries_alone(self):
+        heavy = "{'pydantic', 'nbformat', 'nbgrader', 'numpy', 'sqlalchemy'}"
+        code = f"import sys, autograder.course, autograder.submission; print({heavy} & {{*sys.modules}})"
+        done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True)
+        assert done.stdout.strip() == "set()", done.stderr
+
+    def test_this_repositorys_own_course_is_due_on_a_sunday_a_minute_to_midnight_eastern(self):
+        week2 = load_course(REPOSITORY).assignment("week2")
+        assert week2.due is not None
+        assert week2.due.strftime("%A %H:%M %Z") == "Sunday 23:59 EST"
+        assert week2.max_score == 100
+
+
+class TestMistakes:
+    """Each names the file, the line, the key, what was expected and the nearest valid name."""
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            (
+                "title:",
+                "titel:",
+                r"warmup\.titel: there is no such key; did you mean 'title'\? expected one of",
+            ),
+            ("seed: 7", "seed: seven", r"warmup\.seed: expected a whole number, found 'seven'"),
+            ("seed: 7", "seed: 7.5", r"warmup\.seed: expected a whole number, found 7.5"),
+            ("seed: 7", "seed: -1", r"warmup\.seed: expected a number of at least 0, found -1"),
+            ("seed: 7", "seed: yes", r"warmup\.seed: expected a whole number, found true"),
+            ("seed: 7", "seed: !!python/name:os.system x", r"warmup\.seed: expected text, a number"),
+            ("title: Warm-up", "title: 12", r"warmup\.title: expected text, found 12; put it in quotes"),
+            ("timezone: America/New_York", "timezone: America/NewYork", r"did you mean 'America/New_York'\?"),
+            ("timezone: America/New_York", "timezone: New York", r"did you mean 'America/New_York'\?"),
+            ("timezone: America/New_York", "timezone: /etc/passwd", r"timezone: there is no time zone"),
+            ("2026-11-29 23:59", "Sunday", r"warmup\.due: expected a local date and time such as 2026-11-29"),
+            ("2026-11-29 23:59", "2026-11-31 23:59", r"warmup\.due: .*day is out of range"),
+            ("2026-11-29 23:59", "2026-11-29T23:59:00Z", r"warmup\.due: expected a local date and time"),
+            ("2026-11-29 23:59", "2026-03-08 02:30", r"warmup\.due: .* does not exist in America/New_York"),
+            ("2026-11-29 23:59", "23:59", r"warmup\.due: expected a local date and time .*found '23:59'"),
+            ("[numpy]", "numpy", r"warmup\.allowed_imports: expected a list such as \[numpy, matplotlib\]"),
+            ("[numpy]", "[numpyy]", r"allowed_imports\.0: no installed .*did you mean 'numpy'\?"),
+            ("[numpy]", "[math]", r"allowed_imports\.0: math is part of Python"),
+            ("[numpy]", "[yaml]", r"allowed_imports\.0: expected the distribution's name, 'PyYAML'"),
+            ("[numpy]", "[autograder]", r"allowed_imports\.0: autograder holds the grader itself"),
+            ("limits: {cell", "limits: {call_second: 1, cell", r"did you mean 'call_seconds'\?"),
+            ("cell_seconds: 2", "cell_seconds: 0", r"cell_seconds: expected a number above 0, found 0"),
+            ("cell_seconds: 2", "cell_seconds: .inf", r"cell_seconds: expected a number, found inf"),
+            ("max_percent: 50", "max_percent: 150", r"late\.max_percent: expected a number of at most 100"),
+            ("late: {g", "late: [1] #", r"warmup\.late: expected keys with values \(grace_minutes, "),
+            ("timezone: America/New_York", "# none", r"timezone: this key is missing or has no value"),
+            ("name: tiny", "name: ' '", r"name: expected the course's name, found nothing"),
+            (
+                "  warmup:",
+                "  warm-up:",
+                r"warm-up: there is no folder source/warm-up.*did you mean 'warmup'\?",
+            ),
+            ("  warmup:", "  ../warmup:", r"\.\./warmup: expected a folder's name"),
+        ],
+    )
+    def test_a_mistake_is_named_with_its_line(self, tmp_path: Path, old: str, new: str, message: str):
+        config = CONFIG.replace(old, new)
+        said = mistakes(tmp_path, config)
+        assert re.search(message, said), said
+        missing = new == "# none"
+        assert f"gradebook_config.yaml, line {1 if missing else line_of(config, new)}, " in said
+
+    @pytest.mark.parametrize(
+        ("url", "message"),
+        [
+            ("gradebook.db", "expected a URL such as sqlite:///gradebook.db"),
+            ("sqlite://gradebook.db", "three slashes"),
+            ("'sqlite:///:memory:'", "expected a file"),
+            ("sqlite:///nowhere/gradebook.db", "a folder that exists"),
+            ("postgres://u:secret@host/name", "did you mean 'postgresql://'?"),
+            ("postgresql://u:secret@host", "expected the database's name at the end"),
+            ("postgresql://u:secret@host:port/name", "expected a number for the port"),
+            ("postgresql://u:se/cret@host/name", "write %2F for /"),
+            ("mysql://u:secret@host/name", "expected a URL such as"),
+        ],
+    )
+    def test_a_bad_database_url_is_explained_without_its_password(self, tmp_path: Path, url: str, message: str):
+        said = mistakes(tmp_path, CONFIG + f"database: {url}\n")
+        assert message in said
+        assert "cret" not in said
+
+    def test_a_key_given_twice_is_named_with_both_lines(self, tmp_path: Path):
+        said = mistakes(tmp_path, CONFIG + "    seed: 8\n")
+        assert f"line {CONFIG.count(chr(10)) + 1}, assignments.warmup.seed: this key stands here twice" in said
+        assert f"the first is on line {line_of(CONFIG, 'seed: 7')}" in said
+
+    def test_a_tab_is_named_with_its_line(self, tmp_path: Path):
+        said = mistakes(tmp_path, CONFIG.replace("    seed", "\tseed"))
+        assert f"line {line_of(CONFIG, 'seed')}: indented with a tab" in said
+
+    def test_what_is_not_yaml_is_named_with_its_line(self, tmp_path: Path):
+        said = mistakes(tmp_path, CONFIG + "limits: [1, 2\n")
+        assert re.search(r"gradebook_config.yaml, line \d+: this is not YAML", said)
+
+    @pytest.mark.parametrize("config", ["", "# nothing\n", "- a\n- b\n", "just text\n"])
+    def test_a_file_without_keys_is_told_what_was_expected(self, tmp_path: Path, config: str):
+        assert "expected keys with values" in mistakes(tmp_path, config)
+
+    def test_a_file_that_is_not_utf_8_is_told_so(self, course_root: Path):
+        (course_root / "gradebook_config.yaml").write_bytes(b"name: tiny\n# caf\xe9\n")
+        with pytest.raises(ConfigError, match="line 2: this is not UTF-8"):
+            load_course(course_root)
+
+    def test_an_alias_that_holds_itself_is_no_endless_loop(self, tmp_path: Path):
+        assert "an alias that holds itself" in mistakes(tmp_path, CONFIG + "limits: &l {memory_mb: *l}\n")
+
+    def test_all_mistakes_are_told_at_once(self, tmp_path: Path):
+        config = CONFIG.replace("title:", "titel:").replace("New_York", "Nowhere").replace("23:59", "25:99")
+        (tmp_path / "source/other").mkdir(parents=True)
+        said = mistakes(tmp_path, config + "  other: {seed: x}\n")
+        assert said.startswith("5 mistakes:\n")
+        for part in ("warmup.titel", "timezone", "warmup.due", "other: expected one notebook", "other.seed"):
+            assert part in said
+
+    @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(st.text(max_size=200) | st.binary(max_size=100))
+    @example("a: *b")
+    @example("? [a]\n: 1")
+    @example("<<: {a: 1}")
+    @example("name: !!int abc\ntimezone: !!bool maybe\nassignments: !!float x")
+    def test_whatever_stands_in_the_file_only_a_configuration_error_comes_of_it(
+        self, course_root: Path, content: str | bytes
+    ):
+        raw = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
+        (course_root / "gradebook_config.yaml").write_bytes(raw)
+        with pytest.raises(ConfigError):
+            load_course(course_root)
+
+
+class TestMaster:
+    """What is wrong in a master is told with the notebook and the cell."""
+
+    @pytest.mark.parametrize(
+        ("number", "changed", "message"),
+        [
+            (4, cell("", "test_scale", role="test"), "test_scale: expected points above 0, found none"),
+            (
+                4,
+                cell("", "test_scale", role="test", points=0),
+                "test_scale: expected points above 0, found 0",
+            ),
+            (
+                4,
+                cell("", "test_scale", role="test", points=-1),
+                "test_scale: expected points above 0, found -1",
+            ),
+            (7, cell("", "why", role="answer", kind="markdown"), "why: expected points above 0, found none"),
+            (
+                4,
+                cell("", "test_scal", role="test", points=1),
+                "no solution cell 'scal'; did you mean 'scale'?",
+            ),
+            (4, cell("", "scale_test", role="test", points=1), "a test cell is called test_ and"),
+            (5, cell("", "scale", role="solution"), "scale: cell 3 has the same grade_id"),
+            (3, cell("def scale(:\n", "scale", role="solution"), "no valid Python, line 1"),
+            (3, cell("", "", role="solution"), "no grade_id: expected a grade_id"),
+            (3, cell("a", "scale", role="solution", kind="markdown"), "scale: expected a code cell"),
+            (
+                4,
+                cell("", "test_scale", role="test", points=1, kind="raw"),
+                "test_scale: expected a code cell",
+            ),
+            (5, cell("def scale(): ...", "centre", role="solution"), "scale is defined by the row scale too"),
+        ],
+    )
+    def test_a_mistake_is_named_with_its_cell(
+        self, tmp_path: Path, number: int, changed: dict[str, object], message: str
+    ):
+        master = solved()
+        master["cells"][number - 1] = changed
+        with pytest.raises(ConfigError) as caught:
+            load_course(make_course(tmp_path, master=master))
+        assert message in str(caught.value)
+        assert f"source/warmup/warmup.ipynb, cell {number}, " in str(caught.value)
+
+    def test_a_master_without_rows_is_a_mistake(self, tmp_path: Path):
+        with pytest.raises(ConfigError, match=r"warmup.ipynb: has no autograded row"):
+            load_course(make_course(tmp_path, master=notebook(cell("1 + 1"))))
+
+    @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"cells": 3}', '{"cells": [3]}', "[" * 100_000])
+    def test_a_master_that_is_no_notebook_is_a_mistake(self, course_root: Path, content: str):
+        (course_root / "source/warmup/warmup.ipynb").write_text(content)
+        with pytest.raises(ConfigError, match=r"warmup.ipynb: is not a notebook"):
+            load_course(course_root)
+
+    def test_magics_in_a_solution_cell_are_no_mistake(self, tmp_path: Path):
+        master = solved()
+        master["cells"][2]["source"] = ["%matplotlib inline\n", "def scale(x, factor):\n", "    '\\d'\n"]
+        course = load_course(make_course(tmp_path, master=master))
+        assert course.assignment("warmup").rows[0].functions == ("scale",)
+
+    def test_all_top_level_functions_of_a_cell_are_the_rows_in_order(self, tmp_path: Path):
+        master = solved()
+        master["cells"][2]["source"] = "def b():\n    def inner(): ...\ndef a(): ...\nclass C:\n    def m(self): ..."
+        course = load_course(make_course(tmp_path, master=master))
+        assert course.assignment("warmup").rows[0].functions == ("b", "a")
+
+
+class TestDigest:
+    def test_it_is_the_same_for_the_same_course_elsewhere(self, course_root: Path, tmp_path: Path):
+        digests = {
+            assignment_digest(load_course(root).assignment("warmup"))
+            for root in (course_root, make_course(tmp_path / "elsewhere"))
+        }
+        assert len(digests) == 1
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "source/warmup/warmup.ipynb",
+            "release/warmup/warmup.ipynb",
+            "solutions/warmup/__init__.py",
+            "solutions/warmup/more.py",
+            "checks/warmup/test_warmup.py",
+            "checks/warmup/conftest.py",
+            "checks/warmup/helpers/drawing.py",
+            "checks/warmup/data/values.csv",
+            "solutions/warmup/data/table.npy",
+        ],
+    )
+    def test_it_changes_with_every_file_that_decides(self, course_root: Path, warmup: Assignment, name: str):
+        before = assignment_digest(warmup)
+        path = course_root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as file:
+            file.write(" ")
+        assert assignment_digest(warmup) != before
+
+    def test_it_changes_with_what_a_link_leads_to(self, course_root: Path, warmup: Assignment):
+        shared = course_root / "shared"
+        shared.mkdir()
+        (warmup.checks / "shared").symlink_to(shared, target_is_directory=True)
+        before = assignment_digest(warmup)
+        (shared / "helper.py").write_text("")
+        assert assignment_digest(warmup) != before
+
+    @pytest.mark.parametrize(
+        ("old", "new"), [("seed: 7", "seed: 8"), ("[numpy]", "[]"), ("cell_seconds: 2", "cell_seconds: 3")]
+    )
+    def test_it_changes_with_every_setting_that_decides(self, tmp_path: Path, old: str, new: str):
+        before, after = (
+            assignment_digest(load(tmp_path, config).assignment("warmup"))
+            for config in (CONFIG, CONFIG.replace(old, new))
+        )
+        assert before != after
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "solutions/warmup/__pycache__/x.pyc",
+            "checks/warmup/.ipynb_checkpoints/x",
+            "gradebook.db",
+        ],
+    )
+    def test_it_does_not_change_with_caches(self, course_root: Path, warmup: Assignment, name: str):
+        before = assignment_digest(warmup)
+        (course_root / name).parent.mkdir(exist_ok=True)
+        (course_root / name).write_text("x")
+        assert assignment_digest(warmup) == before
+
+    def test_title_and_due_date_decide_no_grade(self, tmp_path: Path):
+        changed = CONFIG.replace("Warm-up", "Another").replace("2026-11-29", "2026-12-01")
+        digests = {assignment_digest(load(tmp_path, config).assignment("warmup")) for config in (CONFIG, changed)}
+        assert len(digests) == 1

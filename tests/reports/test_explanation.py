@@ -1,0 +1,187 @@
+"""What answers an appeal: a row graded again with its calls, values and tolerances, and a script that makes them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from autograder.base import ConfigError
+from autograder.course import Course, load_course
+from autograder.gradebook import open_gradebook, register, store
+from autograder.grading import grade
+from autograder.reports import explain, explanation_text, explanation_tree, script
+from autograder.reports.explanation import FOR_INSTRUCTORS
+from autograder.reports.reproduction import _literal
+from autograder.submission import submission_of
+from tests.courses import solved, submit
+
+sandbox = pytest.mark.sandbox
+
+OFF = "def scale(x, factor):\n    print('scaling', x.shape)\n    out = x * factor\n    out[2] += 1\n    return out"
+EMPTY = (
+    "import numpy as np\ndef scale(x, factor):\n    out = np.empty(x.shape)\n    out[1:] = x[1:] * factor\n"
+    "    return out"
+)
+RAISES = "def scale(x, factor):\n    print('just before')\n    return x[99]"
+CENTRE_OFF = "def centre(x):\n    return scale(x, 1.0) - x.mean() + 1"
+
+
+def handed_in(root: Path, scale: str = "", centre: str = "") -> Course:
+    tree = solved()
+    for position, source in ((2, scale), (4, centre)):
+        tree["cells"][position]["source"] = source or tree["cells"][position]["source"]
+    submit(root, "ada", tree)
+    return load_course(root)
+
+
+def explained(course: Course, row: str = "scale") -> Any:
+    return explain(course, course.assignment("warmup"), "ada", row)
+
+
+def run(text: str, folder: Path) -> str:
+    """What the script prints, run with NumPy alone: neither this package nor IPython nor Matplotlib is found."""
+    path = folder / "again.py"
+    path.write_text(text)
+    numpy = Path(np.__file__).parents[1]
+    hidden = dict.fromkeys(("autograder", "IPython", "matplotlib"))
+    hide = f"import sys; sys.path.append({str(numpy)!r}); sys.modules.update({hidden!r})"
+    code = f"{hide}; exec(compile(open({str(path)!r}).read(), 'again.py', 'exec'))"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@sandbox
+def test_it_shows_the_call_the_values_the_errors_and_what_was_printed(course_root: Path) -> None:
+    found = explained(handed_in(course_root, OFF))
+    text = explanation_text(found)
+    assert text.startswith(FOR_INSTRUCTORS)
+    for piece in ("0 of 4 points", "test_scale", "1 of 5 wrong", "scaling (5,)", "scale(float64[5]", "[2]", "✗"):
+        assert piece in text
+    (checked,) = explanation_tree(found)["checks"]
+    call, comparison = checked["events"]
+    assert call["printed"] == "scaling (5,)\n"
+    worst = comparison["entries"][0]
+    assert (worst["index"], worst["wrong"], round(worst["error"], 9)) == ([2], True, 1.0)
+    assert sum(entry["wrong"] for entry in comparison["entries"]) == comparison["wrong"] == 1
+
+
+@sandbox
+def test_it_shows_the_traceback_and_what_was_printed_before(course_root: Path) -> None:
+    text = explanation_text(explained(handed_in(course_root, RAISES)))
+    assert "just before" in text
+    assert "IndexError: index 99" in text
+    assert "return x[99]" in text
+
+
+@sandbox
+def test_a_carried_result_is_shown_with_what_was_answered(course_root: Path) -> None:
+    found = explained(handed_in(course_root, OFF), "centre")
+    assert found.row.carried == ("scale",)
+    assert "given a correct scale" in explanation_text(found)
+    assert "a correct scale answered float64[5]" in explanation_text(found)
+
+
+@sandbox
+def test_it_says_where_the_result_is_other_than_stored(course_root: Path) -> None:
+    course = handed_in(course_root)
+    warmup = course.assignment("warmup")
+    assert explained(course).differences == ("No result of this row is stored: it has not been graded.",)
+    submission = submission_of(course.root, warmup, "ada")
+    with open_gradebook(course) as gradebook:
+        register(gradebook, course, warmup)
+        store(gradebook, course, warmup, submission, grade(submission, warmup))
+    assert explained(course).differences == ()
+    before = sorted(path.stat().st_mtime_ns for path in (course_root / "autograded").rglob("*"))
+    changed = explained(handed_in(course_root, OFF)).differences
+    assert "The row has 0 points now and 4 as stored." in changed
+    assert changed[0].startswith("The submission, the assignment")
+    assert sorted(path.stat().st_mtime_ns for path in (course_root / "autograded").rglob("*")) == before
+
+
+@sandbox
+@pytest.mark.parametrize(
+    ("scale", "centre", "row", "printed"),
+    [
+        (OFF, "", "scale", ["scaling (5,)", "1 of 5 entries are wrong", "[2]", "1 comparisons are wrong."]),
+        ("", "", "scale", ["0 of 5 entries are wrong", "0 comparisons are wrong."]),
+        (EMPTY, "", "scale", ["1 of 5 entries are wrong"]),
+        (RAISES, "", "scale", ["just before", "IndexError: index 99", "return x[99]"]),
+        (OFF, "", "centre", ["centre(...) gave", "0 of 5 entries are wrong", "0 comparisons are wrong."]),
+        (OFF, CENTRE_OFF, "centre", ["5 of 5 entries are wrong", "1 comparisons are wrong."]),
+        ("%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot([1])\n" + OFF, "", "scale", ["1 of 5 entries"]),
+    ],
+)
+def test_the_script_makes_the_calls_again_with_numpy_alone(
+    course_root: Path, scale: str, centre: str, row: str, printed: list[str]
+) -> None:
+    config = course_root / "gradebook_config.yaml"
+    config.write_text(config.read_text().replace("[numpy]", "[numpy, matplotlib]"))
+    text = script(explained(handed_in(course_root, scale, centre), row))
+    assert FOR_INSTRUCTORS in text
+    said = run(text, course_root)
+    for piece in printed:
+        assert piece in said
+
+
+@sandbox
+def test_a_notebook_that_cannot_be_read_is_explained(course_root: Path) -> None:
+    course = handed_in(course_root)
+    (course_root / "submitted/ada/warmup/warmup.ipynb").write_text("{")
+    found = explained(course)
+    assert found.attempt is None
+    assert found.row.checks[0].reason in explanation_text(found)
+    assert "0 comparisons" in run(script(found), course_root)
+
+
+def test_a_row_that_is_not_there_is_refused_with_the_nearest(course_root: Path) -> None:
+    with pytest.raises(ConfigError, match="did you mean 'scale'"):
+        explained(handed_in(course_root), "scal")
+
+
+@sandbox
+def test_the_explanation_is_json(course_root: Path) -> None:
+    tree = explanation_tree(explained(handed_in(course_root, "def scale(x, f): return x / 0 if f else 1j")))
+    assert json.loads(json.dumps(tree, allow_nan=False))["row"]["score"] == 0
+
+
+data = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | arrays.arrays(st.sampled_from(["f8", "f4", "i8", "?"]), arrays.array_shapes(min_dims=0, max_side=9)),
+    lambda inner: st.lists(inner, max_size=3) | st.tuples(inner, inner) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=5,
+)
+
+
+@given(data)
+def test_whatever_crossed_the_wall_stands_in_the_script_bit_by_bit(value: Any) -> None:
+    import base64
+
+    names = {"np": np, "nan": np.nan, "inf": np.inf}
+    names["encoded"] = lambda dtype, shape, text: np.frombuffer(base64.b64decode(text), dtype).reshape(shape).copy()
+    assert same(eval(_literal(value), names), value)
+
+
+def same(one: Any, other: Any) -> bool:
+    if isinstance(other, np.ndarray):
+        return (one.dtype, one.shape) == (other.dtype, other.shape) and np.array_equal(
+            one, other, equal_nan=other.dtype.kind == "f"
+        )
+    if isinstance(other, list | tuple):
+        return type(one) is type(other) and len(one) == len(other) and all(map(same, one, other))
+    if isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in other)
+    return one == other or (one != one and other != other)

@@ -1,0 +1,199 @@
+"""Scores into the tables of Canvas, Moodle and Blackboard: matched by their ids, and nothing else changed."""
+
+import csv
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autograder.base import AutograderError
+from autograder.course import load_course
+from autograder.gradebook import Standing
+from autograder.reports import filled_in
+from autograder.reports.lms import Filled
+from tests.courses import make_course
+
+CANVAS = (
+    "Student,ID,SIS User ID,SIS Login ID,Section,Warm-up (4711),Essay (4712),Current Score\r\n"
+    ",,,,,Manual Posting,,\r\n"
+    "    Points Possible,,,,,12.00,10.00,(read only)\r\n"
+    '"Lovelace, Ada",101,u1,ada,A,,7,58.3\r\n'
+    '"Byron, Bob",102,u2,bob,A,3,8,\r\n'
+    '"Xi, Cyd",103,u3,cyd,B,,,\r\n'
+    '"Student, Test",104,,d6,A,,,\r\n'
+)
+MOODLE = (
+    "Identifier,Full name,ID number,Email address,Status,Grade,Maximum Grade,Grade can be changed,Feedback comments\n"
+    'Participant 11,Ada Lovelace,ada,ada@example.org,Submitted,,"12,00",Yes,\n'
+    'Participant 12,Bob Byron,bob,bob@example.org,Submitted,"3,00","12,00",Yes,good\n'
+)
+BLACKBOARD = (
+    '"Last Name"\t"First Name"\t"Username"\t"Student ID"\t"Last Access"\t"Warm-up [Total Pts: 12 Score] |99"\n'
+    '"Lovelace"\t"Ada"\t"ada"\t"1"\t"2026-11-20"\t""\n'
+    '"Byron"\t"Bob"\t"bob"\t"2"\t""\t"5"\n'
+)
+
+
+@pytest.fixture(scope="module")
+def warmup(tmp_path_factory):
+    return load_course(make_course(tmp_path_factory.mktemp("course") / "course")).assignment("warmup")
+
+
+def standing(student: str, score: float, *, waiting: bool = False) -> Standing:
+    return Standing(student, None, {}, score, 0.0, score, 12.0, waiting)
+
+
+CLASS = [standing("ada", 10.5), standing("bob", 9), standing("dan", 1)]
+
+
+def table(tmp_path: Path, text: str, encoding: str = "utf-8") -> Path:
+    path = tmp_path / "exported.csv"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def cells(filled: Filled, delimiter: str = ",", encoding: str = "utf-8") -> list[list[str]]:
+    return list(csv.reader(io.StringIO(filled.content.decode(encoding)), delimiter=delimiter))
+
+
+def test_canvas_gets_its_own_lines_back_with_the_one_column_filled_in(tmp_path, warmup):
+    filled = filled_in("canvas", table(tmp_path, CANVAS), CLASS, warmup)
+    assert cells(filled) == [
+        ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "Warm-up (4711)"],
+        ["", "", "", "", "", "Manual Posting"],
+        ["    Points Possible", "", "", "", "", "12.00"],
+        ["Lovelace, Ada", "101", "u1", "ada", "A", "10.5"],
+        ["Byron, Bob", "102", "u2", "bob", "A", "9"],
+        ["Xi, Cyd", "103", "u3", "cyd", "B", ""],
+        ["Student, Test", "104", "", "d6", "A", ""],
+    ]
+    assert filled.content.count(b"\r\n") == 7
+    assert (filled.column, filled.matched, filled.unknown) == ("Warm-up (4711)", 2, ("dan",))
+    assert filled.unmatched == ("line 6: cyd",)
+
+
+def test_moodle_keeps_every_column_and_its_comma(tmp_path, warmup):
+    filled = filled_in("moodle", table(tmp_path, MOODLE), CLASS, warmup)
+    assert [row[5] for row in cells(filled)] == ["Grade", "10,5", "9"]
+    assert cells(filled)[2][8] == "good"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_blackboard_is_written_as_it_was_read(tmp_path, warmup, encoding):
+    filled = filled_in("blackboard", table(tmp_path, BLACKBOARD, encoding), CLASS, warmup)
+    rows = cells(filled, "\t", encoding)
+    assert rows[0] == ["Last Name", "First Name", "Username", "Student ID", "Warm-up [Total Pts: 12 Score] |99"]
+    assert [row[-1] for row in rows[1:]] == ["10.5", "9"]
+    assert filled.content[:2] == BLACKBOARD.encode(encoding)[:2]
+
+
+def test_the_column_that_holds_the_ids_is_found_or_named(tmp_path, warmup):
+    by_sis = [standing("u1", 1), standing("u2", 2)]
+    assert filled_in("canvas", table(tmp_path, CANVAS), by_sis, warmup).matched == 2
+    assert filled_in("canvas", table(tmp_path, CANVAS), [standing("101", 3)], warmup, match="ID").matched == 1
+
+
+def test_who_waits_for_a_person_is_left_as_it_was_and_listed(tmp_path, warmup):
+    filled = filled_in("canvas", table(tmp_path, CANVAS), [standing("bob", 9, waiting=True)], warmup)
+    assert cells(filled)[4][5] == "3"
+    assert (filled.waiting, filled.matched) == (("bob",), 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("Section", "Group"), "there is no column 'Section'"),
+        (
+            ("Warm-up (4711)", "Warmth (4711)"),
+            "no column is 'Warm-up'; name one with --column. There are: 'Warmth (4711)'",
+        ),
+        (("Essay (4712)", "Warm-up (4712)"), "more than one column is 'Warm-up'"),
+        (("12.00", "100.00"), "line 3: Warm-up (4711) has 100 points there, and 12 here"),
+        (("u2,bob", "u2,ada"), "lines 4 and 5: ada is there twice"),
+        (("ada", "eve"), ""),
+        (("u1,ada", "u1,=ada"), "line 4: '=ada' in SIS Login ID would be a formula"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_its_place(tmp_path, warmup, change, said):
+    path = table(tmp_path, CANVAS.replace(*change))
+    if not said:
+        assert filled_in("canvas", path, CLASS, warmup).unknown == ("ada", "dan")
+        return
+    with pytest.raises(AutograderError) as caught:
+        filled_in("canvas", path, CLASS, warmup)
+    assert said in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_a_table_of_another_course_is_refused(tmp_path, warmup):
+    with pytest.raises(AutograderError, match="Is it the table of another course"):
+        filled_in("canvas", table(tmp_path, CANVAS), [standing("nobody", 1)], warmup)
+
+
+@pytest.mark.parametrize("score", [-1.0, 12.5])
+def test_a_score_out_of_range_is_refused(tmp_path, warmup, score):
+    with pytest.raises(AutograderError, match=r"line 4: ada has .* points, out of the range of 0 to 12"):
+        filled_in("canvas", table(tmp_path, CANVAS), [standing("ada", score)], warmup)
+
+
+def test_a_grade_that_is_locked_in_moodle_is_named(tmp_path, warmup):
+    locked = MOODLE.replace('"12,00",Yes,good', '"12,00",No,good')
+    with pytest.raises(AutograderError, match="line 3: the grade of bob cannot be changed there"):
+        filled_in("moodle", table(tmp_path, locked), CLASS, warmup)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"\x80\x81", b"PK\x03\x04", b"Student;ID\n"])
+def test_what_is_no_table_is_refused(tmp_path, warmup, content):
+    path = tmp_path / "exported.csv"
+    path.write_bytes(content)
+    with pytest.raises(AutograderError, match=r"exported\.csv"):
+        filled_in("canvas", path, CLASS, warmup)
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+
+
+@given(name=TEXTS, section=TEXTS, student=st.sampled_from(["ada", "bob", "cyd"]), score=st.floats(0, 12))
+def test_whatever_the_names_are_the_ids_stay_and_no_cell_is_a_formula(
+    warmup, tmp_path_factory, name, section, student, score
+):
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["Student", "ID", "SIS Login ID", "Section", "Warm-up (4711)"])
+    writer.writerow([name, "7", student, section, ""])
+    path = table(tmp_path_factory.mktemp("canvas"), out.getvalue())
+    if name.strip() in ("", "Points Possible", "Student, Test"):
+        # Such a line is no student's.
+        return
+    filled = filled_in("canvas", path, [standing(student, score)], warmup)
+    for row in cells(filled)[1:]:
+        assert row[1:3] == ["7", student]
+        assert not any(cell.lstrip(" '\"\t\r\n").startswith(("=", "+", "@")) and cell[:1] != "'" for cell in row)
+        if filled.matched:
+            assert abs(float(row[4]) - score) < 1e-4
+
+
+def test_a_withheld_late_penalty_is_in_the_score(tmp_path, warmup):
+    late = replace(standing("ada", 10), raw_score=10, late_penalty=2, score=8)
+    assert cells(filled_in("canvas", table(tmp_path, CANVAS), [late], warmup))[3][5] == "8"
+
+
+def test_who_is_excused_is_EX_for_canvas_whether_or_not_they_handed_in(tmp_path, warmup):
+    excusing = replace(warmup, excused=frozenset({"ada", "cyd"}))
+    filled = filled_in("canvas", table(tmp_path, CANVAS), CLASS, excusing)
+    assert [row[5] for row in cells(filled)[3:]] == ["EX", "9", "EX", ""]
+    assert (filled.excused, filled.unmatched) == (("ada", "cyd"), ())
+
+
+@pytest.mark.parametrize(
+    ("system", "exported", "delimiter"), [("moodle", MOODLE, ","), ("blackboard", BLACKBOARD, "\t")]
+)
+def test_who_is_excused_is_left_as_they_were_elsewhere(tmp_path, warmup, system, exported, delimiter):
+    excusing = replace(warmup, excused=frozenset({"bob"}))
+    filled = filled_in(system, table(tmp_path, exported), CLASS, excusing)
+    was = next(row for row in csv.reader(io.StringIO(exported), delimiter=delimiter) if "bob" in row)
+    assert any(row[-1] == was[-1] or row == was for row in cells(filled, delimiter) if "bob" in row)
+    assert filled.excused == ("bob",)

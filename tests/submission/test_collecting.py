@@ -1,0 +1,458 @@
+"""Collecting what was handed in elsewhere: who it is, which attempt counts, what is kept, and hostile files."""
+
+import contextlib
+import io
+import stat
+import struct
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autograder.base import AutograderError
+from autograder.course import Course, load_course, notebook_text
+from autograder.gradebook import open_gradebook, register
+from autograder.reports import people_of
+from autograder.submission import Person, collect, local_time, plain_name, submissions
+from autograder.submission.collecting import Collected
+from tests.courses import CONFIG, make_course, solved, submit, untouched
+
+SOLVED, UNTOUCHED = notebook_text(solved()).encode(), notebook_text(untouched()).encode()
+NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
+PEOPLE = [
+    Person("ada", frozenset({"101"}), frozenset({"lovelaceada", "adalovelace"})),
+    Person("bob", frozenset({"102"}), frozenset({"byronbob", "bobbyron"})),
+]
+CANVAS = "lovelaceada_101_9001_warmup.ipynb"
+MOODLE = "Bob Byron_102_assignsubmission_file/warmup.ipynb"
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Course:
+    config = CONFIG.replace("    allowed_imports", "    files: [data.csv]\n    allowed_imports")
+    return load_course(make_course(tmp_path / "course", config=config))
+
+
+def zipped(folder: Path, members: Mapping[str, bytes]) -> Path:
+    path = folder / "submissions.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def collected(
+    course: Course, source: Path, *, when: datetime | None = NOON, known: tuple[str, ...] = ("ada", "bob")
+) -> list[Collected]:
+    return collect(course, course.assignment("warmup"), source, known=known, people=PEOPLE, when=when)
+
+
+def brief(results: list[Collected]) -> list[tuple[str, str]]:
+    return [(each.who, each.status) for each in results]
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def there(course: Course, student: str) -> bytes:
+    return (course.root / "submitted" / student / "warmup/warmup.ipynb").read_bytes()
+
+
+# Who it is
+
+
+@pytest.mark.parametrize(
+    ("member", "student"),
+    [
+        ("lovelaceada_101_9001_warmup.ipynb", "ada"),
+        ("lovelaceada_LATE_101_9001_warmup.ipynb", "ada"),
+        ("somebodyelse_101_9001_my_home_work-2.ipynb", "ada"),
+        ("anon_102_9001_warmup.ipynb", "bob"),
+        ("Bob Byron_102_assignsubmission_file/warmup.ipynb", "bob"),
+        ("Bob Byron_102_assignsubmission_file_/warmup.ipynb", "bob"),
+        ("Bob Byron_102_assignsubmission_file_warmup.ipynb", "bob"),
+        ("Bob_Byron_the 3rd_102_assignsubmission_file/warmup.ipynb", "bob"),
+    ],
+)
+def test_a_name_of_canvas_or_moodle_says_whose_it_is(course: Course, tmp_path: Path, member: str, student: str) -> None:
+    assert brief(collected(course, zipped(tmp_path, {member: SOLVED}))) == [(student, "new")]
+    assert there(course, student) == SOLVED
+
+
+@given(
+    st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=20),
+    st.integers(0, 10**9),
+    st.integers(0, 10**12),
+    st.text(st.characters(categories=["L", "N"], include_characters="_-. "), min_size=1, max_size=20),
+    st.booleans(),
+)
+@settings(deadline=None, max_examples=60)
+def test_any_name_that_canvas_makes_is_read(
+    tmp_path_factory: pytest.TempPathFactory, name: str, user: int, number: int, file: str, late: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("canvas")
+    course = load_course(make_course(folder / "course"))
+    people = [Person("ada", frozenset({str(user)}))]
+    source = zipped(folder, {f"{name}{'_LATE' if late else ''}_{user}_{number}_{file}.ipynb": SOLVED})
+    results = collect(course, course.assignment("warmup"), source, known=["ada"], people=people, when=NOON)
+    assert brief(results) == [("ada", "new")]
+
+
+def test_who_is_not_known_is_listed_and_the_others_are_taken(course: Course, tmp_path: Path) -> None:
+    source = zipped(tmp_path, {CANVAS: SOLVED, "eveevil_666_9002_warmup.ipynb": SOLVED})
+    results = collected(course, source)
+    assert brief(results) == [("ada", "new"), ("eveevil (666)", "not taken")]
+    assert "nobody of the course is known by this number or name" in results[1].why
+
+
+def test_where_the_system_has_numbers_a_name_alone_is_nobodys(course: Course, tmp_path: Path) -> None:
+    """People may choose the name that they are shown by; an id of the course in its place is no better."""
+    source = zipped(tmp_path, {"lovelaceada_666_9001_warmup.ipynb": SOLVED, "ada_667_9002_warmup.ipynb": SOLVED})
+    assert [each.status for each in collected(course, source)] == ["not taken", "not taken"]
+    assert not (course.root / "submitted/ada").exists()
+
+
+def test_where_it_has_none_the_name_says_who_it_is(course: Course, tmp_path: Path) -> None:
+    people = [Person("ada", names=frozenset({"lovelaceada"}))]
+    source = zipped(tmp_path, {CANVAS: SOLVED})
+    results = collect(course, course.assignment("warmup"), source, known=["ada"], people=people, when=NOON)
+    assert brief(results) == [("ada", "new")]
+
+
+def test_two_of_one_name_are_not_guessed_at(course: Course, tmp_path: Path) -> None:
+    twins = [Person("ada1", names=frozenset({"lovelaceada"})), Person("ada2", names=frozenset({"lovelaceada"}))]
+    source = zipped(tmp_path, {CANVAS: SOLVED})
+    results = collect(course, course.assignment("warmup"), source, known=["ada1", "ada2"], people=twins, when=NOON)
+    assert "more than one student is called so: ada1, ada2" in results[0].why
+
+
+def test_a_folder_of_notebooks_is_named_by_ids(course: Course, tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    for name, content in {"ada": SOLVED, "adda": SOLVED}.items():
+        (source / f"{name}.ipynb").write_bytes(content)
+    results = collected(course, source)
+    assert brief(results) == [("ada", "new"), ("adda", "not taken")]
+    assert results[1].why == "nobody of the course has this id; did you mean 'ada'?"
+    assert brief(collected(course, source, known=())) == [("ada", "unchanged"), ("adda", "new")]
+
+
+# Which attempt, which file
+
+
+def test_of_several_attempts_the_newest_counts(course: Course, tmp_path: Path) -> None:
+    members = {
+        "lovelaceada_101_9003_warmup-2.ipynb": SOLVED,
+        "lovelaceada_101_9001_warmup.ipynb": UNTOUCHED,
+        "lovelaceada_101_9002_warmup-1.ipynb": UNTOUCHED,
+    }
+    collected(course, zipped(tmp_path, members))
+    assert there(course, "ada") == SOLVED
+
+
+def test_a_single_notebook_of_another_name_is_taken_and_of_two_none_is_guessed(course: Course, tmp_path: Path) -> None:
+    members = {
+        "lovelaceada_101_9001_My Work (1).ipynb": SOLVED,
+        "byronbob_102_9002_one.ipynb": SOLVED,
+        "byronbob_102_9003_two.ipynb": SOLVED,
+    }
+    results = collected(course, zipped(tmp_path, members))
+    assert brief(results) == [("ada", "new"), ("byronbob", "not taken")]
+    assert "there are 2 notebooks, none of which is called warmup.ipynb: one.ipynb, two.ipynb" in results[1].why
+
+
+def test_the_notebook_of_the_right_name_counts_beside_others(course: Course, tmp_path: Path) -> None:
+    members = {CANVAS: SOLVED, "lovelaceada_101_9002_notes.ipynb": UNTOUCHED}
+    assert brief(collected(course, zipped(tmp_path, members))) == [("ada", "new")]
+    assert names_in(course.root / "submitted/ada/warmup") == ["timestamp.txt", "warmup.ipynb"]
+    assert there(course, "ada") == SOLVED
+
+
+def test_of_other_files_those_of_the_assignment_come_along(course: Course, tmp_path: Path) -> None:
+    members = {CANVAS: SOLVED, "lovelaceada_101_9002_data.csv": b"1,2", "lovelaceada_101_9003_photo.jpg": b"x"}
+    collected(course, zipped(tmp_path, members))
+    assert names_in(course.root / "submitted/ada/warmup") == ["data.csv", "timestamp.txt", "warmup.ipynb"]
+
+
+def test_nothing_but_other_files_is_no_submission(course: Course, tmp_path: Path) -> None:
+    results = collected(course, zipped(tmp_path, {"lovelaceada_101_9002_data.csv": b"1,2"}))
+    assert results == [Collected("lovelaceada", "not taken", "there is no notebook: expected warmup.ipynb")]
+
+
+# When, and what is never overwritten
+
+
+def test_the_time_that_is_given_is_when_it_was_handed_in(course: Course, tmp_path: Path) -> None:
+    collected(course, zipped(tmp_path, {CANVAS: SOLVED}))
+    (found,) = submissions(course.root, "warmup", ["ada"])
+    assert found.timestamp == NOON.isoformat()
+
+
+def test_without_a_time_none_is_made_up_and_what_canvas_calls_late_is_said(course: Course, tmp_path: Path) -> None:
+    source = zipped(tmp_path, {"lovelaceada_LATE_101_9001_warmup.ipynb": SOLVED})
+    (result,) = collected(course, source, when=None)
+    assert (result.status, submissions(course.root, "warmup", ["ada"])[0].timestamp) == ("new", None)
+    assert "late, and not by how much: give the time with --time" in result.why
+
+
+@pytest.mark.parametrize(
+    ("when", "status"),
+    [
+        ("2026-11-28 11:59:59", "kept"),
+        ("2026-11-28 12:00:00", "kept"),
+        ("2026-11-28 12:00:01", "newer"),
+        (None, "kept"),
+    ],
+)
+def test_only_something_newer_takes_the_place_of_what_is_there(
+    course: Course, tmp_path: Path, when: str | None, status: str
+) -> None:
+    submit(course.root, "ada", untouched(), timestamp="2026-11-28 12:00:00 UTC")
+    before = there(course, "ada")
+    moment = None if when is None else local_time(when, UTC)
+    assert brief(collected(course, zipped(tmp_path, {CANVAS: SOLVED}), when=moment)) == [("ada", status)]
+    assert there(course, "ada") == (SOLVED if status == "newer" else before)
+    kept = course.root / "submitted/.replaced/ada/warmup-20261128120000/warmup.ipynb"
+    assert kept.exists() == (status == "newer")
+    if status == "newer":
+        assert kept.read_bytes() == before
+
+
+def test_where_nothing_can_be_written_what_is_there_stays(
+    course: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    submit(course.root, "ada", untouched(), timestamp="2026-11-01 12:00:00 UTC")
+    before = there(course, "ada")
+    monkeypatch.setattr("autograder.submission.collecting.write_bytes_atomically", full)
+    (result,) = collected(course, zipped(tmp_path, {CANVAS: SOLVED}))
+    assert result.why == "it could not be written: No space left on device"
+    assert there(course, "ada") == before
+    assert names_in(course.root / "submitted/ada") == ["warmup"]
+
+
+def test_collecting_twice_changes_nothing(course: Course, tmp_path: Path) -> None:
+    source = zipped(tmp_path, {CANVAS: SOLVED, MOODLE: UNTOUCHED})
+    assert brief(collected(course, source)) == [("ada", "new"), ("bob", "new")]
+    assert brief(collected(course, source, when=None)) == [("ada", "unchanged"), ("bob", "unchanged")]
+
+
+def test_what_was_replaced_is_graded_by_nobody(course: Course, tmp_path: Path) -> None:
+    submit(course.root, "ada", untouched(), timestamp="2026-11-01 12:00:00 UTC")
+    collected(course, zipped(tmp_path, {CANVAS: SOLVED}))
+    assert [each.student for each in submissions(course.root, "warmup")] == ["ada"]
+
+
+# Hostile and broken files
+
+
+def outside(course: Course, tmp_path: Path) -> set[Path]:
+    """What lies anywhere but in the course and is no archive."""
+    return {path for path in tmp_path.rglob("*") if course.root not in (path, *path.parents) and path.suffix != ".zip"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../evil_101_9001_warmup.ipynb",
+        "/tmp/evil_101_9001_warmup.ipynb",
+        "..\\evil_101_9001_warmup.ipynb",
+        "lovelaceada_101_9001_../../warmup.ipynb",
+        "a\u202eb_101_9001_warmup.ipynb",
+        "Bob Byron_102_assignsubmission_file/../../warmup.ipynb",
+    ],
+)
+def test_a_name_that_leads_out_is_not_taken(course: Course, tmp_path: Path, name: str) -> None:
+    results = collected(course, zipped(tmp_path, {name: SOLVED, MOODLE: SOLVED}))
+    assert ("bob", "new") in brief(results)
+    assert [each.status for each in results if each.who != "bob"] == ["not taken"]
+    assert all(each.who.isprintable() for each in results)
+    assert outside(course, tmp_path) == set()
+    assert names_in(course.root / "submitted") == ["bob"]
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
+def test_a_link_or_a_device_is_not_taken(course: Course, tmp_path: Path, kind: int) -> None:
+    path = tmp_path / "submissions.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        member = zipfile.ZipInfo(CANVAS)
+        member.create_system, member.external_attr = 3, (kind | 0o777) << 16
+        archive.writestr(member, "/etc/passwd")
+    (result,) = collected(course, path)
+    assert result.why == "it is no plain file, but a link or a device"
+
+
+def test_what_unpacks_to_more_than_a_notebook_may_have_is_not_read(course: Course, tmp_path: Path) -> None:
+    source = zipped(tmp_path, {CANVAS: b"0" * (20 * 2**20 + 1), MOODLE: SOLVED})
+    assert source.stat().st_size < 100_000
+    results = collected(course, source)
+    assert brief(results) == [("bob", "new"), (CANVAS, "not taken")]
+    assert "more than limits.notebook_mb, 20 MB" in results[1].why
+
+
+def test_a_member_that_lies_about_its_size_is_not_taken(course: Course, tmp_path: Path) -> None:
+    source = zipped(tmp_path, {CANVAS: b"0" * 1_000_000, MOODLE: SOLVED})
+    content = bytearray(source.read_bytes())
+    at = content.index(b"PK\x01\x02")
+    struct.pack_into("<I", content, at + 24, 10)
+    source.write_bytes(content)
+    results = collected(course, source)
+    assert ("bob", "new") in brief(results)
+    assert not (course.root / "submitted/ada").exists()
+
+
+def test_a_zip_file_in_the_zip_file_is_not_opened(course: Course, tmp_path: Path) -> None:
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("warmup.ipynb", SOLVED)
+    (result,) = collected(course, zipped(tmp_path, {"lovelaceada_101_9001_work.zip": inner.getvalue()}))
+    assert "a zip file inside the zip file is not opened" in result.why
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
+def test_of_two_members_of_one_name_neither_is_taken(course: Course, tmp_path: Path) -> None:
+    path = tmp_path / "submissions.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(CANVAS, SOLVED)
+        archive.writestr(CANVAS, UNTOUCHED)
+    assert [each.why for each in collected(course, path)] == ["there are two of that name"] * 2
+
+
+def test_an_encrypted_member_is_named(course: Course, tmp_path: Path) -> None:
+    source = zipped(tmp_path, {CANVAS: SOLVED})
+    content = bytearray(source.read_bytes())
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = content.index(mark) + offset
+        content[at] |= 1
+    source.write_bytes(content)
+    assert [each.why for each in collected(course, source)] == ["it is encrypted"]
+
+
+def test_a_damaged_member_is_named_and_the_others_are_taken(course: Course, tmp_path: Path) -> None:
+    source = zipped(tmp_path, {CANVAS: SOLVED, MOODLE: SOLVED})
+    content = bytearray(source.read_bytes())
+    at = content.index(b"warmup.ipynb") + 40
+    content[at : at + 8] = bytes(8)
+    source.write_bytes(content)
+    results = collected(course, source)
+    assert brief(results) == [("bob", "new"), ("ada", "not taken")]
+    assert "damaged" in results[1].why
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", SOLVED])
+def test_what_is_no_zip_file_is_named(course: Course, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "submissions.zip"
+    path.write_bytes(content)
+    with pytest.raises(AutograderError, match=r"submissions\.zip: it is no zip file, or is damaged: .*again"):
+        collected(course, path)
+
+
+def test_a_truncated_zip_file_is_named(course: Course, tmp_path: Path) -> None:
+    source = zipped(tmp_path, {CANVAS: SOLVED, MOODLE: SOLVED})
+    source.write_bytes(source.read_bytes()[:-30])
+    with pytest.raises(AutograderError, match="damaged"):
+        collected(course, source)
+
+
+@given(st.binary(max_size=400))
+@settings(deadline=None, max_examples=60)
+def test_any_bytes_are_a_zip_file_or_an_error_of_ours(tmp_path_factory: pytest.TempPathFactory, noise: bytes) -> None:
+    folder = tmp_path_factory.mktemp("noise")
+    course = load_course(make_course(folder / "course"))
+    source = zipped(folder, {CANVAS: SOLVED})
+    content = bytearray(source.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + len(noise)] = noise
+    source.write_bytes(content)
+    with contextlib.suppress(AutograderError):
+        collected(course, source)
+    assert outside(course, folder) <= {source}
+
+
+def test_a_link_in_a_folder_is_not_followed(course: Course, tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "ada.ipynb").symlink_to("/etc/passwd")
+    (source / "bob.ipynb").write_bytes(SOLVED)
+    assert brief(collected(course, source)) == [("bob", "new"), ("ada", "not taken")]
+
+
+def test_an_id_that_could_be_a_path_is_not_taken(course: Course, tmp_path: Path) -> None:
+    people = [Person("../../evil", frozenset({"101"}))]
+    source = zipped(tmp_path, {CANVAS: SOLVED})
+    results = collect(course, course.assignment("warmup"), source, known=[], people=people, when=NOON)
+    assert [each.status for each in results] == ["not taken"]
+    assert outside(course, tmp_path) == set()
+
+
+def test_where_a_students_folder_is_a_link_nothing_is_written(course: Course, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (course.root / "submitted").mkdir(exist_ok=True)
+    (course.root / "submitted/ada").symlink_to(elsewhere)
+    assert brief(collected(course, zipped(tmp_path, {CANVAS: SOLVED}))) == [("ada", "not taken")]
+    assert names_in(elsewhere) == []
+
+
+# An LMS's own table says who is who
+
+
+def test_canvas_and_moodle_say_who_is_who(tmp_path: Path) -> None:
+    canvas, moodle = tmp_path / "canvas.csv", tmp_path / "moodle.csv"
+    canvas.write_text('Student,ID,SIS Login ID,Section\n    Points Possible,,,\n"Lovelace, Ada",101,ada,A\n')
+    moodle.write_text('Identifier,Full name,ID number,Grade,Maximum Grade\n"Participant 102",Bob Byron,bob,,12\n')
+    assert people_of(canvas, ["ada"]) == [PEOPLE[0]]
+    assert people_of(moodle, ["bob"]) == [Person("bob", frozenset({"102"}), frozenset({"bobbyron"}))]
+
+
+@given(st.text(max_size=30))
+def test_a_plain_name_has_only_letters_and_digits(name: str) -> None:
+    assert all(each.isalnum() for each in plain_name(name))
+
+
+# The command
+
+
+def command(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    program = [str(Path(sys.executable).with_name("autograder")), "collect", "warmup", *words]
+    environment = {"COLUMNS": "1000", "PATH": "/usr/bin:/bin", "NO_COLOR": "1"}
+    return subprocess.run(program, cwd=root, capture_output=True, text=True, env=environment)
+
+
+def test_the_command_lists_what_it_did_not_take(course: Course, tmp_path: Path) -> None:
+    with open_gradebook(course) as gradebook:
+        register(gradebook, course, course.assignment("warmup"), ["ada"])
+    zipped(tmp_path, {CANVAS: SOLVED, "eve_7_8_x.ipynb": SOLVED})
+    roster = tmp_path / "canvas.csv"
+    roster.write_text('Student,ID,SIS Login ID,Section\n"Lovelace, Ada",101,ada,A\n')
+    done = command(course.root, "../submissions.zip", "--roster", "../canvas.csv", "--time", "2026-11-29 23:59")
+    assert done.returncode == 1, done.stderr
+    assert "eve (7): not taken: nobody of the course is known by this number or name" in done.stdout
+    assert "1 submissions in submitted/" in done.stdout
+    assert submissions(course.root, "warmup", ["ada"])[0].timestamp == "2026-11-30T04:59:00+00:00"
+    again = command(course.root, "../submissions.zip", "--roster", "../canvas.csv")
+    assert "0 submissions in submitted/, 1 unchanged" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nowhere"], "nowhere: expected a zip file, a folder of STUDENT.ipynb, or nbgrader's exchange"),
+        (["source"], "source: there is no STUDENT.ipynb in it"),
+        (["source", "--time", "soon"], "expected a local time such as '2026-11-29 23:59', found 'soon'"),
+        (["source", "--roster", "gradebook_config.yaml"], "this is no table of Canvas's or Moodle's"),
+    ],
+)
+def test_a_source_that_is_none_is_said(course: Course, words: list[str], said: str) -> None:
+    done = command(course.root, *words)
+    assert done.returncode == 1
+    assert said in done.stderr
