@@ -1,5 +1,6 @@
 """What every room stands on: errors, text made safe, names, files written whole, the shell of a page."""
 
+from autograder.base.causes import Cause, CellEnd, Half, cause_from_tree, cause_tree, said
 from autograder.base.errors import (
     AutograderError,
     CheckError,
@@ -11,36 +12,48 @@ from autograder.base.errors import (
     Stopped,
     SubmissionError,
     Wrong,
+    wrong,
 )
 from autograder.base.faces import on_demand
 from autograder.base.files import replace_file, write_atomically, write_bytes_atomically
 from autograder.base.names import closest, did_you_mean, shown
 from autograder.base.page import document, drawn
+from autograder.base.reasons import common_reason, half_text, reason
 from autograder.base.text import one_line, plain, printable, visible, without_host_paths
 
 __all__ = [
     "AutograderError",
+    "Cause",
+    "CellEnd",
     "CheckError",
     "ConfigError",
     "GradebookError",
+    "Half",
     "RefusedError",
     "ReleaseError",
     "SandboxError",
     "Stopped",
     "SubmissionError",
     "Wrong",
+    "cause_from_tree",
+    "cause_tree",
     "closest",
+    "common_reason",
     "did_you_mean",
     "document",
     "drawn",
+    "half_text",
     "on_demand",
     "one_line",
     "plain",
     "printable",
+    "reason",
     "replace_file",
+    "said",
     "shown",
     "visible",
     "without_host_paths",
     "write_atomically",
     "write_bytes_atomically",
+    "wrong",
 ]

@@ -6,6 +6,9 @@ submission: they end a check, never a run, and their text is written for the stu
 
 from __future__ import annotations
 
+from autograder.base.causes import Cause, said
+from autograder.base.reasons import reason
+
 
 class AutograderError(Exception):
     """Something of ours, or of the course's, that a person has to mend. The message says what, where and how."""
@@ -40,17 +43,21 @@ class GradebookError(AutograderError):
 
 
 class Wrong(AssertionError):  # noqa: N818 - a verdict, not an error
-    """A student's answer is wrong. The text is shown to the student and gives nothing hidden away."""
+    """A student's answer is wrong; ``cause`` says how, and its text is what the student reads of it."""
+
+    def __init__(self, cause: Cause | str) -> None:
+        """Make the verdict; a text is a sentence for the student, with nothing hidden in it."""
+        self.cause = said(cause) if isinstance(cause, str) else cause
+        super().__init__(self.cause)
+
+    def __str__(self) -> str:
+        return reason(self.cause)
 
 
 class Stopped(Wrong):
-    """The student's code raised, hung, died or returned something that is no data, so there is nothing to compare.
+    """The student's code raised, hung, died or returned something that is no data, so there is nothing to compare."""
 
-    ``kind`` is one of ``"missing"``, ``"unwritten"``, ``"raised"``, ``"nothing"`` (it gave None), ``"timeout"``,
-    ``"died"``, ``"uncrossable"``, ``"protocol"``; ``function`` is the one that was called, where known.
-    """
 
-    def __init__(self, message: str, kind: str, function: str = "") -> None:
-        super().__init__(message)
-        self.kind = kind
-        self.function = function
+def wrong(cause: Cause) -> Wrong:
+    """The verdict that a cause makes: ``Stopped`` where there was no answer to look at."""
+    return Stopped(cause) if cause.no_answer else Wrong(cause)

@@ -4,17 +4,17 @@ A check is a plain pytest test, which imports all that it needs from here.
 """
 
 from autograder.checking.answers import Answer, Calls, Loopback, Student, short
-from autograder.checking.comparing import WATCH, Compared, agree, matches, right
+from autograder.checking.comparing import agree, matches, right
 from autograder.checking.declaring import DECLARED, TOGETHER, Declared, Draw, check, fail_unless, together
 from autograder.checking.gradient_halves import Halves, halves, telling, which_half
-from autograder.checking.numerics.compare import compare, tolerances
+from autograder.checking.numerics.compare import compare, judge, tolerances
 from autograder.checking.numerics.gradients import gradient, projections
+from autograder.checking.observing import Compared, Observed, Observer, observed_by
 from autograder.checking.reference import Reference, answer, load_reference
 
 __all__ = [
     "DECLARED",
     "TOGETHER",
-    "WATCH",
     "Answer",
     "Calls",
     "Compared",
@@ -22,6 +22,8 @@ __all__ = [
     "Draw",
     "Halves",
     "Loopback",
+    "Observed",
+    "Observer",
     "Reference",
     "Student",
     "agree",
@@ -31,8 +33,10 @@ __all__ = [
     "fail_unless",
     "gradient",
     "halves",
+    "judge",
     "load_reference",
     "matches",
+    "observed_by",
     "projections",
     "right",
     "short",

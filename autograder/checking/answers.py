@@ -6,14 +6,14 @@ the student what is wrong with it, so a check has no other way to fail than by a
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from autograder.base import Stopped, Wrong, without_host_paths
+from autograder.base import Cause, Stopped, Wrong, without_host_paths, wrong
 from autograder.sandbox import Opaque, Ref, calls, wire
 
 
@@ -56,7 +56,7 @@ class Student:
         return _result(self._calls, ("rng", seed), "rng", ())
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Function:
     """One of the student's functions, looked up by name when it is called."""
 
@@ -78,7 +78,7 @@ class Function:
         return _result(self.calls, message, self.name, (message[2], message[3]))
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Answer:
     """What a student's function gave back. The object itself stays inside, and is what another function gets.
 
@@ -93,13 +93,13 @@ class Answer:
     ref: Ref
     label: str
     function: str
-    calls: Calls = dataclasses.field(repr=False)
+    calls: Calls = field(repr=False)
     generation: int = 0
-    sent: tuple[Any, ...] = dataclasses.field(default=(), repr=False)
+    sent: tuple[Any, ...] = field(default=(), repr=False)
 
     def named(self, label: str) -> Answer:
         """The same answer under another name."""
-        return dataclasses.replace(self, label=label)
+        return replace(self, label=label)
 
     @property
     def dtype(self) -> np.dtype[Any] | None:
@@ -115,11 +115,11 @@ class Answer:
         if shape == () and isinstance(self.value, bool | int | float | np.generic) and self._real_kind():
             return np.asarray(self.value)
         if not isinstance(self.value, np.ndarray):
-            raise self._verdict(f"{self.label} should be a NumPy array, but it is {_kind(self.value)}.")
+            raise self._of_another_type("array")
         if not self._real_kind():
-            raise Wrong(f"{self.label} should hold real numbers, but its dtype is {self.value.dtype}.")
+            raise Wrong(Cause("dtype", self.function, self.label, dtype=str(self.value.dtype)))
         if shape is not None and self.value.shape != shape:
-            raise Wrong(f"{self.label} should have the shape {shape}, but its shape is {self.value.shape}.")
+            raise Wrong(Cause("shape", self.function, self.label, shape=self.value.shape, asked_shape=shape))
         return self.value
 
     def scalar(self) -> float:
@@ -129,9 +129,9 @@ class Answer:
             Wrong: It is none; an array of shape (1,) is none.
         """
         if isinstance(self.value, np.ndarray) and self.value.shape != ():
-            raise Wrong(f"{self.label} should be one number, but it is an array of shape {self.value.shape}.")
+            raise Wrong(Cause("shape", self.function, self.label, "number", shape=self.value.shape))
         if not isinstance(self.value, int | float | np.generic | np.ndarray) or not self._real_kind():
-            raise self._verdict(f"{self.label} should be one real number, but it is {_kind(self.value)}.")
+            raise self._of_another_type("number")
         return float(np.float64(self.value)) if isinstance(self.value, np.ndarray | np.generic) else _float(self.value)
 
     def unpack(self, *names: str) -> tuple[Answer, ...]:
@@ -140,11 +140,10 @@ class Answer:
         Raises:
             Wrong: It is none, or of another length.
         """
-        expected = f"{len(names)} values ({', '.join(names)})"
         if not isinstance(self.value, tuple | list):
-            raise self._verdict(f"{self.label} should be {expected}, but it is {_kind(self.value)}.")
+            raise self._of_another_type("parts", names)
         if len(self.value) != len(names):
-            raise Wrong(f"{self.label} should be {expected}, but it holds {len(self.value)}.")
+            raise Wrong(Cause("length", self.function, self.label, "parts", names, length=len(self.value)))
         return tuple(self._part(part, index, f"`{names[index]}`") for index, part in enumerate(self.value))
 
     def entries(self, *keys: str) -> dict[str, Answer]:
@@ -154,16 +153,13 @@ class Answer:
             Wrong: It is none, or keys are missing or too many.
         """
         if not isinstance(self.value, dict):
-            raise self._verdict(
-                f"{self.label} should be a dict with the keys {', '.join(keys)}, but it is {_kind(self.value)}."
-            )
-        missing = [key for key in keys if key not in self.value]
-        extra = [key for key in self.value if key not in keys]
+            raise self._of_another_type("dict", keys)
+        missing = tuple(key for key in keys if key not in self.value)
+        extra = tuple(short(repr(key)) for key in self.value if key not in keys)
         if missing:
-            raise Wrong(f"{self.label} lacks the {_plural(missing, 'key')} {', '.join(missing)}.")
+            raise Wrong(Cause("lacks", self.function, self.label, names=missing))
         if extra:
-            named = ", ".join(short(repr(key)) for key in extra[:5])
-            raise Wrong(f"{self.label} has the {_plural(extra, 'key')} {named}, which should not be there.")
+            raise Wrong(Cause("extra", self.function, self.label, names=extra[:5]))
         return {
             key: self._part(self.value[key], key, f"{self.label}[{key!r}]".replace("`[", "[") + "`") for key in keys
         }
@@ -179,15 +175,13 @@ class Answer:
         match self.calls.exchange(("items", self.ref, limit), self.function):
             case (str("result"), int(handle), list(values)) if _is_handle(handle):
                 if len(values) > limit:
-                    raise Wrong(f"{self.label} yields more than {limit} items.")
+                    raise Wrong(Cause("endless", self.function, self.label, length=limit))
                 return [
-                    dataclasses.replace(
-                        self, value=value, ref=Ref(handle, (index,)), label=f"item {index} of {self.label}"
-                    )
+                    replace(self, value=value, ref=Ref(handle, (index,)), label=f"item {index} of {self.label}")
                     for index, value in enumerate(values)
                 ]
             case (str("raised"), str("TypeError"), str(text), *_) if "not iterable" in text:
-                raise self._verdict(f"{self.label} should be something to iterate over, but it is {_kind(self.value)}.")
+                raise self._of_another_type("iterable")
             case reply:
                 raise stopped(reply, self.function)
 
@@ -201,20 +195,20 @@ class Answer:
         match self.calls.exchange(("arguments", self.ref.handle), self.function):
             case (str("arguments"), now):
                 if not _same(self.sent, now):
-                    raise Wrong(
-                        f"`{self.function}` changed one of its arguments in place. Work on a copy, or make a new array."
-                    )
+                    raise Wrong(Cause("changed", self.function))
                 return self
             case reply:
                 raise stopped(reply, self.function)
 
-    def _verdict(self, said: str) -> Wrong:
-        """The verdict on an answer of another kind than was asked for; None is no answer at all."""
-        nothing = self.value is None and not self.ref.path
-        return Stopped(said, "nothing", self.function) if nothing else Wrong(said)
+    def _of_another_type(
+        self, asked: Literal["array", "number", "parts", "dict", "iterable"], names: tuple[str, ...] = ()
+    ) -> Wrong:
+        """The verdict on an answer of another type than was asked for; None is no answer at all."""
+        kind: Literal["nothing", "type"] = "nothing" if self.value is None and not self.ref.path else "type"
+        return wrong(Cause(kind, self.function, self.label, asked, names, **_form(self.value)))
 
     def _part(self, value: Any, key: int | str, label: str) -> Answer:
-        return dataclasses.replace(self, value=value, ref=Ref(self.ref.handle, (*self.ref.path, key)), label=label)
+        return replace(self, value=value, ref=Ref(self.ref.handle, (*self.ref.path, key)), label=label)
 
     def _real_kind(self) -> bool:
         return np.asarray(self.value).dtype.kind in "iuf" if not isinstance(self.value, bool) else False
@@ -225,37 +219,22 @@ def stopped(reply: Any, function: str) -> Stopped:
     # ``str("missing")``, not ``"missing"``, here and elsewhere: a literal is compared with whatever was sent, and an
     # array that is compared with a text has no truth value.
     match reply:
-        case (str("missing"), str("")):
-            return Stopped(
-                f"`{function}` is not defined once your notebook has run from top to bottom.", "missing", function
-            )
         case (str("missing"), str(kind)):
-            return Stopped(
-                f"`{function}` is not a function but a `{short(kind)}` once your notebook has run.",
-                "missing",
-                function,
-            )
+            return Stopped(Cause("missing", function, type=short(kind) if kind else ""))
         case (str("raised"), str("NotImplementedError"), _, str(where), int(), str()):
             if where in (function, ""):
-                return Stopped(
-                    f"`{function}` is not written yet: it raises NotImplementedError.", "unwritten", function
-                )
-            return Stopped(f"`{function}` calls `{short(where)}`, which is not written yet.", "raised", function)
+                return Stopped(Cause("unwritten", function))
+            return Stopped(Cause("raised", function, where=short(where)))
         case (str("raised"), str(kind), str(text), str(where), int(line), str(source)):
             # An address differs from run to run, and the same submission gets the same report.
-            text = re.sub(r"\b0x[0-9A-Fa-f]{6,}", "0x…", text)
-            said = f"{short(kind)}: {short(text, 300)}" if text else short(kind)
-            place = f" It happened in `{short(where)}`: `{short(source, 160)}`." if source else ""
-            if 0 < line < 10**6 and not source:
-                place = f" It happened in line {line} of a cell."
-            return Stopped(f"`{function}` raised {said.rstrip('.')}.{place}", "raised", function)
+            text = short(re.sub(r"\b0x[0-9A-Fa-f]{6,}", "0x…", text), 300)
+            cause = Cause("raised", function, exception=short(kind), text=text)
+            if source:
+                return Stopped(replace(cause, where=short(where), source=short(source, 160)))
+            return Stopped(replace(cause, line=line if 0 < line < 10**6 else 0))
         case (str("toolarge"), str(why)):
-            return Stopped(
-                f"What `{function}` gave is too large or too deep to be looked at ({short(why, 120)}).",
-                "uncrossable",
-                function,
-            )
-    return Stopped(f"`{function}` gave something that cannot be read.", "protocol", function)
+            return Stopped(Cause("uncrossable", function, text=short(why, 120), when="given"))
+    return Stopped(Cause("protocol", function))
 
 
 def _result(calls: Calls, message: tuple[Any, ...], function: str, sent: tuple[Any, ...]) -> Answer:
@@ -275,7 +254,7 @@ def _by_reference(tree: Any, calls: Calls) -> Any:
     """``tree`` with answers as references to the objects inside."""
     if isinstance(tree, Answer):
         if tree.generation != calls.generation:
-            raise Stopped(f"The process that gave {tree.label} has ended, so it could not be used again.", "died")
+            raise Stopped(Cause("died", tree.function, tree.label, when="since"))
         return tree.ref
     if isinstance(tree, dict):
         return {key: _by_reference(value, calls) for key, value in tree.items()}
@@ -308,21 +287,18 @@ def _float(number: float) -> float:
         return float("inf") if number > 0 else float("-inf")
 
 
-def _kind(value: Any) -> str:
+def _form(value: Any) -> dict[str, Any]:
+    """What a value is, for a cause: its type, with the length of a list and the shape of an array."""
     match value:
         case None:
-            return "None (does the function return its result?)"
+            return {"type": "None"}
         case Opaque(type_name):
-            return f"a `{short(type_name)}`"
+            return {"type": short(type_name)}
         case np.ndarray():
-            return f"an array of shape {value.shape}"
+            return {"type": "array", "shape": value.shape}
         case tuple() | list():
-            return f"a {type(value).__name__} of length {len(value)}"
-    return f"a `{type(value).__name__}`"
-
-
-def _plural(things: list[Any], word: str) -> str:
-    return word if len(things) == 1 else word + "s"
+            return {"type": type(value).__name__, "length": len(value)}
+    return {"type": type(value).__name__}
 
 
 def short(text: str, most: int = 80) -> str:

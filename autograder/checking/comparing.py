@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextvars import ContextVar
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,26 +10,9 @@ import numpy.typing as npt
 
 from autograder.base import Wrong
 from autograder.checking.answers import Answer, Function
-from autograder.checking.numerics import compare, describe, tolerances
+from autograder.checking.numerics import cause_of, compare, tolerances
+from autograder.checking.observing import Compared, Parts, tell
 from autograder.checking.reference import ReferenceFunction, is_single
-
-Parts = tuple[str | None, ...]
-
-
-@dataclass(frozen=True)
-class Compared:
-    """What a check is about to compare, for whoever explains a grade; ``actual`` is an ``Answer`` or plain."""
-
-    actual: Any
-    desired: Any
-    noise: Any
-    single: bool
-    what: str = ""
-    parts: Parts | None = None
-
-
-WATCH: ContextVar[Callable[[Compared], None] | None] = ContextVar("WATCH", default=None)
-"""Told of every comparison, before it is made."""
 
 
 def matches(
@@ -62,7 +43,7 @@ def matches(
     answer = function(*arguments, **keywords)
     desired, noise = reference.reference.expected(reference.name, arguments, keywords)
     single = is_single((arguments, keywords))
-    _tell(Compared(answer, desired, noise, single, parts=parts))
+    tell(Compared(answer, desired, noise, single, parts=parts))
     _match(answer, desired, noise, single, parts)
     return answer
 
@@ -87,14 +68,8 @@ def agree(
     Raises:
         Wrong: It differs.
     """
-    _tell(Compared(answer, desired, noise, single, what))
+    tell(Compared(answer, desired, noise, single, what))
     _agree(answer, desired, what=what, noise=noise, single=single)
-
-
-def _tell(compared: Compared) -> None:
-    watch = WATCH.get()
-    if watch is not None:
-        watch(compared)
 
 
 def _agree(
@@ -115,7 +90,7 @@ def _agree(
     relative, floor = tolerances(single)
     comparison = compare(actual, wanted, relative=relative, noise=noise, floor=floor)
     if not comparison.ok:
-        raise Wrong(describe(comparison, label, wanted.shape))
+        raise Wrong(cause_of(comparison, label))
 
 
 def right(answer: Answer, desired: npt.ArrayLike) -> bool:

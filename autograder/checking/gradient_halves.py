@@ -10,16 +10,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 
-from autograder.base import Stopped, Wrong
+from autograder.base import Half, Stopped, Wrong, half_text
 from autograder.checking.answers import Answer, Calls, Student
-from autograder.checking.numerics import Comparison, Gradient, compare, describe, gradient
+from autograder.checking.numerics import Comparison, Gradient, cause_of, compare, gradient
 
 Array = npt.NDArray[np.float64]
 Point = Mapping[str, Array]
@@ -45,13 +46,18 @@ class Halves:
     """What finite differences of a student's own forward pass say of their gradient.
 
     Attributes:
-        said: Which half to mend, for the student; empty where that cannot be told.
+        half: Which half to mend; None where that cannot be told.
         backward: Whether the gradient is that of their own forward pass, and that pass is right but for a factor, or
             nearly so: what is worth a part of the credit.
     """
 
-    said: str = ""
+    half: Half | None = None
     backward: bool = False
+
+    @property
+    def said(self) -> str:
+        """Which half to mend, for the student; empty where that cannot be told."""
+        return "" if self.half is None else half_text(self.half)
 
 
 def halves(
@@ -93,12 +99,10 @@ def halves(
     off = [name for name, comparison in found.items() if not comparison.ok]
     near = all(_alike(slope.value, right[name]) for name, slope in slopes.items())
     if forward_right:
-        return Halves(_of_a_right_forward(found, off, named, examples) if off else "")
+        return Halves(_of_a_right_forward(found, off, named, examples) if off else None)
     if off:
-        first = describe(found[off[0]], off[0], own[off[0]].shape)
-        return Halves(f"Your {named} is wrong too, and this is not how it changes either. Beside yours, {first}")
-    how = "" if near else ", which changes in quite another way than it should"
-    return Halves(f"It is how your own {named} changes, though{how}: mend the forward pass first.", near)
+        return Halves(Half("both", named, beside=cause_of(found[off[0]], off[0])))
+    return Halves(Half("forward", named, near=near), near)
 
 
 def which_half(student: Student, row: str, look: Callable[[], Halves]) -> Halves:
@@ -139,7 +143,7 @@ def telling(half: Callable[[], Halves], *, credit: bool = False) -> Iterator[Non
     except Wrong as error:
         found = half()
         if not (credit and found.backward):
-            raise Wrong(f"{error} {found.said}".rstrip()) from None
+            raise Wrong(replace(error.cause, half=found.half)) from None
 
 
 class _TooManyError(Exception):
@@ -179,12 +183,12 @@ def _alike(slope: Array, right: Array) -> bool:
     return bool(abs(float(np.sum(slope * right))) >= _NEAR * lengths > 0)
 
 
-def _of_a_right_forward(found: Mapping[str, Comparison], off: list[str], named: str, examples: int) -> str:
-    where = f", in {' and '.join(off)} alone" if len(off) < len(found) else ""
+def _of_a_right_forward(found: Mapping[str, Comparison], off: list[str], named: str, examples: int) -> Half:
+    only = tuple(off) if len(off) < len(found) else ()
     factors = {found[name].factor for name in off}
-    words = ""
+    factor: Literal["", "N", "1/N"] = ""
     if factors == {f"{examples} times too large"}:
-        words = " The factor is N, the number of examples: a sum stands where a mean belongs."
+        factor = "N"
     elif factors == {f"{examples} times too small"}:
-        words = " The factor is 1/N, N being the number of examples: a mean stands where a sum belongs."
-    return f"Your {named} is right, so the mistake is in the backward pass{where}.{words}"
+        factor = "1/N"
+    return Half("backward", named, only, factor)

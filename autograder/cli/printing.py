@@ -220,7 +220,7 @@ def print_report(report: Report, assignment: Assignment) -> None:
 def _print_row(console: Console, row: RowResult, assignment: Assignment, *, first: bool) -> None:
     from rich.text import Text
 
-    from autograder.feedback import FOLLOWS, misleads
+    from autograder.grading import advice
 
     mark, style = ("?", "yellow") if row.errored else ("✓", "green") if row.fraction == 1 else ("✗", "red")
     line = Text(f"{mark} ", style=style).append(f"{row.name}  {short(row.score)} / {row.points:g}", style="default")
@@ -235,10 +235,8 @@ def _print_row(console: Console, row: RowResult, assignment: Assignment, *, firs
         elif result.outcome == "failed":
             say_indented(console, f"✗ {result.title}", 4)
             say_indented(console, result.reason, 6)
-            if misleads(row, result):
-                say_indented(console, FOLLOWS, 6, "dim")
-            elif result.hint:
-                say_indented(console, f"Hint: {result.hint}", 6, "dim")
+            if (advised := advice(row, result)) is not None:
+                say_indented(console, f"{'Hint: ' if advised.is_hint else ''}{advised.text}", 6, "dim")
             if (seen := result.visibility or assignment.visibility) != "visible":
                 say_indented(console, f"To the student: {seen.replace('_', ' ')}", 6, "dim")
 

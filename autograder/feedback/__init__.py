@@ -9,13 +9,11 @@ from autograder.base import on_demand
 if TYPE_CHECKING:
     from autograder.feedback.lateness import lateness_text
     from autograder.feedback.notebook import (
-        FOLLOWS,
         SUMMARY_ID,
         annotated,
         feedback_html,
         first_to_fix,
         listed,
-        misleads,
         points_text,
         said_of_all,
         told_anew,
@@ -24,14 +22,12 @@ if TYPE_CHECKING:
     from autograder.feedback.visibility import standing_as_seen
 
 __all__ = [
-    "FOLLOWS",
     "SUMMARY_ID",
     "annotated",
     "feedback_html",
     "first_to_fix",
     "lateness_text",
     "listed",
-    "misleads",
     "points_text",
     "said_of_all",
     "seen_now",
@@ -47,13 +43,11 @@ __getattr__ = on_demand(
     {
         "lateness": ("lateness_text",),
         "notebook": (
-            "FOLLOWS",
             "SUMMARY_ID",
             "annotated",
             "feedback_html",
             "first_to_fix",
             "listed",
-            "misleads",
             "points_text",
             "said_of_all",
             "told_anew",

@@ -23,7 +23,7 @@ from typing import Any
 
 from autograder.base import one_line, visible
 from autograder.course import Assignment, joined
-from autograder.grading import CheckResult, Report, RowResult
+from autograder.grading import CheckResult, Report, RowResult, advice
 from autograder.sandbox import CellRun
 from autograder.submission import Submission
 
@@ -34,12 +34,6 @@ _KEPT_METADATA = ("nbgrader", "deletable", "editable")
 _INERT = "\u200b"  # a zero-width space: what follows reads the same and is markup no more
 _NOT_GRADED = "This could not be graded, through no fault of yours. Your instructor was told."
 _SAID_ABOVE = CheckResult("said_above", "See the top of the notebook.", 1.0, "failed")
-FOLLOWS = "This may come of the first mistake alone: mend that, then look here again."
-_WRONG = re.compile(
-    r"(?P<what>[^:\n]+?)(?:: \d+ of \d+ entries (?:is|are) wrong; the largest relative error is"
-    r"| is off by a relative error of) (?P<far>(?:more than|about) 1[,.](?!\d))?"
-)
-"""What ``numerics.describe`` says of wrong values, and whether they are off by a third or more."""
 _FIGURE = "A figure that the code above drew"
 _BOX = "border:1px solid #8886;border-left-width:6px;border-radius:4px;padding:0.5em 1em;margin:0.3em 0"
 
@@ -131,10 +125,9 @@ def row_comment(row: RowResult) -> str:
         line = f"✗ {_plain(check.title)}"
         if check.reason:
             line = f"{line.rstrip('.')}: {_plain(check.reason)}"
-        if misleads(row, check):
-            line += f" ({FOLLOWS.rstrip('.')})"
-        elif check.hint:
-            line += f" (Hint: {one_line(check.hint)})"
+        if (advised := advice(row, check)) is not None:
+            text = one_line(advised.text)
+            line += f" (Hint: {text})" if advised.is_hint else f" ({text.rstrip('.')})"
         lines.append(line)
     if row.unseen:
         lines.append(f"… {_unseen_text(row)}")
@@ -258,18 +251,6 @@ def _ordered(row: RowResult) -> list[CheckResult]:
     return sorted(shown, key=lambda check: ("failed", "errored", "passed").index(check.outcome))
 
 
-def misleads(row: RowResult, check: CheckResult) -> bool:
-    """Whether the check's hint supposes right what the row's first check found far off.
-
-    Small errors are another thing: they are often just what a later check looks for, such as a clip that is too coarse.
-    """
-    first = row.checks[0]
-    if check is first or not first.shown or first.outcome != "failed":
-        return False
-    found, again = _WRONG.match(first.reason), _WRONG.match(check.reason)
-    return bool(found and found["far"] and again and found["what"] == again["what"])
-
-
 def _result_text(row: RowResult) -> str:
     lines = [f"{row.name}: {_score_line(row)}"]
     if row.carried and not row.errored:
@@ -284,10 +265,8 @@ def _result_text(row: RowResult) -> str:
             first = " (fix this first)" if position == 0 and failed > 1 else ""
             lines.append(f"✗ {check.title}{first}")
             lines += [f"    {line}" for line in check.reason.splitlines()]
-            if misleads(row, check):
-                lines.append(f"    {FOLLOWS}")
-            elif check.hint:
-                lines.append(f"    Hint: {one_line(check.hint)}")
+            if (advised := advice(row, check)) is not None:
+                lines.append(f"    {'Hint: ' if advised.is_hint else ''}{one_line(advised.text)}")
     if row.unseen:
         lines.append(f"… {_unseen_text(row)}")
     return "\n".join(lines)
@@ -317,10 +296,8 @@ def _result_html(row: RowResult) -> str:
             item = f"<li>✗ <strong>{label}:</strong> {title}"
             if check.reason:
                 item += f'<br><span style="white-space:pre-wrap">{_prose(check.reason)}</span>'
-            if misleads(row, check):
-                item += f"<br>{FOLLOWS}"
-            elif check.hint:
-                item += f"<br><em>Hint:</em> {_prose(one_line(check.hint))}"
+            if (advised := advice(row, check)) is not None:
+                item += f"<br>{'<em>Hint:</em> ' if advised.is_hint else ''}{_prose(one_line(advised.text))}"
             parts.append(item + "</li>")
     if row.unseen:
         parts.append(f"<li>… {_unseen_text(row)}</li>")

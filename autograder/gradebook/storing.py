@@ -17,7 +17,7 @@ from autograder.gradebook.late_penalties import grant_extensions, write_penalty
 from autograder.gradebook.opening import Cells, Gradebook, transaction
 from autograder.gradebook.registering import cells_of, new_id
 from autograder.gradebook.released import checksum_of, released_cells
-from autograder.grading import Report
+from autograder.grading import Report, stored_tree
 from autograder.submission import Submission
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def store(
         checksums = {name: checksum for name, (checksum, _) in answers.items()}
         write_atomically(answers_file(folder), json.dumps(checksums, indent=1) + "\n")
         result = {
-            "report": replace(report, cells=()).as_dict(),
+            "report": stored_tree(replace(report, cells=())),
             "answers": checksums,
             "left_out": list(left_out),
         }

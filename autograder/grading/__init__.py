@@ -8,6 +8,7 @@ from autograder.base import on_demand
 
 if TYPE_CHECKING:
     from autograder.grading.grader import Grader, check_rows, grade, place_runs, replacements, standing, undefined_after
+    from autograder.grading.hints import advice
     from autograder.grading.provenance import (
         AUTHORS_OWN,
         assignment_digest,
@@ -16,26 +17,36 @@ if TYPE_CHECKING:
         environment,
         provenance_for,
     )
-    from autograder.grading.recording import MAX_PRINTED, Attempt, Call, Checked, RecordingSuite
-    from autograder.grading.report import CheckResult, Report, RowResult, report_from_dict
+    from autograder.grading.recording import MAX_PRINTED, Call, Checked, Recorder, RowRun
+    from autograder.grading.report import (
+        CheckResult,
+        Report,
+        RowResult,
+        check_tree,
+        report_from_dict,
+        row_tree,
+        stored_tree,
+    )
     from autograder.grading.standin import StandIn
     from autograder.grading.suite import Suite
 
 __all__ = [
     "AUTHORS_OWN",
     "MAX_PRINTED",
-    "Attempt",
     "Call",
     "CheckResult",
     "Checked",
     "Grader",
-    "RecordingSuite",
+    "Recorder",
     "Report",
     "RowResult",
+    "RowRun",
     "StandIn",
     "Suite",
+    "advice",
     "assignment_digest",
     "check_rows",
+    "check_tree",
     "decisive_files",
     "digest_of",
     "environment",
@@ -44,7 +55,9 @@ __all__ = [
     "provenance_for",
     "replacements",
     "report_from_dict",
+    "row_tree",
     "standing",
+    "stored_tree",
     "undefined_after",
 ]
 
@@ -60,6 +73,7 @@ __getattr__ = on_demand(
             "standing",
             "undefined_after",
         ),
+        "hints": ("advice",),
         "provenance": (
             "AUTHORS_OWN",
             "assignment_digest",
@@ -69,17 +83,20 @@ __getattr__ = on_demand(
             "provenance_for",
         ),
         "recording": (
-            "Attempt",
             "Call",
             "Checked",
             "MAX_PRINTED",
-            "RecordingSuite",
+            "Recorder",
+            "RowRun",
         ),
         "report": (
             "CheckResult",
             "Report",
             "RowResult",
+            "check_tree",
             "report_from_dict",
+            "row_tree",
+            "stored_tree",
         ),
         "standin": ("StandIn",),
         "suite": ("Suite",),

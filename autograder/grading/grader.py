@@ -12,12 +12,14 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from autograder.base import SandboxError
+from autograder.base import Cause, SandboxError
+from autograder.checking import Observer
 from autograder.course import Assignment, Row
+from autograder.grading.hints import told
 from autograder.grading.provenance import assignment_digest, digest_of, provenance_for
-from autograder.grading.reasons import told, why_undefined
 from autograder.grading.report import CheckResult, Report, RowResult
 from autograder.grading.standin import StandIn
+from autograder.grading.undefined import why_undefined
 from autograder.sandbox import CellRun, Kind, Session, Worker, require
 from autograder.submission import Submission, code_cells, files_beside, solution_cells
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 UNWRITTEN = frozenset({"missing", "unwritten"})
 
-Undefined = Callable[[str], str]
+Undefined = Callable[[str], Cause | None]
 """Why a function is not defined once the notebook has run."""
 
 
@@ -196,7 +198,7 @@ def place_runs(submission: Submission, runs: Sequence[CellRun]) -> tuple[CellRun
 
 
 def undefined_after(submission: Submission, assignment: Assignment, runs: Sequence[CellRun]) -> Undefined:
-    """Says why a function is not defined once a submission's cells have run; empty where nothing is known."""
+    """Says why a function is not defined once a submission's cells have run; None where nothing is known."""
     cells, solutions = code_cells(submission), solution_cells(submission)
     own = {name: solutions.get(row.name) for row in assignment.rows for name in row.functions}
     return lambda function: why_undefined(function, own.get(function), cells, runs)
@@ -207,7 +209,8 @@ def check_rows(
     assignment: Assignment,
     suite: Suite,
     known: Mapping[str, RowResult],
-    undefined: Undefined = lambda _: "",
+    undefined: Undefined = lambda _: None,
+    observer: Observer | None = None,
 ) -> list[RowResult]:
     """Check each row with the student's own functions, and where that fails again with correct earlier ones.
 
@@ -216,21 +219,24 @@ def check_rows(
         assignment: What they are a submission for.
         suite: Its checks.
         known: Results, by row, of rows that are not to be checked again.
-        undefined: Why a function is not defined, as a sentence; empty where nothing is known.
+        undefined: Why a function is not defined; None where nothing is known.
+        observer: Told of all that the checks do, and of what the reference answers.
     """
+    observer = observer or Observer()
     results: list[RowResult] = []
     for row in assignment.rows:
         if row.name in known:
             results.append(known[row.name])
             continue
         checks = suite.rows()[row.name]
+        observer.run_begins(row.name, ())
         with session.row() as calls:
-            verdicts = suite.run(checks, calls)
+            verdicts = suite.run(checks, calls, observer)
         result = _result(row, verdicts, undefined)
-        written = any(verdict.kind not in UNWRITTEN for verdict in verdicts)
+        written = any(cause is None or cause.kind not in UNWRITTEN for cause in (each.no_answer for each in verdicts))
         if result.fraction < 1 and not result.errored and written:
             earlier = assignment.rows[: len(results)]
-            result = _carried(session, row, suite, earlier, results, result, undefined)
+            result = _carried(session, row, suite, earlier, results, result, undefined, observer)
         results.append(result)
     return results
 
@@ -243,14 +249,16 @@ def _carried(
     before: Sequence[RowResult],
     alone: RowResult,
     undefined: Undefined,
+    observer: Observer,
 ) -> RowResult:
     """The best of the row's result and those with functions of earlier rows answered by the reference."""
     best = alone
     wrong, sets = replacements(row, suite, earlier, before)
     for replaced in sets:
         if best.fraction < 1:
-            with StandIn(suite.reference, wrong) as answers, session.row(answers, replaced) as calls:
-                result = _result(row, suite.run(suite.rows()[row.name], calls), undefined)
+            observer.run_begins(row.name, tuple(replaced))
+            with StandIn(suite.reference, wrong, observer) as answers, session.row(answers, replaced) as calls:
+                result = _result(row, suite.run(suite.rows()[row.name], calls, observer), undefined)
             if not result.errored and result.fraction > best.fraction:
                 best = replace(result, carried=tuple(name for name in replaced if name in calls.asked))
     return best
@@ -283,6 +291,6 @@ def _result(row: Row, verdicts: Sequence[Verdict], undefined: Undefined) -> RowR
 
 
 def _unreadable(submission: Submission, suite: Suite) -> tuple[RowResult, ...]:
-    title = "The notebook can be read."
-    check = CheckResult("readable", title, 1.0, "failed", submission.unreadable, visibility="visible")
+    title, cause = "The notebook can be read.", Cause("unreadable", text=submission.unreadable)
+    check = CheckResult("readable", title, 1.0, "failed", cause, visibility="visible")
     return tuple(RowResult(row.name, row.test_id, row.points, (check,)) for row in suite.assignment.rows)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from autograder.base import Stopped
-from autograder.checking import WATCH, Calls, Compared
-from autograder.course import Assignment
+from autograder.checking import Calls, Compared, Observer
 from autograder.grading.report import CheckResult
-from autograder.grading.suite import Check, Suite, Verdict
-from autograder.sandbox import Answerer, RowCalls
 
 MAX_PRINTED = 8000
 """Characters that are kept of what one call prints, and of its traceback."""
+
+_RECORDED = ("call", "items", "rng")
 
 
 @dataclass
@@ -48,12 +46,12 @@ class Checked:
     events: tuple[Call | Compared, ...]
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """The row's checks run once: with the student's own functions, or some of them answered by correct ones."""
+@dataclass
+class RowRun:
+    """The row's checks run once: with the student's own functions, or some of them answered by the reference."""
 
     replaced: tuple[str, ...]
-    checks: tuple[Checked, ...]
+    checks: list[Checked] = field(default_factory=list)
 
     @property
     def results(self) -> tuple[CheckResult, ...]:
@@ -61,85 +59,70 @@ class Attempt:
         return tuple(checked.result for checked in self.checks)
 
 
-class RecordingSuite(Suite):
-    """The checks of an assignment, those of one row recorded."""
+class Recorder(Observer):
+    """Keeps every run of one row's checks.
 
-    def __init__(self, assignment: Assignment, row: str) -> None:
-        """As ``Suite``, for this row."""
+    Attributes:
+        runs: The runs so far, in order.
+    """
+
+    def __init__(self, row: str) -> None:
         self.row = row
-        self.attempts: list[Attempt] = []
-        super().__init__(assignment)
+        self.runs: list[RowRun] = []
+        self._records = False
+        self._events: list[Call | Compared] = []
+        self._answered: list[tuple[str, Any]] = []
 
-    def run(self, checks: Sequence[Check], calls: Calls) -> list[Verdict]:
-        """As ``Suite.run``."""
-        if not checks or checks[0].row != self.row:
-            return super().run(checks, calls)
-        answered: list[tuple[str, Any]] = []
-        replaced: tuple[str, ...] = ()
-        if isinstance(calls, RowCalls) and calls.answers is not None:
-            replaced, calls.answers = calls.replaced, _told(calls.answers, answered)
-        verdicts, seen = [], []
-        for check in checks:
-            recorder = _Recorder(calls, answered)
-            token = WATCH.set(recorder.events.append)
-            try:
-                verdicts += super().run([check], recorder)
-            finally:
-                WATCH.reset(token)
-            seen.append(Checked(verdicts[-1].result, tuple(recorder.events)))
-        self.attempts.append(Attempt(replaced, tuple(seen)))
-        return verdicts
+    def run_begins(self, row: str, replaced: tuple[str, ...]) -> None:
+        """As ``Observer.run_begins``."""
+        self._records = row == self.row
+        if self._records:
+            self.runs.append(RowRun(replaced))
 
+    def check_ends(self, result: Any) -> None:
+        """As ``Observer.check_ends``."""
+        if self._records:
+            self.runs[-1].checks.append(Checked(result, tuple(self._events)))
+        self._events = []
 
-class _Recorder:
-    """Calls, each with what came of it."""
-
-    def __init__(self, calls: Calls, answered: list[tuple[str, Any]]) -> None:
-        self.calls = calls
-        self.answered = answered
-        self.events: list[Call | Compared] = []
-
-    @property
-    def generation(self) -> int:
-        return self.calls.generation
-
-    def exchange(self, message: tuple[Any, ...], function: str) -> Any:
-        if message[0] not in ("call", "items", "rng"):
-            return self.calls.exchange(message, function)
-        self.answered.clear()
-        call = Call(function, message)
-        self.events.append(call)
-        try:
-            reply = self.calls.exchange(message, function)
-        except Stopped as stopped:
-            call.trouble, call.answered = str(stopped), list(self.answered)
-            raise
-        call.answered = list(self.answered)
+    def replied(self, function: str, message: tuple[Any, ...], reply: Any, seconds: float, calls: Calls) -> None:  # noqa: ARG002
+        """As ``Observer.replied``."""
+        call = self._call(function, message)
+        if call is None:
+            return
         match reply:
             case (str("result"), int(handle), value):
                 call.handle, call.value = handle, value
-        self._ask_what_was_printed(call)
-        return reply
-
-    def _ask_what_was_printed(self, call: Call) -> None:
         try:
-            said = self.calls.exchange(("printed",), call.function)
+            printed = calls.exchange(("printed",), function)
         except Stopped:
             return
-        match said:
+        match printed:
             case ("printed", str(text), str(trouble)):
                 call.printed, call.trouble = _readable(text), _readable(trouble)
 
+    def stopped(self, function: str, message: tuple[Any, ...], stopped: Stopped) -> None:
+        """As ``Observer.stopped``."""
+        call = self._call(function, message)
+        if call is not None:
+            call.trouble = str(stopped)
 
-def _told(answers: Answerer, answered: list[tuple[str, Any]]) -> Answerer:
-    """The same answers, noted down."""
+    def answered(self, function: str, answer: Any) -> None:
+        """As ``Observer.answered``."""
+        self._answered.append((function, answer))
 
-    def answer(name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], deadline: float) -> Any:
-        given = answers(name, arguments, keywords, deadline)
-        answered.append((name, given))
-        return given
+    def compares(self, compared: Compared) -> None:
+        """As ``Observer.compares``."""
+        self._events.append(compared)
 
-    return answer
+    def _call(self, function: str, message: tuple[Any, ...]) -> Call | None:
+        """The record of a message, with what the reference answered meanwhile; None where it is not recorded."""
+        answered, self._answered = self._answered, []
+        if not self._records or message[0] not in _RECORDED:
+            return None
+        call = Call(function, message, answered=answered)
+        self._events.append(call)
+        return call
 
 
 def _readable(text: str) -> str:

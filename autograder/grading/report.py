@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
 
+from autograder.base import Cause, cause_from_tree, cause_tree, reason, said
 from autograder.course import Visibility
 from autograder.sandbox import CellRun
 
@@ -24,7 +26,7 @@ class CheckResult:
         title: One sentence of what was checked, for the student.
         weight: The share of the row's points, relative to the row's other checks.
         outcome: Passed, failed or errored.
-        reason: What went wrong, for the student, with nothing hidden in it; empty where it passed.
+        cause: Why it failed, with nothing hidden in it; None where it did not, or where nothing is known.
         hint: The author's hint, shown where the check failed; may be empty.
         trouble: For the instructor, where it errored: the traceback.
         visibility: From when on the student sees it; None for what the assignment says.
@@ -34,10 +36,15 @@ class CheckResult:
     title: str
     weight: float
     outcome: Outcome
-    reason: str = ""
+    cause: Cause | None = None
     hint: str = ""
     trouble: str = ""
     visibility: Visibility | None = None
+
+    @property
+    def reason(self) -> str:
+        """What went wrong, in sentences for the student; empty where there is nothing to say."""
+        return "" if self.cause is None else reason(self.cause)
 
     @property
     def shown(self) -> bool:
@@ -150,37 +157,73 @@ class Report:
         return float(sum(Fraction(row.points) for row in self.rows))
 
     def as_dict(self) -> dict[str, Any]:
-        """The report as a tree of JSON types, with the scores that follow from it."""
-        # As dataclasses.asdict, which would copy every text of every output.
-        rows = [
-            {
-                "name": row.name,
-                "test_id": row.test_id,
-                "points": row.points,
-                "checks": [dict(vars(check)) for check in row.checks],
-                "carried": list(row.carried),
-                "score": row.score,
-            }
-            for row in self.rows
-        ]
-        cells = [{**vars(run), "outputs": list(run.outputs)} for run in self.cells]
-        changed = {"rows": rows, "cells": cells, "notes": list(self.notes), "provenance": dict(self.provenance)}
-        return {**vars(self), **changed, "score": self.score, "max_score": self.max_score}
+        """The report as a tree of JSON types, with the reasons and scores that follow from it."""
+        return _report_tree(self, check_tree) | {"score": self.score, "max_score": self.max_score}
+
+
+def check_tree(check: CheckResult) -> dict[str, Any]:
+    """A check's result as a tree of JSON types, with its reason in words."""
+    tree = dict(vars(check))
+    return {("reason" if name == "cause" else name): tree[name] if name != "cause" else check.reason for name in tree}
+
+
+def row_tree(row: RowResult) -> dict[str, Any]:
+    """A row's result as a tree of JSON types, with its score and its checks' reasons in words."""
+    return _row_tree(row, check_tree)
+
+
+def stored_tree(report: Report) -> dict[str, Any]:
+    """The report as it is kept: with causes, of which words are made when it is read."""
+    return _report_tree(report, _stored_check)
 
 
 def report_from_dict(tree: dict[str, Any]) -> Report:
-    """The report that ``Report.as_dict`` wrote."""
-    fields = {key: value for key, value in tree.items() if key not in ("score", "max_score")}
-    fields["rows"] = tuple(
+    """The report that ``stored_tree`` or ``Report.as_dict`` wrote.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: It is none.
+    """
+    kept = {key: value for key, value in tree.items() if key not in ("score", "max_score")}
+    kept["rows"] = tuple(
         RowResult(
             row["name"],
             row["test_id"],
             row["points"],
-            tuple(CheckResult(**check) for check in row["checks"]),
+            tuple(_check_from(check) for check in row["checks"]),
             tuple(row["carried"]),
         )
         for row in tree["rows"]
     )
-    fields["cells"] = tuple(CellRun(**(cell | {"outputs": tuple(cell["outputs"])})) for cell in tree["cells"])
-    fields["notes"] = tuple(tree["notes"])
-    return Report(**fields)
+    kept["cells"] = tuple(CellRun(**(cell | {"outputs": tuple(cell["outputs"])})) for cell in tree["cells"])
+    kept["notes"] = tuple(tree["notes"])
+    return Report(**kept)
+
+
+def _report_tree(report: Report, of_check: Callable[[CheckResult], dict[str, Any]]) -> dict[str, Any]:
+    # As dataclasses.asdict, which would copy every text of every output.
+    cells = [{**vars(run), "outputs": list(run.outputs)} for run in report.cells]
+    rows = [_row_tree(row, of_check) for row in report.rows]
+    changed = {"rows": rows, "cells": cells, "notes": list(report.notes), "provenance": dict(report.provenance)}
+    return {**vars(report), **changed}
+
+
+def _row_tree(row: RowResult, of_check: Callable[[CheckResult], dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "test_id": row.test_id,
+        "points": row.points,
+        "checks": [of_check(check) for check in row.checks],
+        "carried": list(row.carried),
+        "score": row.score,
+    }
+
+
+def _stored_check(check: CheckResult) -> dict[str, Any]:
+    return vars(check) | {"cause": None if check.cause is None else cause_tree(check.cause)}
+
+
+def _check_from(tree: dict[str, Any]) -> CheckResult:
+    kept = {name: value for name, value in tree.items() if name not in ("cause", "reason")}
+    if tree.get("cause") is not None:
+        return CheckResult(**kept, cause=cause_from_tree(tree["cause"]))
+    return CheckResult(**kept, cause=said(tree["reason"]) if tree.get("reason") else None)

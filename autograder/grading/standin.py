@@ -17,7 +17,7 @@ from collections.abc import Collection
 from types import TracebackType
 from typing import Any, Self
 
-from autograder.checking import Reference, answer
+from autograder.checking import Observer, Reference, answer
 from autograder.sandbox import confine, wire
 
 MEMORY = 2**29
@@ -26,22 +26,29 @@ MEMORY = 2**29
 class StandIn:
     """Answers calls of the reference's functions; called as ``Answerer`` says."""
 
-    def __init__(self, reference: Reference, wrong: Collection[str]) -> None:
+    def __init__(self, reference: Reference, wrong: Collection[str], observer: Observer | None = None) -> None:
         """Answer for ``reference``.
 
         Args:
             reference: What answers.
             wrong: The functions that stand in for wrong ones. What a student's right function takes besides may decide
                 what it gives, so only for these are arguments that the reference does not take left out.
+            observer: Told of each answer.
         """
         self.reference = reference
         self.wrong = frozenset(wrong)
+        self.observer = observer or Observer()
         self.channel: socket.socket | None = None
         self.pid = 0
         self.over = False
 
     def __call__(self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], deadline: float) -> Any:
         """The answer, or ``("failed", reason)`` where there is none in time or within the memory."""
+        answer = self._answer(name, arguments, keywords, deadline)
+        self.observer.answered(name, answer)
+        return answer
+
+    def _answer(self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], deadline: float) -> Any:
         if not self.over:
             try:
                 if self.channel is None:

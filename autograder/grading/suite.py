@@ -16,8 +16,8 @@ import pytest
 from _pytest.config import _prepareconfig
 from _pytest.runner import runtestprotocol
 
-from autograder.base import CheckError, SandboxError, Stopped, Wrong
-from autograder.checking import TOGETHER, Calls, Reference, Student, load_reference
+from autograder.base import Cause, CheckError, SandboxError, Wrong
+from autograder.checking import TOGETHER, Calls, Observed, Observer, Reference, Student, load_reference, observed_by
 from autograder.course import Assignment, Visibility
 from autograder.grading import direct
 from autograder.grading.plugin import BENCH, Bench, declared
@@ -51,10 +51,10 @@ class Check:
     item: pytest.Item
     parameters: dict[str, Any] | None
 
-    def result(self, outcome: Outcome, reason: str = "", trouble: str = "") -> CheckResult:
+    def result(self, outcome: Outcome, cause: Cause | None = None, trouble: str = "") -> CheckResult:
         """The check's result."""
         hint = "" if outcome == "passed" else self.hint
-        return CheckResult(self.name, self.title, self.weight, outcome, reason, hint, trouble, self.visibility)
+        return CheckResult(self.name, self.title, self.weight, outcome, cause, hint, trouble, self.visibility)
 
 
 @dataclass(frozen=True)
@@ -63,15 +63,17 @@ class Verdict:
 
     Attributes:
         result: What the report gets.
-        kind: Why there was no answer (``Stopped.kind``), where that is the reason.
-        function: The function that gave none, in that case.
         called: The student's functions that the check called.
     """
 
     result: CheckResult
-    kind: str = ""
-    function: str = ""
     called: frozenset[str] = frozenset()
+
+    @property
+    def no_answer(self) -> Cause | None:
+        """Why there was no answer to look at, where that is the cause."""
+        cause = self.result.cause
+        return cause if cause is not None and cause.no_answer else None
 
 
 class Suite:
@@ -125,15 +127,26 @@ class Suite:
         """Draw this student's inputs from here on, where each student has others."""
         self._bench.inputs_of = self.assignment.inputs_of(student)
 
-    def run(self, checks: Sequence[Check], calls: Calls) -> list[Verdict]:
+    def run(self, checks: Sequence[Check], calls: Calls, observer: Observer | None = None) -> list[Verdict]:
         """Run checks against the student's functions behind ``calls``.
+
+        Args:
+            checks: Of one row.
+            calls: The way to the student's functions.
+            observer: Told of all that the checks do.
 
         Raises:
             SandboxError: The sandbox failed by itself.
         """
-        heard = _Heard(calls)
-        self._bench.calls = lambda _: nullcontext(heard)
-        return [self._verdict(check, heard) for check in checks]
+        observer = observer or Observer()
+        observed = Observed(calls, observer)
+        self._bench.calls = lambda _: nullcontext(observed)
+        verdicts = []
+        with observed_by(observer):
+            for check in checks:
+                verdicts.append(self._verdict(check, observed))
+                observer.check_ends(verdicts[-1].result)
+        return verdicts
 
     def close(self) -> None:
         """End the pytest session."""
@@ -145,19 +158,17 @@ class Suite:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _verdict(self, check: Check, heard: _Heard) -> Verdict:
-        heard.functions.clear()
-        error = self._error_by_pytest(check) if check.parameters is None else self._error(check, heard)
-        called = frozenset(heard.functions)
+    def _verdict(self, check: Check, observed: Observed) -> Verdict:
+        observed.functions.clear()
+        error = self._error_by_pytest(check) if check.parameters is None else self._error(check, observed)
+        called = frozenset(observed.functions)
         match error:
             case None:
-                return Verdict(check.result("passed"), called=called)
-            case Stopped() as error:
-                return Verdict(check.result("failed", str(error)), error.kind, error.function, called)
+                return Verdict(check.result("passed"), called)
             case Wrong() as error:
-                return Verdict(check.result("failed", str(error)), called=called)
+                return Verdict(check.result("failed", error.cause), called)
             case AssertionError() if self._recorder.phase == "call":
-                return Verdict(check.result("failed"), called=called)
+                return Verdict(check.result("failed"), called)
             case SandboxError() as error:
                 raise error
             case error:
@@ -168,10 +179,10 @@ class Suite:
         runtestprotocol(check.item, log=False, nextitem=None)
         return self._recorder.error
 
-    def _error(self, check: Check, heard: _Heard) -> BaseException | None:
+    def _error(self, check: Check, observed: Observed) -> BaseException | None:
         self._recorder.phase = "call"
         try:
-            direct.call(check.item, self._bench, Student(heard), check.parameters or {})
+            direct.call(check.item, self._bench, Student(observed), check.parameters or {})
         except (KeyboardInterrupt, pytest.exit.Exception):
             raise
         except BaseException as error:
@@ -193,25 +204,6 @@ class Suite:
     def _troubles(self, what: str) -> str:
         details = "\n".join([what, *self._recorder.broken])
         return f"the checks in {self.assignment.checks} cannot be used: {details}"
-
-
-class _Heard:
-    """Calls that note which functions were called."""
-
-    def __init__(self, calls: Calls) -> None:
-        self.calls = calls
-        self.functions: set[str] = set()
-
-    @property
-    def generation(self) -> int:
-        """As ``Calls.generation``."""
-        return self.calls.generation
-
-    def exchange(self, message: tuple[Any, ...], function: str) -> Any:
-        """As ``Calls.exchange``."""
-        if message[0] == "call":
-            self.functions.add(function)
-        return self.calls.exchange(message, function)
 
 
 def _nobody(row: str) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 
 from autograder.base import AutograderError, RefusedError
 from autograder.course import Assignment, LatePolicy, Limits, Row
-from autograder.grading import decisive_files, report_from_dict
+from autograder.grading import decisive_files, report_from_dict, stored_tree
 from autograder.operations.pool import Graded
 from autograder.sandbox import wire
 from autograder.submission import HandIn, Submission, read_regular
@@ -125,7 +125,7 @@ def packed_grade(graded: Graded) -> bytes:
     tree: dict[str, Any] = {"refused": graded.refused, "trouble": graded.trouble}
     if graded.submission is not None and graded.report is not None:
         submission = {name: value for name, value in vars(graded.submission).items() if name != "files"}
-        tree |= {"submission": submission, "report": graded.report.as_dict()}
+        tree |= {"submission": submission, "report": stored_tree(graded.report)}
     return json.dumps(tree).encode()
 
 

@@ -7,19 +7,17 @@ The figures are those of classical test theory (Crocker and Algina, *Introductio
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from autograder.base import common_reason
 from autograder.course import Assignment
 from autograder.feedback import said_of_all
 from autograder.gradebook import Standing
 from autograder.grading import CheckResult, Report, RowResult
-
-_NUMBER = re.compile(r"(?<![\w.])[-+−]?\d(?:[\d.,]*\d)?(?:[eE][-+−]?\d+)?[⁻⁰¹²³⁴-⁹]*(?!\w)")
 
 
 @dataclass(frozen=True)
@@ -192,16 +190,6 @@ def discrimination(points: Sequence[float], rest: Sequence[float]) -> float | No
     return None if math.isnan(found) else min(1.0, max(-1.0, found))
 
 
-def pattern(reason: str) -> str:
-    """A reason's first sentence with … for numbers, places and shapes, so that the same mistake reads the same."""
-    text = " ".join(reason.split())
-    text = re.split(r"(?<=[a-z)\]\d⁰-⁹¹²³`…][.!]) (?=[A-Z`])", text, maxsplit=1)[0]
-    text = re.sub(r"\b(?:about|more than) (?=[-+−]?\d)", "", text)
-    text = re.sub(r"\[[\d\s,:…]+\]", "[…]", text)
-    text = re.sub(r"\((?:\d+,\s*)*\d*,?\)", "(…)", text)
-    return _NUMBER.sub("…", text)
-
-
 def _count(report: Report, seen: _Seen) -> None:
     common = said_of_all(report)
     for row in report.rows:
@@ -213,7 +201,8 @@ def _count(report: Report, seen: _Seen) -> None:
                 seen.passed[place] += check.outcome == "passed"
         first = _first_failed(row)
         if first is not None and common is None:
-            seen.mistakes[row.name, first.title, pattern(first.reason)] += 1
+            what = "" if first.cause is None else common_reason(first.cause)
+            seen.mistakes[row.name, first.title, what] += 1
 
 
 def _first_failed(row: RowResult) -> CheckResult | None:

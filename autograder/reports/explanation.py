@@ -7,27 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograder.base import ConfigError, did_you_mean
-from autograder.checking import Answer, Compared, compare, tolerances
+from autograder.base import Cause, ConfigError, did_you_mean
+from autograder.checking import Answer, Compared, judge, tolerances
 from autograder.course import Assignment, Course
 from autograder.feedback import listed, points_text
 from autograder.gradebook import read_report
 from autograder.grading import (
     MAX_PRINTED,
-    Attempt,
     Call,
     Checked,
     CheckResult,
-    RecordingSuite,
+    Recorder,
     RowResult,
+    RowRun,
+    Suite,
     check_rows,
+    check_tree,
     digest_of,
     place_runs,
     provenance_for,
+    row_tree,
     undefined_after,
 )
 from autograder.sandbox import Kind, Opaque, Ref, Worker, held
@@ -50,6 +53,14 @@ class Entry:
     wrong: bool
 
 
+class Tolerance(NamedTuple):
+    """How far off is still right, as ``numerics.judge`` takes it."""
+
+    relative: float
+    noise: Any
+    floor: float
+
+
 @dataclass(frozen=True)
 class Comparison:
     """One array or number that a check compared.
@@ -60,7 +71,8 @@ class Comparison:
         problem: Why there is nothing to compare, such as another shape; usually empty.
         actual: The student's, as a real array; None where there is a problem.
         desired: What it should be.
-        allowed: For each entry, the largest |actual − desired| that is right.
+        tolerance: How far off is still right.
+        allowed: The same for each entry, the largest |actual − desired| that is right.
         wrong: How many entries are wrong.
         entries: The entries that are furthest off in terms of what is allowed, at most ``MAX_ENTRIES``.
     """
@@ -70,6 +82,7 @@ class Comparison:
     problem: str
     actual: Any
     desired: Any
+    tolerance: Tolerance
     allowed: Any
     wrong: int
     entries: tuple[Entry, ...]
@@ -85,7 +98,7 @@ class Explanation:
         row: The row's result now.
         stored: The result that is stored, or None where there is none.
         differences: Sentences on what is other than stored; empty where nothing is.
-        attempt: The run of the checks whose result counts; None where nothing could be run.
+        run: The run of the checks whose result counts; None where nothing could be run.
     """
 
     submission: Submission
@@ -93,7 +106,7 @@ class Explanation:
     row: RowResult
     stored: RowResult | None
     differences: tuple[str, ...]
-    attempt: Attempt | None
+    run: RowRun | None
 
 
 def explain(
@@ -117,23 +130,23 @@ def explain(
     now = provenance_for(assignment, sandbox)(submission.digest, submission.student)
     changed = report is not None and report.digest != digest_of(now)
     if submission.unreadable:
-        check = CheckResult("readable", "The notebook can be read.", 1.0, "failed", submission.unreadable)
-        result, attempt = RowResult(row.name, row.test_id, row.points, (check,)), None
+        cause = Cause("unreadable", text=submission.unreadable)
+        check = CheckResult("readable", "The notebook can be read.", 1.0, "failed", cause)
+        result, counts = RowResult(row.name, row.test_id, row.points, (check,)), None
     else:
         upto = replace(assignment, rows=assignment.rows[: position + 1])
         with (
-            RecordingSuite(assignment, row.name) as suite,
+            Suite(assignment) as suite,
             held(Worker(sandbox, assignment.allowed_imports)) as worker,
             worker.session(assignment.limits, assignment.seed, files=submission.files, kept=MAX_PRINTED) as session,
         ):
             suite.draw_for(student)
             runs = place_runs(submission, session.run([source for _, source in code_cells(submission)]))
-            result = check_rows(session, upto, suite, {}, undefined_after(submission, assignment, runs))[-1]
+            recorder = Recorder(row.name)
+            result = check_rows(session, upto, suite, {}, undefined_after(submission, assignment, runs), recorder)[-1]
             # The first of those with these outcomes is the one that counts: another had to be better to replace it.
-            attempt = next(
-                (each for each in suite.attempts if _outcomes(each.results) == _outcomes(result.checks)), None
-            )
-    return Explanation(submission, assignment, result, stored, tuple(_differences(result, stored, changed)), attempt)
+            counts = next((each for each in recorder.runs if _outcomes(each.results) == _outcomes(result.checks)), None)
+    return Explanation(submission, assignment, result, stored, tuple(_differences(result, stored, changed)), counts)
 
 
 def comparisons(compared: Compared) -> Iterator[Comparison]:
@@ -202,18 +215,17 @@ def _compared(
             part, problem = None, "there is no such part"
         inner = Ref(ref.handle, (*ref.path, key)) if ref is not None else None
         if problem:
-            yield Comparison(name, None, problem, None, np.asarray(each), np.zeros(np.shape(each)), 0, ())
+            nothing = np.zeros(np.shape(each))
+            yield Comparison(name, None, problem, None, np.asarray(each), Tolerance(0.0, 0.0, 0.0), nothing, 0, ())
         else:
             yield from _compared(part, each, slack, around, name, inner)
 
 
 def _comparison(value: Any, desired: Any, noise: Any, single: bool, label: str, ref: Ref | None) -> Comparison:
+    """One array or number beside what it should be, judged as the check judges it."""
     wanted = np.asarray(desired, dtype=np.float64)
     relative, floor = tolerances(single)
-    with np.errstate(all="ignore"):
-        finite = np.isfinite(wanted)
-        largest = float(np.max(np.abs(wanted), where=finite, initial=0.0))
-        allowed = np.broadcast_to(relative * np.abs(wanted) + np.asarray(noise) + floor * largest, wanted.shape)
+    tolerance = Tolerance(relative, np.asarray(noise, dtype=np.float64), floor)
     actual = np.asarray(value) if isinstance(value, np.ndarray | np.generic | int | float) else None
     problem = ""
     if actual is None:
@@ -223,12 +235,13 @@ def _comparison(value: Any, desired: Any, noise: Any, single: bool, label: str, 
     elif actual.shape != wanted.shape:
         problem = f"its shape is {actual.shape}, {wanted.shape} was asked for"
     if problem or actual is None:
-        return Comparison(label, ref, problem, None, wanted, allowed, 0, ())
-    verdict = compare(actual, wanted, relative=relative, noise=noise, floor=floor)
+        return Comparison(label, ref, problem, None, wanted, tolerance, _allowed(wanted, wanted, tolerance), 0, ())
+    right, difference, allowance, scale = judge(actual.astype(np.float64), wanted, *tolerance)
+    allowed = _allowed(actual.astype(np.float64), wanted, tolerance)
     with np.errstate(all="ignore"):
-        error = np.abs(actual.astype(np.float64) - wanted)
-        same = (actual == wanted) | (np.isnan(actual) & np.isnan(wanted))
-        share = np.where(same, 0.0, np.where(np.isnan(error), np.inf, error / allowed))
+        error, share = difference / scale, difference / allowance
+    # The furthest off in terms of what is allowed come first; where there is no such ratio, by whether they are right.
+    share = np.where(np.isfinite(share), share, np.where(right, 0.0, np.inf))
     order = np.argsort(-share, axis=None, kind="stable")[:MAX_ENTRIES]
     entries = tuple(
         Entry(
@@ -237,11 +250,18 @@ def _comparison(value: Any, desired: Any, noise: Any, single: bool, label: str, 
             float(wanted.flat[at]),
             float(error.flat[at]),
             float(allowed.flat[at]),
-            bool(share.flat[at] > 1),
+            not right.flat[at],
         )
         for at in order
     )
-    return Comparison(label, ref, "", actual, wanted, allowed, verdict.wrong, entries)
+    return Comparison(label, ref, "", actual, wanted, tolerance, allowed, int(np.sum(~right)), entries)
+
+
+def _allowed(actual: Any, wanted: Any, tolerance: Tolerance) -> Any:
+    """For each entry, the largest |actual − wanted| that is right; 0 where only the same infinity or NaN is."""
+    _, _, allowance, scale = judge(actual, wanted, *tolerance)
+    with np.errstate(all="ignore"):
+        return np.where(np.isfinite(wanted), allowance / scale, 0.0)
 
 
 # As text
@@ -260,9 +280,9 @@ def explanation_text(explanation: Explanation) -> str:
     if explanation.assignment.inputs == "per_student":
         lines.append(f"  with the inputs of {whose}")
     lines += [f"  ! {difference}" for difference in explanation.differences] or ["  as it is stored"]
-    if explanation.attempt is None:
+    if explanation.run is None:
         lines += [f"  ✗ {check.title} {check.reason}" for check in row.checks]
-    for checked in explanation.attempt.checks if explanation.attempt else ():
+    for checked in explanation.run.checks if explanation.run else ():
         lines += ["", *_check_lines(checked, explanation.assignment)]
     return "\n".join(lines)
 
@@ -373,12 +393,10 @@ def explanation_tree(explanation: Explanation) -> dict[str, Any]:
         "for": FOR_INSTRUCTORS,
         "student": explanation.submission.student,
         "assignment": explanation.assignment.name,
-        "row": asdict(explanation.row) | {"score": explanation.row.score},
-        "stored": None
-        if explanation.stored is None
-        else asdict(explanation.stored) | {"score": explanation.stored.score},
+        "row": row_tree(explanation.row),
+        "stored": None if explanation.stored is None else row_tree(explanation.stored),
         "differences": list(explanation.differences),
-        "checks": [_check_tree(checked) for checked in explanation.attempt.checks] if explanation.attempt else [],
+        "checks": [_check_tree(checked) for checked in explanation.run.checks] if explanation.run else [],
     }
 
 
@@ -409,7 +427,7 @@ def _check_tree(checked: Checked) -> dict[str, Any]:
                 }
                 for each in comparisons(event)
             ]
-    return asdict(checked.result) | {"events": events}
+    return check_tree(checked.result) | {"events": events}
 
 
 def _tree(value: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from autograder.checking import judge
 from autograder.grading import Call, Checked
 from autograder.reports.explanation import FOR_INSTRUCTORS, Explanation, comparisons
 from autograder.sandbox import Opaque, Ref, calls, same
@@ -36,6 +37,7 @@ from unittest.mock import MagicMock
 import numpy as np
 from numpy import inf, nan
 
+Array = Bools = Any
 os.environ["MPLBACKEND"] = "Agg"
 for package, modules in {"matplotlib": ["pyplot"], "IPython": ["display"]}.items():
     try:
@@ -93,21 +95,20 @@ def call(number, name, *arguments, answers=(), **keywords):
     print(f"  {name}(...) gave {kept[number]!r}")
 
 
-def compare(label, actual, expected, allowed):
+def compare(label, actual, expected, relative, noise, floor):
     global wrong
-    expected, allowed = np.asarray(expected, float), np.asarray(allowed, float)
+    expected, noise = np.asarray(expected, float), np.asarray(noise, float)
     actual = np.asarray(actual)
     if actual.shape != expected.shape or actual.dtype.kind not in "biuf":
         wrong += 1
         print(f"  {label}: WRONG: shape {actual.shape}, dtype {actual.dtype}; expected {expected!r}")
         return
+    right, difference, allowance, scale = judge(actual.astype(float), expected, relative, noise, floor)
     with np.errstate(all="ignore"):
-        error = np.abs(actual - expected)
-        same = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
-        bad = ~(same | (error <= allowed))
-    wrong += bool(bad.any())
-    print(f"  {label}: {'WRONG' if bad.any() else 'right'}: {int(bad.sum())} of {bad.size} entries are wrong")
-    for index in np.argwhere(bad)[:8]:
+        error, allowed = difference / scale, np.where(np.isfinite(expected), allowance / scale, 0.0)
+    wrong += bool((~right).any())
+    print(f"  {label}: {'right' if right.all() else 'WRONG'}: {int((~right).sum())} of {right.size} entries are wrong")
+    for index in np.argwhere(~right)[:8]:
         at = tuple(int(each) for each in index)
         values = f"{actual[at]!r}, expected {expected[at]!r}"
         print(f"    {list(at)}: {values}, error {error[at]:.3g}, allowed {allowed[at]:.3g}")
@@ -140,6 +141,9 @@ def script(explanation: Explanation) -> str:
         "# As in the grader: what draws random numbers, and memory that is never written to",
         "",
         *(inspect.getsource(function) for function in _AS_INSIDE),
+        "# As in the grader: what is right",
+        "",
+        inspect.getsource(judge),
         "",
         "fill_empty_arrays()",
         f"random.seed({seed})",
@@ -150,9 +154,9 @@ def script(explanation: Explanation) -> str:
     ]
     cells = [_cell(index, source) for index, source in code_cells(submission)]
     calls = ["", "# The checks", ""]
-    for name in explanation.attempt.replaced if explanation.attempt else ():
+    for name in explanation.run.replaced if explanation.run else ():
         calls.append(f"stand_in({name!r})")
-    for checked in explanation.attempt.checks if explanation.attempt else ():
+    for checked in explanation.run.checks if explanation.run else ():
         calls += _check(checked)
     return "\n".join([*head, *cells, *calls, _END])
 
@@ -186,8 +190,9 @@ def _check(checked: Checked) -> Iterator[str]:
             else:
                 continue
             label = each.label if each.ref is not None else f"{each.label} (worked out from the answers)"
-            arguments = f"{label!r}, {actual}, {_literal(each.desired)}, {_literal(np.array(each.allowed))}"
-            yield f"    compare({arguments})"
+            relative, noise, floor = each.tolerance
+            tolerance = f"{relative!r}, {_literal(np.asarray(noise))}, {floor!r}"
+            yield f"    compare({label!r}, {actual}, {_literal(each.desired)}, {tolerance})"
     yield "    pass"
     yield ""
 

@@ -6,16 +6,14 @@ from autograder.sandbox.jail import GIVES_NOT, Kind, find_bubblewrap
 from autograder.sandbox.probing import held, probe, require
 from autograder.sandbox.runs import CellRun
 from autograder.sandbox.visible import site_entries
-from autograder.sandbox.worker import Answerer, RowCalls, Session, Worker
+from autograder.sandbox.worker import Session, Worker
 
 __all__ = [
     "GIVES_NOT",
-    "Answerer",
     "CellRun",
     "Kind",
     "Opaque",
     "Ref",
-    "RowCalls",
     "Session",
     "Worker",
     "calls",

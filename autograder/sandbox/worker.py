@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from autograder.base import CheckError, SandboxError, Stopped
+from autograder.base import Cause, CheckError, SandboxError, Stopped
 from autograder.course import Limits
 from autograder.sandbox import cgroup, jail, processes, seccomp
 from autograder.sandbox.inside import wire
@@ -451,20 +451,15 @@ class RowCalls:
         """
         run = (function, bool(self.replaced))
         if self.session.hangs.get(run, 0) >= MAX_HANGS:
-            raise Stopped(
-                f"`{function}` did not finish within the time limit in earlier checks, so it was not called again.",
-                "timeout",
-                function,
-            )
+            raise Stopped(Cause("timeout", function, when="earlier"))
         if time.monotonic() >= self.session.deadline:
-            raise Stopped("The submission's time was used up before this could be checked.", "timeout", function)
+            raise Stopped(Cause("timeout", function, when="submission"))
         try:
             payload = wire.encode(message)
         except wire.Uncrossable as error:
             raise CheckError(f"what a check gives to `{function}` cannot go into the sandbox: {error}") from error
         except wire.WireError as error:
-            too_much = f"What `{function}` was to get is too large or too deep: {error}."
-            raise Stopped(too_much, "uncrossable", function) from None
+            raise Stopped(Cause("uncrossable", function, text=str(error), when="sent")) from None
         if self.channel is None:
             self._fork(function)
         assert self.channel is not None
@@ -493,22 +488,13 @@ class RowCalls:
         except wire.Late:
             self.close()
             self.session.hangs[run] = self.session.hangs.get(run, 0) + 1
-            limit = "1 second" if seconds == 1 else f"{seconds:g} seconds"
-            raise Stopped(
-                f"`{function}` did not finish within {limit}. Is there a loop that never ends?",
-                "timeout",
-                function,
-            ) from None
+            raise Stopped(Cause("timeout", function, when="call", seconds=seconds)) from None
         except wire.Closed:
             self.close()
-            raise Stopped(
-                f"Python itself ended while `{function}` ran: it left with `exit`, ran out of memory, or crashed.",
-                "died",
-                function,
-            ) from None
+            raise Stopped(Cause("died", function, when="during")) from None
         except wire.WireError:
             self.close()
-            raise Stopped(f"`{function}` gave something that cannot be read.", "protocol", function) from None
+            raise Stopped(Cause("protocol", function)) from None
 
     def close(self) -> None:
         """End the row's fork."""
@@ -543,7 +529,7 @@ class RowCalls:
         while opened is None and self.session.restart():
             opened = self._opened()
         if opened is None:
-            raise Stopped(f"Python had ended before `{function}` could be called.", "died", function)
+            raise Stopped(Cause("died", function, when="before"))
         self.channel, self.pid = opened
         self.generation += 1
         if self.replaced:

@@ -12,7 +12,7 @@ import pytest
 from autograder.authoring import release
 from autograder.authoring.gradient_proofs import claims_of, refuted
 from autograder.authoring.releasing import ReleaseResult
-from autograder.base import CheckError, ConfigError, ReleaseError
+from autograder.base import CheckError, ConfigError, ReleaseError, said
 from autograder.course import Assignment, load_course
 from autograder.gradebook import open_gradebook, standings
 from autograder.grading import CheckResult, Report, RowResult
@@ -38,7 +38,9 @@ def honest(submission: Submission, assignment: Assignment) -> Report:
 
 
 def verdict(right: bool) -> CheckResult:
-    return CheckResult("test_it", "It is right.", 1.0, "passed" if right else "failed", "" if right else "It is not.")
+    return CheckResult(
+        "test_it", "It is right.", 1.0, "passed" if right else "failed", None if right else said("It is not.")
+    )
 
 
 def changed(change: Callable[[Report], Report]) -> Callable[[Submission, Assignment], Report]:

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from autograder.base import Cause, said
 from autograder.checking import compare
-from autograder.checking.numerics import describe
+from autograder.checking.numerics import cause_of
 from autograder.course import Assignment
 from autograder.feedback import annotated, feedback_html
 from autograder.feedback.notebook import row_comment
@@ -28,7 +29,12 @@ from tests.courses import cell, solved, write
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 PASSED = CheckResult("test_scale", "A vector is scaled.", 1.0, "passed")
 FAILED = CheckResult(
-    "test_stays", "The input stays as it was.", 3.0, "failed", "`scale` changed `x` at [0].", "Copy before you write."
+    "test_stays",
+    "The input stays as it was.",
+    3.0,
+    "failed",
+    said("`scale` changed `x` at [0]."),
+    "Copy before you write.",
 )
 ERRED = CheckResult("test_ours", "Something of ours.", 1.0, "errored", trouble="Traceback: secret = 0.123456789")
 
@@ -104,12 +110,12 @@ def test_right_and_wrong_are_told_apart_without_colour(warmup: Assignment) -> No
 
 
 def test_the_first_thing_to_mend_comes_first_and_is_named(warmup: Assignment) -> None:
-    other = CheckResult("test_other", "Any factor works.", 1.0, "failed", "It is off by a factor 2.")
+    other = CheckResult("test_other", "Any factor works.", 1.0, "failed", said("It is off by a factor 2."))
     text = shown(annotated(submission(warmup), report(PASSED, FAILED, other), warmup), "test_scale")["text/plain"]
     assert text.index("(fix this first)") < text.index("Any factor works.") < text.index("A vector is scaled.")
 
 
-def hints(warmup: Assignment, first: str, later: str) -> str:
+def hints(warmup: Assignment, first: Cause, later: Cause) -> str:
     """What is said of a row whose two checks fail so; their hints are ``Multiply.`` and ``Use the dtype.``"""
     checks = (
         CheckResult("test_scale", "A vector is scaled.", 1.0, "failed", first, "Multiply."),
@@ -122,25 +128,26 @@ def hints(warmup: Assignment, first: str, later: str) -> str:
     return data["text/plain"]
 
 
-OFF = describe(compare(np.full(5, 2.0), np.full(5, 1.0), relative=1e-6), "`scale`", (5,))
-NEAR = describe(compare(np.full(5, 1.001), np.full(5, 1.0), relative=1e-6), "`scale`", (5,))
-OTHER = describe(compare(np.full(5, 2.0), np.full(5, 1.0), relative=1e-6), "`shift`", (5,))
-LOSS = describe(compare(np.array(2.0), np.array(1.0), relative=1e-6), "`scale`", ())
+OFF = cause_of(compare(np.full(5, 2.0), np.full(5, 1.0), relative=1e-6), "`scale`")
+NEAR = cause_of(compare(np.full(5, 1.001), np.full(5, 1.0), relative=1e-6), "`scale`")
+OTHER = cause_of(compare(np.full(5, 2.0), np.full(5, 1.0), relative=1e-6), "`shift`")
+LOSS = cause_of(compare(np.array(2.0), np.array(1.0), relative=1e-6), "`scale`")
 
 
 @pytest.mark.parametrize(("first", "later"), [(OFF, OFF), (OFF, NEAR), (LOSS, LOSS)])
 def test_a_hint_that_supposes_right_what_the_first_check_found_far_off_is_kept_back(
-    warmup: Assignment, first: str, later: str
+    warmup: Assignment, first: Cause, later: Cause
 ) -> None:
-    said = hints(warmup, first, later)
-    assert "Use the dtype." not in said
-    assert "mend that, then look here again" in said
+    text = hints(warmup, first, later)
+    assert "Use the dtype." not in text
+    assert "mend that, then look here again" in text
 
 
 @pytest.mark.parametrize(
-    ("first", "later"), [(NEAR, NEAR), (OFF, OTHER), (OFF, "`scale` changed `x` at [0]."), ("It raised an error.", OFF)]
+    ("first", "later"),
+    [(NEAR, NEAR), (OFF, OTHER), (OFF, said("`scale` changed `x` at [0].")), (said("It raised an error."), OFF)],
 )
-def test_a_hint_that_may_be_trusted_is_given(warmup: Assignment, first: str, later: str) -> None:
+def test_a_hint_that_may_be_trusted_is_given(warmup: Assignment, first: Cause, later: Cause) -> None:
     assert "Use the dtype." in hints(warmup, first, later)
 
 
@@ -183,14 +190,14 @@ def test_an_unreadable_notebook_says_why_at_the_top(warmup: Assignment) -> None:
 
 
 def test_an_address_in_what_a_student_wrote_becomes_no_link(warmup: Assignment) -> None:
-    said = CheckResult("t", "Title.", 1.0, "failed", "`scale` raised ValueError: http://evil.example/x`y")
-    page = nbgraders_page(annotated(submission(warmup), report(said), warmup))
+    failed = CheckResult("t", "Title.", 1.0, "failed", said("`scale` raised ValueError: http://evil.example/x`y"))
+    page = nbgraders_page(annotated(submission(warmup), report(failed), warmup))
     assert "http://evil.example/x`y" in html.unescape(page)
     assert not [attributes for tag, attributes in Tags(page).seen if "evil" in attributes.get("href", "")]
 
 
 def test_what_holds_for_every_row_is_said_once(warmup: Assignment) -> None:
-    same = CheckResult("readable", "The notebook can be read.", 1.0, "failed", "The file ends too early.")
+    same = CheckResult("readable", "The notebook can be read.", 1.0, "failed", said("The file ends too early."))
     rows = tuple(RowResult(row.name, row.test_id, row.points, (same,)) for row in warmup.rows)
     notebook = annotated(submission(warmup), Report("warmup", "ada", "digest", "bubblewrap", rows), warmup)
     everything = json.dumps(notebook, ensure_ascii=False)
@@ -319,11 +326,11 @@ PIECES = st.sampled_from([*MARKUP, *WEAPONS, "```mermaid\n"])
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_text_of_a_student_becomes_markup_that_acts(warmup: Assignment, pieces: list[str]) -> None:
     text = "".join(pieces)
-    said = CheckResult("t", "Title", 1.0, "failed", text)
+    failed = CheckResult("t", "Title", 1.0, "failed", said(text))
     tree = submission(warmup, cell(text, kind="markdown"))
-    notebook = annotated(tree, report(said, notes=(text,)), warmup)
+    notebook = annotated(tree, report(failed, notes=(text,)), warmup)
     assert_inert(nbgraders_page(notebook))
-    comment = {"cell_type": "markdown", "source": row_comment(report(said).rows[0])}
+    comment = {"cell_type": "markdown", "source": row_comment(report(failed).rows[0])}
     assert_inert(nbgraders_page({"cells": [comment]}))
 
 
@@ -366,8 +373,8 @@ TEX = (
 def test_no_text_of_a_student_becomes_tex_that_acts(warmup: Assignment, pieces: list[str]) -> None:
     """What a browser reads as text outside code is what MathJax looks for TeX in."""
     text = "".join(pieces)
-    said = CheckResult("t", "Title", 1.0, "failed", text)
-    notebook = annotated(submission(warmup, cell(text, kind="markdown")), report(said, notes=(text,)), warmup)
+    failed = CheckResult("t", "Title", 1.0, "failed", said(text))
+    notebook = annotated(submission(warmup, cell(text, kind="markdown")), report(failed, notes=(text,)), warmup)
     page = nbgraders_page(notebook)
     outside = re.sub(r"<(code|pre)\b.*?</\1>", "", page, flags=re.DOTALL)
     assert not re.search(r"\\(href|def)(?![a-z])", html.unescape(outside))
@@ -419,7 +426,9 @@ def test_headings_are_in_order_whatever_the_notebook_has(warmup: Assignment) -> 
 
 
 def test_a_reason_reads_in_a_comment_as_it_was_written() -> None:
-    failed = CheckResult("t", "Large logits stay finite.", 1.0, "failed", "The result is nan at [0, 0].", "Shift `x`.")
+    failed = CheckResult(
+        "t", "Large logits stay finite.", 1.0, "failed", said("The result is nan at [0, 0]."), "Shift `x`."
+    )
     row = RowResult("softmax", "test_softmax", 10.0, (failed,))
     assert row_comment(row) == "✗ Large logits stay finite: The result is nan at [0, 0]. (Hint: Shift `x`.)"
 

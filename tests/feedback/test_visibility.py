@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.base import CheckError, ConfigError
+from autograder.base import Cause, CheckError, ConfigError, said
 from autograder.checking import check
 from autograder.course import Assignment, Course, load_course
 from autograder.feedback import write_feedback
@@ -33,9 +33,9 @@ def checked(visibility: Visibility | None, *, passed: bool = False, weight: floa
     """A report on warmup with one plain check for ``scale`` that passed, and another of this visibility."""
     title, reason, hint = TOLD
     plain = CheckResult("test_plain", "A plain title.", 1.0, "passed")
-    other = CheckResult("test_other", title, weight, "passed", "", "", "", visibility)
+    other = CheckResult("test_other", title, weight, "passed", None, "", "", visibility)
     if not passed:
-        other = CheckResult("test_other", title, weight, "failed", reason, hint, "", visibility)
+        other = CheckResult("test_other", title, weight, "failed", said(reason), hint, "", visibility)
     rows = (
         RowResult("scale", "test_scale", 4.0, (plain, other)),
         RowResult("centre", "test_centre", 6.0, (replace(plain, name="test_c"),)),
@@ -246,13 +246,14 @@ def test_a_reason_why_nothing_could_be_read_is_always_told(tmp_path: Path) -> No
 
 def test_what_a_hidden_check_has_told_shortens_no_other():
     from autograder.grading import CheckResult
-    from autograder.grading.reasons import told
+    from autograder.grading.hints import told
     from autograder.grading.suite import Verdict
 
     def failed(name: str, visibility: str | None) -> Verdict:
-        result = CheckResult(name, f"{name}.", 1.0, "failed", "`f` raised ValueError.", "A hint.", "", visibility)
-        return Verdict(result, "raised", "f", frozenset({"f"}))
+        cause = Cause("raised", "f", exception="ValueError")
+        result = CheckResult(name, f"{name}.", 1.0, "failed", cause, "A hint.", "", visibility)
+        return Verdict(result, frozenset({"f"}))
 
-    alone = told([failed("seen", None)], lambda _: "")
-    both = told([failed("secret", "hidden"), failed("seen", None)], lambda _: "")
+    alone = told([failed("seen", None)], lambda _: None)
+    both = told([failed("secret", "hidden"), failed("seen", None)], lambda _: None)
     assert both[1] == alone[0]

@@ -21,14 +21,14 @@ from typing import Any
 
 import numpy as np
 
-from autograder.base import Stopped, Wrong
+from autograder.base import Cause, Stopped, Wrong
 from autograder.checking import Answer, Reference, Student, agree, answer, compare
 from autograder.checking.numerics import describe
 from autograder.course import Limits
-from autograder.sandbox import RowCalls, Session
+from autograder.sandbox import Session
 from autograder.sandbox.inside import wire
 from autograder.sandbox.outputs import Room
-from autograder.sandbox.worker import _Student
+from autograder.sandbox.worker import RowCalls, _Student
 
 LIMITS = Limits(output_kb=4)
 MAX_REASON = 2000
@@ -129,7 +129,7 @@ class _Scripted:
 
     def exchange(self, message: tuple[Any, ...], function: str) -> Any:
         if not self.replies:
-            raise Stopped("it ended", "died")
+            raise Stopped(Cause("died", function, when="during"))
         return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
 
 

@@ -24,7 +24,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autograder.base import ConfigError, GradebookError, RefusedError, SubmissionError
+from autograder.base import ConfigError, GradebookError, RefusedError, SubmissionError, said
 from autograder.course import Assignment, Course, LatePolicy, Row, load_course, notebook_text
 from autograder.feedback import lateness_text, write_feedback
 from autograder.gradebook import (
@@ -670,7 +670,7 @@ def test_text_that_no_file_takes_is_stored_all_the_same(
 ) -> None:
     odd = "lone \ud800 and null \0"
     report = graded(0)
-    failed = CheckResult("t", "Scales.", 1.0, "failed", odd)
+    failed = CheckResult("t", "Scales.", 1.0, "failed", said(odd))
     run = CellRun(1, "ok", ({"output_type": "stream", "name": "stdout", "text": odd},), 0.1)
     report = replace(report, rows=(replace(report.rows[0], checks=(failed,)), report.rows[1]), cells=(run,))
     store(gradebook, course, warmup, handed_in(course), report)

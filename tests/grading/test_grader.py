@@ -12,7 +12,7 @@ import pytest
 from autograder import Grader, grade
 from autograder.base import CheckError, SandboxError
 from autograder.course import load_course
-from autograder.grading import report_from_dict
+from autograder.grading import report_from_dict, stored_tree
 from autograder.submission import read_submission
 from tests.courses import CHECKS, CONFIG, make_course, solved, untouched, write
 from tests.courses import cell as own_cell
@@ -462,7 +462,7 @@ def test_without_a_sandbox_the_report_says_so(assignment, tmp_path):
 
 def test_a_report_survives_json(grader, assignment, tmp_path):
     report = grader.grade(submitted(tmp_path, assignment, scale="print(1)\n1/0"), assignment)
-    assert report_from_dict(json.loads(json.dumps(report.as_dict()))) == report
+    assert report_from_dict(json.loads(json.dumps(stored_tree(report)))) == report
 
 
 def test_grade_is_one_call(tmp_path):

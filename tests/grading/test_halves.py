@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autograder.base import Wrong
+from autograder.base import Half, Wrong
 from autograder.checking import Halves, Loopback, Student, halves, telling, which_half
 from autograder.checking.gradient_halves import EVALUATIONS
 from autograder.course import load_course
@@ -273,9 +273,12 @@ def test_a_row_is_looked_at_once():
 
 
 def test_what_is_said_stands_behind_what_was_wrong():
-    with pytest.raises(Wrong, match=r"^dx is off\. Mend it\.$"), telling(lambda: Halves("Mend it.", True)):
+    with (
+        pytest.raises(Wrong, match=r"^dx is off\. Your loss is right, so the mistake is in the backward pass\.$"),
+        telling(lambda: Halves(Half("backward", "loss"), True)),
+    ):
         raise Wrong("dx is off.")
-    with telling(lambda: Halves("Mend it.", True), credit=True):
+    with telling(lambda: Halves(Half("backward", "loss"), True), credit=True):
         raise Wrong("dx is off.")
 
 

@@ -14,13 +14,14 @@ from hypothesis.extra import numpy as arrays
 
 from autograder.base import ConfigError
 from autograder.course import Course, load_course
-from autograder.gradebook import open_gradebook, register, store
+from autograder.gradebook import open_gradebook, register
 from autograder.grading import grade
 from autograder.reports import explain, explanation_text, explanation_tree, script
 from autograder.reports.explanation import FOR_INSTRUCTORS
 from autograder.reports.reproduction import _literal
 from autograder.submission import submission_of
 from tests.courses import solved, submit
+from tests.grades import store
 
 sandbox = pytest.mark.sandbox
 
@@ -138,7 +139,7 @@ def test_a_notebook_that_cannot_be_read_is_explained(course_root: Path) -> None:
     course = handed_in(course_root)
     (course_root / "submitted/ada/warmup/warmup.ipynb").write_text("{")
     found = explained(course)
-    assert found.attempt is None
+    assert found.run is None
     assert found.row.checks[0].reason in explanation_text(found)
     assert "0 comparisons" in run(script(found), course_root)
 

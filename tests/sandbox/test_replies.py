@@ -13,8 +13,9 @@ import pytest
 from autograder.base import CheckError, Stopped, Wrong
 from autograder.checking import Loopback, Student, answer
 from autograder.course import Limits
-from autograder.sandbox import Opaque, Ref, RowCalls, Worker, worker
+from autograder.sandbox import Opaque, Ref, Worker, worker
 from autograder.sandbox.inside import calls, wire
+from autograder.sandbox.worker import RowCalls
 
 LIMITS = Limits(cell_seconds=2, call_seconds=1, submission_seconds=60, memory_mb=1024, file_mb=8, output_kb=4)
 ARRAY = np.zeros(2)
@@ -51,7 +52,7 @@ def answered(*replies: Any) -> Any:
 def test_a_reply_of_another_kind_cannot_be_read(reply):
     with pytest.raises(Stopped, match="cannot be read") as stopped:
         answered(reply)
-    assert stopped.value.kind == "protocol"
+    assert stopped.value.cause.kind == "protocol"
 
 
 @pytest.mark.parametrize("handle", [0, -1, 2**63, 2**500, True, 1.0, "1", None, ARRAY, Ref(1)], ids=repr)
@@ -167,7 +168,7 @@ def test_a_call_asks_so_often_and_no_more(monkeypatch):
     monkeypatch.setattr(worker, "MAX_ASKS", 100)
     with asking_for_ever() as row, pytest.raises(Stopped) as stopped:
         row.exchange(("call", "f", (), {}), "f")
-    assert stopped.value.kind == "timeout"
+    assert stopped.value.cause.kind == "timeout"
 
 
 def test_time_that_the_grader_takes_to_answer_lengthens_no_submission(monkeypatch):

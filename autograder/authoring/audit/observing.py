@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from autograder.base import CheckError
-from autograder.checking import Calls
+from autograder.checking import Calls, Observer
 from autograder.course import Assignment
 from autograder.grading import RowResult, Suite
 from autograder.sandbox import Kind, Worker, held
@@ -60,13 +59,11 @@ def observe(cells: Sequence[str], assignment: Assignment, sandbox: Kind) -> Obse
         with worker.session(assignment.limits, assignment.seed, files=files) as session:
             session.run(cells)
             for row in assignment.rows:
-                watched.functions = set()
                 with session.row() as calls:
-                    watched.calls = calls
-                    verdicts = suite.run(suite.rows()[row.name], watched)
+                    verdicts = suite.run(suite.rows()[row.name], calls, watched)
                 results = tuple(verdict.result for verdict in verdicts)
                 rows[row.name] = RowResult(row.name, row.test_id, row.points, results)
-                called[row.name] = frozenset(watched.functions) | set(row.functions)
+                called[row.name] = frozenset(row.functions).union(*(verdict.called for verdict in verdicts))
         together = suite.together
     failed = [check for row in rows.values() for check in row.checks if check.outcome != "passed"]
     if failed:
@@ -76,34 +73,23 @@ def observe(cells: Sequence[str], assignment: Assignment, sandbox: Kind) -> Obse
     return Observed(rows, called, watched.arguments, watched.results, units, watched.longest)
 
 
-@dataclass
-class _Watched:
-    """The way to a student's functions, which remembers what went along it."""
+class _Watched(Observer):
+    """Remembers what the checks call with, and what they get."""
 
-    calls: Calls = field(init=False)
-    functions: set[str] = field(default_factory=set)
-    arguments: dict[str, list[tuple[tuple[Any, ...], dict[str, Any]]]] = field(default_factory=dict)
-    results: dict[str, Form] = field(default_factory=dict)
-    longest: float = 0.0
+    def __init__(self) -> None:
+        self.arguments: dict[str, list[tuple[tuple[Any, ...], dict[str, Any]]]] = {}
+        self.results: dict[str, Form] = {}
+        self.longest = 0.0
 
-    @property
-    def generation(self) -> int:
-        """As that of what is watched."""
-        return self.calls.generation
-
-    def exchange(self, message: tuple[Any, ...], function: str) -> Any:
-        """As ``Calls.exchange``."""
-        begun = time.monotonic()
-        reply = self.calls.exchange(message, function)
-        self.longest = max(self.longest, time.monotonic() - begun)
+    def replied(self, function: str, message: tuple[Any, ...], reply: Any, seconds: float, calls: Calls) -> None:  # noqa: ARG002
+        """As ``Observer.replied``."""
+        self.longest = max(self.longest, seconds)
         if message[0] == "call":
             _, name, arguments, keywords = message
-            self.functions.add(name)
             self.arguments.setdefault(name, []).append((arguments, keywords))
             if reply[0] == "result":
                 form = form_of(reply[2])
                 self.results[name] = common_form(self.results.get(name, form), form)
-        return reply
 
 
 def form_of(thing: Any) -> Form:

@@ -129,7 +129,8 @@ def _first_failed(
         for place, check in enumerate(checks):
             begun = time.monotonic()
             (verdict,) = suite.run([check], calls)
-            hung = hung or verdict.kind == "timeout"
+            cause = verdict.no_answer
+            hung = hung or (cause is not None and cause.kind == "timeout")
             if verdict.result.outcome == "errored":
                 return verdict.result
             if verdict.result.outcome == "failed":

@@ -1,6 +1,14 @@
-"""Comparing arrays and checking gradients. Needs nothing but NumPy."""
+"""Comparing arrays and checking gradients. Needs NumPy alone."""
 
-from autograder.checking.numerics.compare import Comparison, compare, conditioning, describe, tolerances
+from autograder.checking.numerics.compare import (
+    Comparison,
+    cause_of,
+    compare,
+    conditioning,
+    describe,
+    judge,
+    tolerances,
+)
 from autograder.checking.numerics.gradients import Gradient, Slope, along, gradient, projections
 
 __all__ = [
@@ -8,10 +16,12 @@ __all__ = [
     "Gradient",
     "Slope",
     "along",
+    "cause_of",
     "compare",
     "conditioning",
     "describe",
     "gradient",
+    "judge",
     "projections",
     "tolerances",
 ]

@@ -8,7 +8,10 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from autograder.base import Cause, reason
+
 Array = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 # What passes beside the conditioning of the problem: (relative error, floor as a share of the largest entry).
 #   float64: 1e-6 leaves room for clips and small constants (up to 1e-12 in a probability), and the smallest
@@ -25,9 +28,6 @@ _TOLERANCES = {
 _ROUNDINGS = 32.0
 _DRAWS = 6
 _SEED = 20150222
-
-# The relative errors that a student is told of, by the power of ten.
-_SIZES = ("about 1", "about 0.1", "about 0.01", "about 1e-3", "about 1e-4", "about 1e-5", "1e-6 or less")
 
 _LARGEST_FACTOR = 64
 # A ratio is only read off an entry that is known to this share of itself: more than enough to tell 64 from 63.
@@ -102,20 +102,14 @@ def compare(
     if a.size == 0:
         return Comparison(ok=True, worst=0.0, index=(), wrong=0, total=0, factor="")
 
+    right, difference, allowance, scale = judge(a, d, relative, allowed, floor)
     with np.errstate(all="ignore"):
-        finite = np.isfinite(d)
-        largest = float(np.max(np.abs(d), where=finite, initial=0.0))
-        # A difference of huge numbers overflows: those entries alone are compared at a quarter of their size.
-        scale = np.where(np.maximum(np.abs(a), np.abs(d)) > 2.0**1000, 0.25, 1.0)
-        allowance = relative * (np.abs(d) * scale) + allowed * scale + floor * largest * scale
-        difference = np.abs(a * scale - d * scale)
         same = (a == d) | (np.isnan(a) & np.isnan(d))
-        right = same | (finite & (difference <= allowance))
         error = difference / np.maximum(np.abs(d) * scale, allowance)
         error = np.where(same, 0.0, np.where(np.isfinite(error), error, np.inf))
         wrong = int(a.size - np.count_nonzero(right))
         place = int(np.argmax(np.where(right, -1.0, error) if wrong else error))
-        factor = _factor(a, d, allowance / scale, finite) if wrong else ""
+        factor = _factor(a, d, allowance / scale, np.isfinite(d)) if wrong else ""
     return Comparison(
         ok=wrong == 0,
         worst=float(error.flat[place]),
@@ -126,48 +120,70 @@ def compare(
     )
 
 
-def describe(comparison: Comparison, what: str, shape: tuple[int, ...]) -> str:
-    """Returns one or two sentences for the student: how much of `what` is off, where, what it looks like.
+def judge(a: Array, d: Array, relative: float, noise: Array, floor: float) -> tuple[Bools, Array, Array, Array]:
+    """Which entries of a float64 array are right: the one formula of a tolerance, as `compare` documents it.
 
-    No value and no absolute difference is told. A relative error beside one's own value would give the
-    hidden value away, a few digits with each submission, so only its power of ten is told, from 1 to 1e-6. A
-    message about n entries is one of at most 8·258·n² (and as many again of not finite entries).
+    Needs NumPy alone, and nothing else of this module: the script that answers an appeal has a copy of it.
+
+    Args:
+        a: What was computed.
+        d: What it should be, of the same shape.
+        relative: The relative error that passes.
+        noise: An absolute allowance for each entry; broadcasts to the shape.
+        floor: The allowance of every entry as a share of the largest finite |d|.
+
+    Returns:
+        Which entries are right; |a − d| and what it may be, both times a scale; and that scale, for each entry: 1, or
+        1/4 where numbers are so large that their difference could overflow.
+    """
+    with np.errstate(all="ignore"):
+        finite = np.isfinite(d)
+        largest = float(np.max(np.abs(d), where=finite, initial=0.0))
+        scale = np.where(np.maximum(np.abs(a), np.abs(d)) > 2.0**1000, 0.25, 1.0)
+        allowance = relative * (np.abs(d) * scale) + noise * scale + floor * largest * scale
+        difference = np.abs(a * scale - d * scale)
+        same = (a == d) | (np.isnan(a) & np.isnan(d))
+        return same | (finite & (difference <= allowance)), difference, allowance, scale
+
+
+def cause_of(comparison: Comparison, what: str) -> Cause:
+    """Why a comparison failed, as data: how much of `what` is off, where, what it looks like.
+
+    No value and no absolute difference is in it. A relative error beside one's own value would give the
+    hidden value away, a few digits with each submission, so only its power of ten is kept, from 1 to 1e-6. A
+    cause of n entries is one of at most 8·258·n² (and as many again of not finite entries).
+
+    Args:
+        comparison: What `compare` returned.
+        what: The name in the message: "dW", "grads['W1']".
+    """
+    return Cause(
+        "values",
+        what=what,
+        factor=comparison.factor,
+        decade=_decade(comparison.worst),
+        index=comparison.index,
+        wrong=comparison.wrong,
+        total=comparison.total,
+    )
+
+
+def describe(comparison: Comparison, what: str, shape: tuple[int, ...]) -> str:  # noqa: ARG001 - as courses call it
+    """Returns one or two sentences for the student: how much of `what` is off, where, what it looks like.
 
     Args:
         comparison: What `compare` returned.
         what: The name in the message: "dW", "grads['W1']".
         shape: The shape of the arrays that were compared.
     """
-    if comparison.ok:
-        return f"{what} is right."
-    scalar = shape == ()
-    place = f"[{', '.join(map(str, comparison.index))}]"
-    count = f"{comparison.wrong} of {comparison.total} entries {'is' if comparison.wrong == 1 else 'are'}"
-    if comparison.factor == "not finite":
-        if scalar:
-            return f"{what} is NaN or infinite."
-        return f"{what}: {count} wrong, and some are NaN or infinite, as at {place}."
-    if scalar:
-        said = f"{what} is off by a relative error of {_size(comparison.worst)}."
-    else:
-        said = f"{what}: {count} wrong; the largest relative error is {_size(comparison.worst)}, at {place}."
-    return f"{said} {_hint(comparison.factor, 'It' if scalar else 'Every entry')}".rstrip()
+    return f"{what} is right." if comparison.ok else reason(cause_of(comparison, what))
 
 
-def _size(error: float) -> str:
+def _decade(error: float) -> int:
+    """N for an error of about 10⁻ⁿ, from 0 to 6; -1 for one above 1."""
     if error > 1:
-        return "more than 1"
-    return _SIZES[min(max(round(-np.log10(error)), 0), len(_SIZES) - 1)] if error > 0 else _SIZES[-1]
-
-
-def _hint(factor: str, subject: str) -> str:
-    if factor == "transposed":
-        return "Its transpose would be right."
-    if factor.startswith("the sign"):
-        return f"{factor[0].upper()}{factor[1:]}."
-    if factor == "all zero":
-        return f"{subject} is 0."
-    return factor and f"{subject} is {factor.removesuffix(' everywhere')}."
+        return -1
+    return min(max(round(-np.log10(error)), 0), 6) if error > 0 else 6
 
 
 def conditioning(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], *, single: bool) -> Any:

@@ -1,0 +1,133 @@
+"""Which hints a student is given: where a hint is decided.
+
+One cause is told once, and an author's hint only where it is about what went wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from autograder.base import Cause
+from autograder.grading.report import CheckResult, RowResult
+
+if TYPE_CHECKING:
+    from autograder.grading.suite import Verdict
+
+FOLLOWS = "This may come of the first mistake alone: mend that, then look here again."
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What stands behind a failed check's reason: its author's hint, or that the row's first mistake may be why."""
+
+    text: str
+    is_hint: bool
+
+
+def advice(row: RowResult, check: CheckResult) -> Advice | None:
+    """What the student is advised where a check of the row failed; None where there is nothing to say."""
+    if _follows(row, check):
+        return Advice(FOLLOWS, is_hint=False)
+    return Advice(check.hint, is_hint=True) if check.hint else None
+
+
+def _follows(row: RowResult, check: CheckResult) -> bool:
+    """Whether the check's hint supposes right what the row's first check found far off.
+
+    Small errors are another thing: they are often just what a later check looks for, such as a clip that is too coarse.
+    """
+    first = row.checks[0]
+    if check is first or not first.shown or first.outcome != "failed":
+        return False
+    found, again = first.cause, check.cause
+    if not (_is_finite(found) and _is_finite(again)):
+        return False
+    assert found is not None
+    assert again is not None
+    return found.decade <= 0 and found.what == again.what
+
+
+def _is_finite(cause: Cause | None) -> bool:
+    return cause is not None and cause.kind == "values" and cause.factor != "not finite"
+
+
+def told(verdicts: Sequence[Verdict], undefined: Callable[[str], Cause | None]) -> tuple[CheckResult, ...]:
+    """The results of a row's checks as the student reads them: ``_told`` for those that are seen at the same time.
+
+    What a check that is not seen yet has told must neither shorten nor lengthen what another tells.
+
+    Args:
+        verdicts: Of one row, in order.
+        undefined: Why a function is not defined; None where nothing is known.
+    """
+    groups: dict[str | None, list[int]] = {}
+    for place, verdict in enumerate(verdicts):
+        groups.setdefault(verdict.result.visibility, []).append(place)
+    results = [verdict.result for verdict in verdicts]
+    for places in groups.values():
+        for place, result in zip(places, _told([verdicts[each] for each in places], undefined), strict=True):
+            results[place] = result
+    return tuple(results)
+
+
+def _told(verdicts: Sequence[Verdict], undefined: Callable[[str], Cause | None]) -> tuple[CheckResult, ...]:
+    """The results of checks, with one cause told once.
+
+    A cause that an earlier check has told is named shortly, and without the hint: what a check is about is not what
+    makes it fail then. Where a function works in none of the checks that call it, the first hint is left out too,
+    unless it raises: a hint is about what a working function gets wrong.
+    """
+    stopped = [cause for verdict in verdicts if (cause := verdict.no_answer) is not None]
+    never = {
+        cause.function
+        for cause in stopped
+        if all(_fails(verdict, cause.function) for verdict in verdicts if cause.function in verdict.called)
+    }
+    results: list[CheckResult] = []
+    known: set[Hashable] = set()
+    for verdict in verdicts:
+        result, cause = verdict.result, verdict.result.cause
+        same = None if cause is None else _sameness(cause, verdict.called)
+        if cause is not None and cause.kind == "missing":
+            cause = undefined(cause.function) or cause
+            result = replace(result, cause=cause)
+        if same is not None and same in known:
+            result = replace(result, cause=replace(cause, again=True) if cause is not None else None, hint="")
+        elif cause is not None and cause.no_answer and cause.function in never and (cause.kind != "raised" or known):
+            result = replace(result, hint="")
+        if same is not None:
+            known.add(same)
+        results.append(result)
+    return tuple(results)
+
+
+def _fails(verdict: Verdict, function: str) -> bool:
+    """Whether it was this function that gave no answer."""
+    return verdict.no_answer is not None and verdict.no_answer.function == function
+
+
+def _sameness(cause: Cause, called: frozenset[str]) -> Hashable | None:
+    """What makes two failures one; None where that cannot be told.
+
+    An exception counts by its type and its place, since its text may tell of shapes; a wrong array by what all of its
+    entries have in common, whatever the number in that.
+    """
+    if cause.kind == "raised":
+        return cause.kind, cause.function, cause.exception, cause.where, cause.line, cause.source
+    if cause.no_answer:
+        return cause.kind, cause.function
+    common = _in_common(cause) or (cause.half and cause.half.beside and _in_common(cause.half.beside))
+    return ("wrong", *sorted(called), common) if common else None
+
+
+def _in_common(cause: Cause) -> str:
+    """What all wrong entries have in common, whatever the number in it; empty where nothing was recognised."""
+    factor, is_scalar = cause.factor, not cause.index and cause.total == 1
+    if cause.kind != "values" or factor in ("", "not finite") or (factor == "all zero" and is_scalar):
+        return ""
+    for known in ("sign is flipped", "times too large", "times too small"):
+        if known in factor:
+            return known
+    return factor
