@@ -42,6 +42,10 @@ class GradebookError(AutograderError):
     """The gradebook could not be read or written."""
 
 
+class NoGradebookError(GradebookError):
+    """There is no gradebook yet: nothing has been graded."""
+
+
 class Wrong(AssertionError):  # noqa: N818 - a verdict, not an error
     """A student's answer is wrong; ``cause`` says how, and its text is what the student reads of it."""
 

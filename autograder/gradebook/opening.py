@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autograder.base import GradebookError, one_line
+from autograder.base import GradebookError, NoGradebookError, one_line
 from autograder.course import Course
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def open_gradebook(course: Course, *, create: bool = True) -> Iterator[Gradebook
     file = database_file(course)
     if file is not None and not file.exists():
         if not create:
-            raise GradebookError(f"{file}: there is no gradebook yet. Grade first: autograder grade ASSIGNMENT.")
+            raise NoGradebookError(f"{file}: there is no gradebook yet. Grade first: autograder grade ASSIGNMENT.")
         if not file.parent.is_dir():
             raise GradebookError(f"{file.parent}: there is no such folder to keep the gradebook in. Make it first.")
     try:
@@ -196,7 +196,7 @@ def _prepare(engine: Engine, shown: str, course: Course, create: bool) -> None:
     with transaction(engine) if create else engine.connect() as connection:
         tables = set(inspect(connection).get_table_names())
         if not tables and not create:
-            raise GradebookError(f"{shown}: there is no gradebook yet. Grade first: autograder grade ASSIGNMENT.")
+            raise NoGradebookError(f"{shown}: there is no gradebook yet. Grade first: autograder grade ASSIGNMENT.")
         if not tables:
             from nbgrader.api import Base
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder import __version__
-from autograder.base import AutograderError, ConfigError
+from autograder.base import AutograderError, ConfigError, NoGradebookError
 from autograder.course import Course, find_course, load_course
 from autograder.gradebook import open_gradebook
 from autograder.grading import Suite
@@ -101,5 +101,7 @@ def _gradebook(course: Course) -> Finding:
     try:
         with open_gradebook(course, create=False) as gradebook:
             return Finding(f"gradebook at {gradebook.url} (SQLite {sqlite3.sqlite_version})")
+    except NoGradebookError as error:
+        return Finding(str(error))
     except AutograderError as error:
-        return Finding(f"{error}", well="there is no gradebook yet" in str(error))
+        return Finding(str(error), well=False)

@@ -20,12 +20,12 @@ from autograder.checking import (
     check,
     halves,
     matches,
-    projections,
     right,
     telling,
     together,
     which_half,
 )
+from autograder.numerics import projections
 
 Sloped = tuple[np.ndarray, float, float]
 """A direction of ±1 entries, the slope along it by finite differences, and the slope's error."""

@@ -15,12 +15,11 @@ from autograder.checking import (
     fail_unless,
     halves,
     matches,
-    projections,
     right,
     telling,
     which_half,
 )
-from autograder.checking.numerics import Slope
+from autograder.numerics import Slope, projections
 
 TINY = 1e-11
 """What a small constant on the way may leave of a result that is 0, as for a single class."""

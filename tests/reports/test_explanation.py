@@ -1,24 +1,30 @@
 """What answers an appeal: a row graded again with its calls, values and tolerances, and a script that makes them."""
 
+import contextlib
+import inspect
+import io
 import json
+import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from autograder.base import ConfigError
+from autograder.checking import Compared, compare, judge, tolerances
 from autograder.course import Course, load_course
 from autograder.gradebook import open_gradebook, register
 from autograder.grading import grade
 from autograder.reports import explain, explanation_text, explanation_tree, script
-from autograder.reports.explanation import FOR_INSTRUCTORS
-from autograder.reports.reproduction import _literal
+from autograder.reports.explanation import FOR_INSTRUCTORS, Comparison, comparisons
+from autograder.reports.reproduction import _BEGINNING, _literal
 from autograder.submission import submission_of
 from tests.courses import solved, submit
 from tests.grades import store
@@ -186,3 +192,57 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(other, dict):
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in other)
     return one == other or (one != one and other != other)
+
+
+# One formula of a tolerance
+
+NUMBERS = st.one_of(
+    st.floats(-1e3, 1e3),
+    st.sampled_from([0.0, -0.0, np.inf, -np.inf, np.nan, 1.7e308, -1.7e308, 5e-324, 1e-13]),
+)
+NEARLY = st.sampled_from([1.0, 1 + 1e-9, 1 + 1e-6, 1 + 1.1e-6, 1 + 1e-4, 1 + 2e-4, 2.0, -1.0])
+
+
+@st.composite
+def pairs(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
+    """What came back, what should have, the noise, and whether it is float32."""
+    size = draw(st.integers(1, 6))
+    desired = np.array(draw(st.lists(NUMBERS, min_size=size, max_size=size)))
+    with np.errstate(all="ignore"):
+        near = desired * np.array(draw(st.lists(NEARLY, min_size=size, max_size=size)))
+    other = np.array(draw(st.lists(NUMBERS, min_size=size, max_size=size)))
+    actual = np.where(draw(st.lists(st.booleans(), min_size=size, max_size=size)), near, other)
+    noise = np.array(draw(st.lists(st.sampled_from([0.0, 1e-12, 1e-3, 1e300]), min_size=size, max_size=size)))
+    return actual, desired, noise, draw(st.booleans())
+
+
+def judged_by_the_script(comparison: Comparison) -> int:
+    """How many entries the script that answers an appeal calls wrong."""
+    names: dict[str, Any] = {}
+    source = textwrap.dedent(_BEGINNING[_BEGINNING.index("def compare(") :])
+    begins = "import numpy as np\nfrom typing import Any\nArray = Bools = Any\nwrong = 0\n"
+    exec(f"{begins}{source}\n{inspect.getsource(judge)}", names)
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        names["compare"]("it", comparison.actual, comparison.desired, *comparison.tolerance)
+    return int(re.search(r"(\d+) of \d+ entries are wrong", said.getvalue())[1])
+
+
+@settings(deadline=None, max_examples=300)
+@given(pairs())
+def test_a_grade_its_explanation_and_the_script_of_an_appeal_agree_on_what_is_right(
+    pair: tuple[np.ndarray, np.ndarray, np.ndarray, bool],
+) -> None:
+    actual, desired, noise, single = pair
+    relative, floor = tolerances(single)
+    graded = compare(actual, desired, relative=relative, noise=noise, floor=floor)
+    (explained,) = comparisons(Compared(actual, desired, noise, single))
+    assert explained.wrong == graded.wrong
+    assert sum(entry.wrong for entry in explained.entries) == graded.wrong
+    assert judged_by_the_script(explained) == graded.wrong
+
+
+def test_where_an_infinity_is_expected_nothing_but_the_same_one_is_right() -> None:
+    (explained,) = comparisons(Compared(np.array([1e308, np.inf, -np.inf]), np.full(3, np.inf), 0.0, False))
+    assert explained.wrong == 2
+    assert {entry.index: entry.wrong for entry in explained.entries} == {(0,): True, (1,): False, (2,): True}
+    assert judged_by_the_script(explained) == 2
