@@ -87,7 +87,7 @@ def test_a_demo_is_a_course_of_its_own(course: Course, demo: Path) -> None:
 def test_only_what_a_course_is_made_of_is_copied(demo: Path) -> None:
     assert {path.name for path in demo.iterdir()} <= {
         ".autograder-demo",
-        "autograder",
+        "checks",
         "gradebook_config.yaml",
         "nbgrader_config.py",
         "overviews",
@@ -97,7 +97,6 @@ def test_only_what_a_course_is_made_of_is_copied(demo: Path) -> None:
         "source",
         "submitted",
     }
-    assert [path.name for path in (demo / "autograder").iterdir()] == ["checks"]
     assert not list(demo.rglob("__pycache__"))
 
 

@@ -257,7 +257,7 @@ def test_a_scheduler_that_goes_away_loses_nothing_that_was_graded(root: Path, tm
 def test_a_worker_that_grades_otherwise_grades_nothing(root: Path, tmp_path: Path) -> None:
     package = tmp_path / "other/autograder"
     shutil.copytree(Path(__file__).parents[2] / "autograder", package)
-    with (package / "grader.py").open("a") as source:
+    with (package / "grading/grader.py").open("a") as source:
         source.write("\n# graded otherwise\n")
     with fleet(tmp_path / "other", 1) as (address, _), pytest.raises(AutograderError) as caught:
         graded_at(root, address)
@@ -269,7 +269,7 @@ def test_a_worker_that_grades_otherwise_grades_nothing(root: Path, tmp_path: Pat
 def test_where_one_worker_is_unfit_the_others_grade(root: Path, tmp_path: Path) -> None:
     package = tmp_path / "other/autograder"
     shutil.copytree(Path(__file__).parents[2] / "autograder", package)
-    with (package / "grader.py").open("a") as source:
+    with (package / "grading/grader.py").open("a") as source:
         source.write("\n# graded otherwise\n")
     with fleet(tmp_path / "elsewhere", 1) as (address, _):
         log = tmp_path / "other.log"
