@@ -46,8 +46,8 @@ import sys
 from pathlib import Path
 from autograder.checking import Loopback
 from autograder.course import load_course
-from autograder.folders import find_notebook, submissions
-from autograder.sandbox.inside.calls import Row
+from autograder.submission import find_notebook, submissions
+from autograder.sandbox.inside.calls import RowFork
 from autograder.sandbox.inside.cells import Notebook
 from autograder.submission import code_cells, read_submission
 from autograder.grading import Suite
@@ -77,7 +77,7 @@ for folder in submissions(course.root, assignment.name):
     for _, source in code_cells(submission):
         notebook.run(source, 65536)
     for messages in calls:
-        row = Row(None, notebook.names)
+        row = RowFork(None, notebook.names)
         for message in messages:
             row.reply(message)
 """

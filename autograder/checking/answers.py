@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autograder.base import Cause, Stopped, Wrong, without_host_paths, wrong
-from autograder.sandbox import Opaque, Ref, calls, wire
+from autograder.sandbox import Opaque, Ref, calls, protocol, wire
 
 
 class Calls(Protocol):
@@ -25,19 +25,20 @@ class Calls(Protocol):
         """Counts the processes behind it: what one gave cannot be passed to the next."""
 
     def exchange(self, message: tuple[Any, ...], function: str) -> Any:
-        """Send a message about ``function`` and give the reply; raises ``Stopped``."""
+        """Send a message (``protocol``) about ``function`` and give the reply, None for none; raises ``Stopped``."""
 
 
 class Loopback:
     """The way to functions in this very process, through the same encoding: for an author who tries checks."""
 
     def __init__(self, names: dict[str, Any]) -> None:
-        self.row = calls.Row(None, names)
+        self.row = calls.RowFork(None, names)
         self.generation = 1
 
     def exchange(self, message: tuple[Any, ...], function: str) -> Any:  # noqa: ARG002 - as Calls.exchange
         """As ``Calls.exchange``."""
-        return wire.decode(calls.packed(self.row.reply(wire.decode(wire.encode(message)))))
+        sent = protocol.read(wire.decode(wire.encode(protocol.tree(message))))
+        return protocol.read(wire.decode(calls.packed(self.row.reply(sent))))
 
 
 class Student:
@@ -53,7 +54,7 @@ class Student:
 
     def rng(self, seed: int) -> Answer:
         """A ``numpy.random.Generator`` made inside, to pass to a function; the same object each time it is passed."""
-        return _result(self._calls, ("rng", seed), "rng", ())
+        return _result(self._calls, protocol.MakeGenerator(seed), "rng", ())
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,8 @@ class Function:
         Raises:
             Stopped: It is missing, raised, hung, died or gave too much.
         """
-        message = (
-            "call",
-            self.name,
-            _by_reference(arguments, self.calls),
-            _by_reference(keywords, self.calls),
-        )
-        return _result(self.calls, message, self.name, (message[2], message[3]))
+        sent = _by_reference(arguments, self.calls), _by_reference(keywords, self.calls)
+        return _result(self.calls, protocol.Call(self.name, *sent), self.name, sent)
 
 
 @dataclass(frozen=True)
@@ -172,15 +168,15 @@ class Answer:
             Stopped: It raised or hung on the way.
         """
         _by_reference(self, self.calls)
-        match self.calls.exchange(("items", self.ref, limit), self.function):
-            case (str("result"), int(handle), list(values)) if _is_handle(handle):
+        match self.calls.exchange(protocol.TakeItems(self.ref, limit), self.function):
+            case protocol.Result(handle, list(values)) if _is_handle(handle):
                 if len(values) > limit:
                     raise Wrong(Cause("endless", self.function, self.label, length=limit))
                 return [
                     replace(self, value=value, ref=Ref(handle, (index,)), label=f"item {index} of {self.label}")
                     for index, value in enumerate(values)
                 ]
-            case (str("raised"), str("TypeError"), str(text), *_) if "not iterable" in text:
+            case protocol.Raised("TypeError", text) if "not iterable" in text:
                 raise self._of_another_type("iterable")
             case reply:
                 raise stopped(reply, self.function)
@@ -192,8 +188,8 @@ class Answer:
             Wrong: One was changed in place.
         """
         _by_reference(self, self.calls)
-        match self.calls.exchange(("arguments", self.ref.handle), self.function):
-            case (str("arguments"), now):
+        match self.calls.exchange(protocol.ShowArguments(self.ref.handle), self.function):
+            case protocol.Arguments(now):
                 if not _same(self.sent, now):
                     raise Wrong(Cause("changed", self.function))
                 return self
@@ -216,30 +212,28 @@ class Answer:
 
 def stopped(reply: Any, function: str) -> Stopped:
     """What to tell the student of a reply that is no result."""
-    # ``str("missing")``, not ``"missing"``, here and elsewhere: a literal is compared with whatever was sent, and an
-    # array that is compared with a text has no truth value.
     match reply:
-        case (str("missing"), str(kind)):
+        case protocol.Missing(kind):
             return Stopped(Cause("missing", function, type=short(kind) if kind else ""))
-        case (str("raised"), str("NotImplementedError"), _, str(where), int(), str()):
+        case protocol.Raised("NotImplementedError", _, where):
             if where in (function, ""):
                 return Stopped(Cause("unwritten", function))
             return Stopped(Cause("raised", function, where=short(where)))
-        case (str("raised"), str(kind), str(text), str(where), int(line), str(source)):
+        case protocol.Raised(kind, text, where, line, source):
             # An address differs from run to run, and the same submission gets the same report.
             text = short(re.sub(r"\b0x[0-9A-Fa-f]{6,}", "0x…", text), 300)
             cause = Cause("raised", function, exception=short(kind), text=text)
             if source:
                 return Stopped(replace(cause, where=short(where), source=short(source, 160)))
             return Stopped(replace(cause, line=line if 0 < line < 10**6 else 0))
-        case (str("toolarge"), str(why)):
+        case protocol.TooLarge(why):
             return Stopped(Cause("uncrossable", function, text=short(why, 120), when="given"))
     return Stopped(Cause("protocol", function))
 
 
 def _result(calls: Calls, message: tuple[Any, ...], function: str, sent: tuple[Any, ...]) -> Answer:
     match calls.exchange(message, function):
-        case (str("result"), int(handle), value) if _is_handle(handle):
+        case protocol.Result(handle, value) if _is_handle(handle):
             return Answer(value, Ref(handle), f"`{function}(…)`", function, calls, calls.generation, sent)
         case reply:
             raise stopped(reply, function)

@@ -11,6 +11,7 @@ from typing import Any
 
 from autograder.base import Stopped
 from autograder.checking.answers import Calls
+from autograder.sandbox import protocol
 
 Parts = tuple[str | None, ...]
 
@@ -68,7 +69,7 @@ class Observed:
 
     def exchange(self, message: tuple[Any, ...], function: str) -> Any:
         """As ``Calls.exchange``."""
-        if message[0] == "call":
+        if isinstance(message, protocol.Call):
             self.functions.add(function)
         begun = time.monotonic()
         try:

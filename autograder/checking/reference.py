@@ -15,7 +15,7 @@ import numpy as np
 
 from autograder.base import CheckError
 from autograder.checking.numerics import conditioning
-from autograder.sandbox import wire
+from autograder.sandbox import Answered, Refused, wire
 
 if TYPE_CHECKING:
     from autograder.course import Assignment
@@ -97,7 +97,7 @@ def load_reference(assignment: Assignment) -> Reference:
 
 def answer(
     reference: Reference, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], *, lenient: bool = True
-) -> tuple[Any, ...]:
+) -> Answered | Refused:
     """Answer a call that a student's function makes of an earlier row's function.
 
     A generator crosses as the state of its bit generator, and its new state goes back; what a reference yields goes
@@ -112,12 +112,11 @@ def answer(
             more, with defaults. Only safe where that function is wrong anyway: to a right one they may matter.
 
     Returns:
-        ``("answer", result, states, whether it is an iterator)``, or ``("failed", reason)`` where the arguments make no
-        sense.
+        The answer, or why there is none, where the arguments make no sense.
     """
     try:
         if _work((arguments, keywords)) > MAX_ENTRIES:
-            return ("failed", f"{name}: the arguments are too large")
+            return Refused(f"{name}: the arguments are too large")
         generators: list[Random] = []
         taken = _with_generators(arguments, generators), _with_generators(keywords, generators)
         if lenient:
@@ -128,8 +127,8 @@ def answer(
             if iterator:
                 result = list(result)
     except Exception as error:
-        return ("failed", f"{name}: {type(error).__name__}: {str(error)[:200]}")
-    return ("answer", result, [_state_of(generator) for generator in generators], iterator)
+        return Refused(f"{name}: {type(error).__name__}: {str(error)[:200]}")
+    return Answered(result, [_state_of(generator) for generator in generators], iterator)
 
 
 def _known(

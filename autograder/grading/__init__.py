@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         environment,
         provenance_for,
     )
-    from autograder.grading.recording import MAX_PRINTED, Call, Checked, Recorder, RowRun
+    from autograder.grading.recording import MAX_PRINTED, CallRecord, Checked, Recorder, RowRun
     from autograder.grading.report import (
         CheckResult,
         Report,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AUTHORS_OWN",
     "MAX_PRINTED",
-    "Call",
+    "CallRecord",
     "CheckResult",
     "Checked",
     "Grader",
@@ -83,7 +83,7 @@ __getattr__ = on_demand(
             "provenance_for",
         ),
         "recording": (
-            "Call",
+            "CallRecord",
             "Checked",
             "MAX_PRINTED",
             "Recorder",

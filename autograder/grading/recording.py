@@ -8,20 +8,21 @@ from typing import Any
 from autograder.base import Stopped
 from autograder.checking import Calls, Compared, Observer
 from autograder.grading.report import CheckResult
+from autograder.sandbox import protocol
 
 MAX_PRINTED = 8000
 """Characters that are kept of what one call prints, and of its traceback."""
 
-_RECORDED = ("call", "items", "rng")
+_RECORDED = (protocol.Call, protocol.TakeItems, protocol.MakeGenerator)
 
 
 @dataclass
-class Call:
+class CallRecord:
     """One message to the student's process, and what came of it.
 
     Attributes:
         function: The function that it is about.
-        message: As ``inside.calls.Row.reply`` knows it: a call, a random generator, what an iterable yields.
+        message: As ``protocol`` has it: a call, a random generator, what an iterable yields.
         handle: Names the result among the check's results; 0 where there is none.
         value: The result, as far as it is data.
         printed: What was printed meanwhile.
@@ -43,7 +44,7 @@ class Checked:
     """One check: its result, and what it called and compared, in order."""
 
     result: CheckResult
-    events: tuple[Call | Compared, ...]
+    events: tuple[CallRecord | Compared, ...]
 
 
 @dataclass
@@ -70,7 +71,7 @@ class Recorder(Observer):
         self.row = row
         self.runs: list[RowRun] = []
         self._records = False
-        self._events: list[Call | Compared] = []
+        self._events: list[CallRecord | Compared] = []
         self._answered: list[tuple[str, Any]] = []
 
     def run_begins(self, row: str, replaced: tuple[str, ...]) -> None:
@@ -91,14 +92,14 @@ class Recorder(Observer):
         if call is None:
             return
         match reply:
-            case (str("result"), int(handle), value):
+            case protocol.Result(handle, value):
                 call.handle, call.value = handle, value
         try:
-            printed = calls.exchange(("printed",), function)
+            printed = calls.exchange(protocol.ShowPrinted(), function)
         except Stopped:
             return
         match printed:
-            case ("printed", str(text), str(trouble)):
+            case protocol.Printed(text, trouble):
                 call.printed, call.trouble = _readable(text), _readable(trouble)
 
     def stopped(self, function: str, message: tuple[Any, ...], stopped: Stopped) -> None:
@@ -115,12 +116,12 @@ class Recorder(Observer):
         """As ``Observer.compares``."""
         self._events.append(compared)
 
-    def _call(self, function: str, message: tuple[Any, ...]) -> Call | None:
+    def _call(self, function: str, message: tuple[Any, ...]) -> CallRecord | None:
         """The record of a message, with what the reference answered meanwhile; None where it is not recorded."""
         answered, self._answered = self._answered, []
-        if not self._records or message[0] not in _RECORDED:
+        if not self._records or not isinstance(message, _RECORDED):
             return None
-        call = Call(function, message, answered=answered)
+        call = CallRecord(function, message, answered=answered)
         self._events.append(call)
         return call
 

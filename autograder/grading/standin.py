@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from autograder.checking import Observer, Reference, answer
-from autograder.sandbox import confine, wire
+from autograder.sandbox import Answered, Refused, confine, protocol, wire
 
 MEMORY = 2**29
 
@@ -42,13 +42,17 @@ class StandIn:
         self.pid = 0
         self.over = False
 
-    def __call__(self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], deadline: float) -> Any:
-        """The answer, or ``("failed", reason)`` where there is none in time or within the memory."""
+    def __call__(
+        self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], deadline: float
+    ) -> Answered | Refused:
+        """The answer, or that there is none in time or within the memory."""
         answer = self._answer(name, arguments, keywords, deadline)
         self.observer.answered(name, answer)
         return answer
 
-    def _answer(self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], deadline: float) -> Any:
+    def _answer(
+        self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], deadline: float
+    ) -> Answered | Refused:
         if not self.over:
             try:
                 if self.channel is None:
@@ -56,11 +60,13 @@ class StandIn:
                 assert self.channel is not None
                 self.channel.settimeout(max(0.1, deadline - time.monotonic()))
                 wire.send(self.channel, wire.encode((name, arguments, keywords)))
-                return wire.receive(self.channel, deadline)
+                answer = protocol.read(wire.receive(self.channel, deadline))
+                assert isinstance(answer, Answered | Refused)
+                return answer
             except wire.WireError:
                 self.over = True
                 self.close()
-        return ("failed", f"{name}: a correct one could not be called with these arguments")
+        return Refused(f"{name}: a correct one could not be called with these arguments")
 
     def close(self) -> None:
         """End the process."""
@@ -98,7 +104,8 @@ def _answer_until_closed(channel: socket.socket, reference: Reference, wrong: fr
         while True:
             name, arguments, keywords = wire.receive(channel)
             try:
-                payload = wire.encode(answer(reference, name, arguments, keywords, lenient=name in wrong))
+                answered = answer(reference, name, arguments, keywords, lenient=name in wrong)
+                payload = wire.encode(protocol.tree(answered))
             except wire.WireError:
-                payload = wire.encode(("failed", f"{name}: the answer is too large"))
+                payload = wire.encode(protocol.tree(Refused(f"{name}: the answer is too large")))
             wire.send(channel, payload)

@@ -18,7 +18,7 @@ from autograder.feedback import listed, points_text
 from autograder.gradebook import read_report
 from autograder.grading import (
     MAX_PRINTED,
-    Call,
+    CallRecord,
     Checked,
     CheckResult,
     Recorder,
@@ -33,7 +33,7 @@ from autograder.grading import (
     row_tree,
     undefined_after,
 )
-from autograder.sandbox import Kind, Opaque, Ref, Worker, held
+from autograder.sandbox import Kind, Opaque, Ref, Worker, held, protocol
 from autograder.submission import Submission, code_cells, submission_of
 
 FOR_INSTRUCTORS = "For instructors: expected values and hidden checks are in this. Never for students."
@@ -297,17 +297,17 @@ def _check_lines(checked: Checked, assignment: Assignment) -> Iterator[str]:
     if check.trouble:
         yield from _indented("Trouble of ours:", check.trouble)
     for event in checked.events:
-        if isinstance(event, Call):
+        if isinstance(event, CallRecord):
             yield from _call_lines(event)
         else:
             for comparison in comparisons(event):
                 yield from _comparison_lines(comparison)
 
 
-def _call_lines(call: Call) -> Iterator[str]:
+def _call_lines(call: CallRecord) -> Iterator[str]:
     yield f"    {_call_text(call)}"
     for name, answer in call.answered:
-        given = _shown(answer[1]) if isinstance(answer, tuple) and len(answer) > 1 else "nothing"
+        given = _shown(answer.result if isinstance(answer, protocol.Answered) else answer.reason)
         yield f"      a correct {name} answered {given}"
     if call.handle:
         yield f"      gave {_shown(call.value)}"
@@ -317,14 +317,14 @@ def _call_lines(call: Call) -> Iterator[str]:
         yield from (f"  {line}" for line in _indented("stopped:", call.trouble))
 
 
-def _call_text(call: Call) -> str:
+def _call_text(call: CallRecord) -> str:
     match call.message:
-        case ("call", name, arguments, keywords):
+        case protocol.Call(name, arguments, keywords):
             shown = [_shown(each) for each in arguments] + [f"{key}={_shown(each)}" for key, each in keywords.items()]
             return f"{name}({', '.join(shown)})"
-        case ("items", ref, _):
+        case protocol.TakeItems(ref):
             return f"what {_shown(ref)} yields"
-        case ("rng", seed):
+        case protocol.MakeGenerator(seed):
             return f"numpy.random.default_rng({seed})"
     return call.function
 
@@ -403,15 +403,15 @@ def explanation_tree(explanation: Explanation) -> dict[str, Any]:
 def _check_tree(checked: Checked) -> dict[str, Any]:
     events: list[dict[str, Any]] = []
     for event in checked.events:
-        if isinstance(event, Call):
+        if isinstance(event, CallRecord):
             events.append(
                 {
-                    "call": _tree(list(event.message)),
+                    "call": _tree(list(protocol.tree(event.message))),
                     "handle": event.handle,
                     "value": _tree(event.value),
                     "printed": event.printed,
                     "trouble": event.trouble,
-                    "answered": _tree([list(each) for each in event.answered]),
+                    "answered": _tree([[name, list(protocol.tree(answer))] for name, answer in event.answered]),
                 }
             )
         else:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from autograder.checking import judge
-from autograder.grading import Call, Checked
+from autograder.grading import CallRecord, Checked
 from autograder.reports.explanation import FOR_INSTRUCTORS, Explanation, comparisons
-from autograder.sandbox import Opaque, Ref, calls, same
+from autograder.sandbox import Opaque, Ref, calls, protocol, same
 from autograder.submission import code_cells
 
 MAX_LITERAL = 64
@@ -179,7 +179,7 @@ def _check(checked: Checked) -> Iterator[str]:
     check = checked.result
     yield f"with check({check.name!r}, {check.outcome!r}, {check.reason!r}):"
     for event in checked.events:
-        if isinstance(event, Call):
+        if isinstance(event, CallRecord):
             yield f"    {_call(event)}"
             continue
         for each in comparisons(event):
@@ -197,16 +197,17 @@ def _check(checked: Checked) -> Iterator[str]:
     yield ""
 
 
-def _call(call: Call) -> str:
+def _call(call: CallRecord) -> str:
     match call.message:
-        case ("call", name, arguments, keywords):
+        case protocol.Call(name, arguments, keywords):
             parts = [str(call.handle), repr(name), *map(_literal, arguments)]
-            parts += [f"answers={_literal(call.answered)}"] if call.answered else []
+            answers = [(name, protocol.tree(answer)) for name, answer in call.answered]
+            parts += [f"answers={_literal(answers)}"] if answers else []
             parts += [f"**{_literal(keywords)}"] if keywords else []
             return f"call({', '.join(parts)})"
-        case ("items", ref, limit):
+        case protocol.TakeItems(ref, limit):
             return f"kept[{call.handle}] = list(itertools.islice(iter({_literal(ref)}), {limit + 1}))"
-        case ("rng", seed):
+        case protocol.MakeGenerator(seed):
             return f"kept[{call.handle}] = np.random.default_rng({seed})"
     return "pass"
 

@@ -23,7 +23,22 @@ from typing import Any, Literal, Self
 from autograder.base import Cause, CheckError, SandboxError, Stopped
 from autograder.course import Limits
 from autograder.sandbox import cgroup, jail, processes, seccomp
-from autograder.sandbox.inside import wire
+from autograder.sandbox.inside import protocol, wire
+from autograder.sandbox.inside.protocol import (
+    ENDED,
+    PACKET,
+    SIGNAL,
+    START,
+    Answered,
+    Ask,
+    CellRan,
+    Forked,
+    ForkRow,
+    Raised,
+    Refused,
+    Replace,
+    RunCell,
+)
 from autograder.sandbox.inside.removal import empty
 from autograder.sandbox.jail import Kind
 from autograder.sandbox.outputs import Room, passive
@@ -31,7 +46,6 @@ from autograder.sandbox.runs import CellRun
 
 __all__ = ["Kind", "RowCalls", "Session", "Worker"]
 
-COMMAND = struct.Struct("<cii")
 CREDENTIALS = struct.Struct("=3i")
 START_SECONDS = 120.0
 REPLY_SECONDS = 20.0
@@ -44,7 +58,7 @@ END_SECONDS = 10.0
 PATIENCE = 4.0
 """How far a time limit is stretched, at the most, for a process that has to wait for a processor."""
 
-Answerer = Callable[[str, tuple[Any, ...], dict[str, Any], float], Any]
+Answerer = Callable[[str, tuple[Any, ...], dict[str, Any], float], Answered | Refused]
 """Answers a call, given the function's name, its arguments, and when an answer comes too late (``time.monotonic``)."""
 
 
@@ -360,8 +374,8 @@ class Session:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                socket.send_fds(self.control, [COMMAND.pack(b"S", 0, 0)], [theirs.fileno()])
-                _, pid, _ = COMMAND.unpack(self._packet())
+                socket.send_fds(self.control, [PACKET.pack(START, 0, 0)], [theirs.fileno()])
+                _, pid, _ = PACKET.unpack(self._packet())
             except (OSError, struct.error) as error:
                 ours.close()
                 raise SandboxError(f"the sandbox does not answer: {error}") from error
@@ -373,8 +387,8 @@ class Session:
         """How a process of the student's ended, for the student."""
         with contextlib.suppress(OSError, struct.error, SandboxError):
             for _ in range(20):
-                self.control.send(COMMAND.pack(b"W", pid, 0))
-                _, _, status = COMMAND.unpack(self._packet())
+                self.control.send(PACKET.pack(ENDED, pid, 0))
+                _, _, status = PACKET.unpack(self._packet())
                 if status >= 0:
                     number = os.waitstatus_to_exitcode(status)
                     return "It left by itself, as with `os._exit`." if number >= 0 else ENDINGS.get(-number, "")
@@ -384,7 +398,7 @@ class Session:
 
     def _kill(self, pid: int, number: signal.Signals = signal.SIGKILL) -> None:
         with contextlib.suppress(OSError):
-            self.control.send(COMMAND.pack(b"K", pid, number))
+            self.control.send(PACKET.pack(SIGNAL, pid, number))
 
     def _cell(self, index: int, source: str, room: Room) -> tuple[CellRun, bool]:
         """Run one cell: its result, and whether the student's process still answers."""
@@ -402,13 +416,13 @@ class Session:
         late = False
         try:
             channel.settimeout(REPLY_SECONDS)
-            wire.send(channel, wire.encode(("cell", source)))
+            wire.send(channel, wire.encode(protocol.tree(RunCell(source))))
             try:
-                reply = wire.receive(channel, later(), later)
+                reply = protocol.read(wire.receive(channel, later(), later))
             except wire.Late:
                 late = True
                 self._kill(student.pid, signal.SIGINT)
-                reply = wire.receive(channel, time.monotonic() + INTERRUPT_GRACE)
+                reply = protocol.read(wire.receive(channel, time.monotonic() + INTERRUPT_GRACE))
         except wire.Late:
             self._kill(student.pid)
             return result("timeout"), False
@@ -421,7 +435,7 @@ class Session:
                 "died", [{"output_type": "error", "ename": "Python ended", "evalue": how, "traceback": [how]}]
             ), False
         match reply:
-            case (str("ok" | "raised") as status, list(outputs)):
+            case CellRan("ok" | "raised" as status, outputs):
                 return result("timeout" if late else status, outputs), True
         self._kill(student.pid)
         return result("died"), False
@@ -440,10 +454,10 @@ class RowCalls:
         self.generation = 0
 
     def exchange(self, message: tuple[Any, ...], function: str) -> Any:
-        """Send a message and give the reply, decoded but not yet looked at.
+        """Send a message and give the reply; None where it is no message.
 
         Args:
-            message: One of those that ``inside.calls.Row.reply`` knows.
+            message: One of those that the grader sends to a row's fork (``protocol``).
             function: The function that it is about, for the student.
 
         Raises:
@@ -455,7 +469,7 @@ class RowCalls:
         if time.monotonic() >= self.session.deadline:
             raise Stopped(Cause("timeout", function, when="submission"))
         try:
-            payload = wire.encode(message)
+            payload = wire.encode(protocol.tree(message))
         except wire.Uncrossable as error:
             raise CheckError(f"what a check gives to `{function}` cannot go into the sandbox: {error}") from error
         except wire.WireError as error:
@@ -470,18 +484,18 @@ class RowCalls:
             self.channel.settimeout(max(0.1, deadline - time.monotonic()))
             wire.send(self.channel, payload)
             for _ in range(MAX_ASKS):
-                reply = wire.receive(self.channel, deadline, later)
+                reply = protocol.read(wire.receive(self.channel, deadline, later))
                 match reply:
-                    case (str("ask"), str(name), tuple(arguments), dict(keywords)):
+                    case Ask(name, arguments, keywords):
                         asked = time.monotonic()
                         answer = self._answer(name, arguments, keywords, asked + seconds)
                         # What we take to answer is none of the student's time.
                         begun += time.monotonic() - asked
                         later = self._later(begun, seconds)
                         deadline = min(begun + seconds, self.session.deadline)
-                        wire.send(self.channel, wire.encode(answer))
-                    case (str("raised"), str("ModuleNotFoundError"), str(text), *rest):
-                        return ("raised", "ModuleNotFoundError", f"{text[:200]}. {self.session.importable}", *rest)
+                        wire.send(self.channel, wire.encode(protocol.tree(answer)))
+                    case Raised("ModuleNotFoundError", text):
+                        return reply._replace(text=f"{text[:200]}. {self.session.importable}")
                     case _:
                         return reply
             raise wire.Late
@@ -518,9 +532,11 @@ class RowCalls:
 
         return later
 
-    def _answer(self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], deadline: float) -> Any:
+    def _answer(
+        self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], deadline: float
+    ) -> Answered | Refused:
         if self.answers is None or name not in self.replaced:
-            return ("failed", "this function is not answered from outside")
+            return Refused("this function is not answered from outside")
         self.asked.add(name)
         return self.answers(name, arguments, keywords, deadline)
 
@@ -533,7 +549,7 @@ class RowCalls:
         self.channel, self.pid = opened
         self.generation += 1
         if self.replaced:
-            self.exchange(("replace", list(self.replaced)), function)
+            self.exchange(Replace(list(self.replaced)), function)
 
     def _opened(self) -> tuple[socket.socket, int] | None:
         """The channel and the pid of a fresh fork of the student's process, or None where that has ended."""
@@ -544,13 +560,15 @@ class RowCalls:
         with theirs:
             try:
                 student.channel.settimeout(self.session.limits.call_seconds)
-                wire.send(student.channel, wire.encode(("row", self.session.kept)))
+                wire.send(student.channel, wire.encode(protocol.tree(ForkRow(self.session.kept))))
                 socket.send_fds(student.channel, [b"f"], [theirs.fileno()])
-                pid = wire.receive(student.channel, time.monotonic() + self.session.limits.call_seconds)
+                reply = protocol.read(
+                    wire.receive(student.channel, time.monotonic() + self.session.limits.call_seconds)
+                )
             except (OSError, wire.WireError):
-                pid = None
-        if type(pid) is not int or not 1 < pid < 2**31:
+                reply = None
+        if not isinstance(reply, Forked) or type(reply.pid) is not int or not 1 < reply.pid < 2**31:
             ours.close()
             self.session.give_up()
             return None
-        return ours, pid
+        return ours, reply.pid

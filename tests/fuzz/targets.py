@@ -26,7 +26,7 @@ from autograder.checking import Answer, Reference, Student, agree, answer, compa
 from autograder.checking.numerics import describe
 from autograder.course import Limits
 from autograder.sandbox import Session
-from autograder.sandbox.inside import wire
+from autograder.sandbox.inside import protocol, wire
 from autograder.sandbox.outputs import Room
 from autograder.sandbox.worker import RowCalls, _Student
 
@@ -85,8 +85,8 @@ def questions(data: bytes) -> None:
                 # Long names are seldom found by chance: most questions are to reach a function.
                 name = name if name in known else sorted(known)[sum(name.encode()) % len(known)]
                 answered = answer(reference, name, arguments, keywords)
-                assert answered[0] in ("answer", "failed")
-                wire.encode(answered)
+                assert isinstance(answered, protocol.Answered | protocol.Refused)
+                wire.encode(protocol.tree(answered))
 
 
 def comparisons(data: bytes) -> None:
@@ -130,7 +130,7 @@ class _Scripted:
     def exchange(self, message: tuple[Any, ...], function: str) -> Any:
         if not self.replies:
             raise Stopped(Cause("died", function, when="during"))
-        return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        return protocol.read(self.replies.pop(0) if len(self.replies) > 1 else self.replies[0])
 
 
 def frames(data: bytes) -> list[Any]:
@@ -170,7 +170,7 @@ def _channel(data: bytes) -> Iterator[tuple[socket.socket, Any]]:
 
 
 def _tenfold(name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], deadline: float) -> Any:
-    return ("answer", arguments, [], False)
+    return protocol.Answered(arguments, [], False)
 
 
 @contextlib.contextmanager
@@ -281,8 +281,8 @@ def _trees() -> Iterator[Any]:
     yield ("ask", "scale", (GIVEN, 3.0), {"axis": 1})
     yield ("ask", "softmax", (generator,), {"rng": generator})
     yield ("replaced",)
-    yield ("ok", [stream, error, result, picture])
-    yield ("raised", [error])
+    yield ("ran", "ok", [stream, error, result, picture])
+    yield ("ran", "raised", [error])
     yield ("softmax", (np.zeros((2, 3)),), {})
     yield ("one_hot", (np.arange(3), 4), {})
     yield ("softmax_cross_entropy", (np.zeros((2, 3)), np.arange(2)), {})

@@ -17,7 +17,7 @@ from autograder.checking import Loopback
 from autograder.course import load_course
 from autograder.grading import Suite
 from autograder.grading.suite import Check, Verdict
-from autograder.sandbox.inside import wire
+from autograder.sandbox.inside import protocol, wire
 from tests.fuzz.mutations import node_at, places, replaced, variants
 
 ROOT = Path(__file__).parents[2]
@@ -39,11 +39,11 @@ class Tampered(Loopback):
         self.replies: list[Any] = []
 
     def exchange(self, message: tuple[Any, ...], function: str) -> Any:
-        reply = super().exchange(message, function)
+        reply = protocol.tree(super().exchange(message, function))
         if len(self.replies) == self.at:
             reply = wire.decode(wire.encode(self.change(reply)))
         self.replies.append(reply)
-        return reply
+        return protocol.read(reply)
 
 
 def ran(suite: Suite, check: Check, calls: Tampered) -> Verdict:

@@ -719,6 +719,7 @@ from pathlib import Path
 from autograder.course import load_course
 from autograder.gradebook import open_gradebook, storing
 from tests.gradebook.test_gradebook import ON_TIME, graded, handed_in
+from tests.grades import store
 
 course = load_course(Path(sys.argv[1]))
 warmup = course.assignment("warmup")

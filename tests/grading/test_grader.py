@@ -472,9 +472,9 @@ def test_grade_is_one_call(tmp_path):
 
 
 FORGED_HANDLE = """
-from inside.calls import Row
-keep = Row.keep
-Row.keep = lambda row, thing, taken=None: ("result", HANDLE, keep(row, thing, taken)[2])
+from inside.calls import Result, RowFork
+keep = RowFork.keep
+RowFork.keep = lambda row, thing, taken=None: Result(HANDLE, keep(row, thing, taken).value)
 def scale(x, factor): return x * factor
 """
 

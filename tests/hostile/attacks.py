@@ -226,7 +226,8 @@ import sys
 
 calls = sys.modules["inside.calls"]
 replies = [("passed",), ("result", 1, True), ("ok", []), {"outcome": "passed"}, ("result",), None, 1, [], ()]
-calls.Row.reply = lambda self, message: replies.pop(0) if replies else ("passed",)
+calls.RowFork.reply = lambda self, message: replies.pop(0) if replies else ("passed",)
+calls.RowFork.send = lambda self, reply: calls.wire.send(self.channel, calls.wire.encode(reply))
 """,
         scale=RIGHT_SCALE,
     ),
@@ -311,18 +312,18 @@ def scale(x, factor):
 import sys
 
 calls, wire = sys.modules["inside.calls"], sys.modules["inside.wire"]
-serve = calls.Row.serve
+serve = calls.RowFork.serve
 
 def served(self):
     global row
     row = self
     serve(self)
 
-calls.Row.serve = served
+calls.RowFork.serve = served
 
 def ask(name, *arguments):
-    row.send(("ask", name, arguments, {}))
-    kind, *rest = row.receive()
+    calls.wire.send(row.channel, calls.wire.encode(("ask", name, arguments, {})))
+    kind, *rest = calls.wire.receive(row.channel)
     return rest[0] if kind == "answer" else None
 """,
         scale="def scale(x, factor): return ask('scale', x, factor)",
@@ -335,18 +336,18 @@ def ask(name, *arguments):
 import sys
 
 calls = sys.modules["inside.calls"]
-serve = calls.Row.serve
+serve = calls.RowFork.serve
 
 def served(self):
     global row
     row = self
     serve(self)
 
-calls.Row.serve = served
+calls.RowFork.serve = served
 
 def ask(name, *arguments):
-    row.send(("ask", name, arguments, {}))
-    kind, *rest = row.receive()
+    calls.wire.send(row.channel, calls.wire.encode(("ask", name, arguments, {})))
+    kind, *rest = calls.wire.receive(row.channel)
     return rest[0] if kind == "answer" else None
 """,
         scale="def scale(x, factor): return ask('centre', x)",
@@ -376,14 +377,14 @@ def centre(x):
 import sys
 
 calls, kept = sys.modules["inside.calls"], []
-resolve = calls.Row.resolve
+resolve = calls.RowFork.resolve
 
 def remembered(self, tree):
     found = resolve(self, tree)
     kept.append(found)
     return found
 
-calls.Row.resolve = remembered
+calls.RowFork.resolve = remembered
 """,
         scale="def scale(x, factor): return kept[-2]",
         centre="def centre(x): return kept[0]",

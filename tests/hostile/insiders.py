@@ -277,14 +277,14 @@ def centre(x):
         "asks-by-force",
         "ask the reference for the row's own function, or for a thing that is none",
         first=f"""{CHANNEL}
-serve = calls.Row.serve
+serve = calls.RowFork.serve
 
 def served(self):
     global row
     row = self
     serve(self)
 
-calls.Row.serve = served
+calls.RowFork.serve = served
 
 def ask(name, *arguments, **keywords):
     wire.send(row.channel, wire.encode(("ask", name, arguments, keywords)))
@@ -326,7 +326,7 @@ def centre(x):
         scale="def scale(x, factor):\n    for _ in range(50_000): calls.itertools.count()\n    return x * factor",
         centre="""
 def centre(x):
-    kept = [row for row in __import__("gc").get_objects() if isinstance(row, calls.Row)]
+    kept = [row for row in __import__("gc").get_objects() if isinstance(row, calls.RowFork)]
     for row in kept:
         row.kept.clear(); row.arguments.clear(); row.handles = iter([2**70] * 100)
     return x - x.mean()

@@ -166,7 +166,7 @@ def klass(warmup: Assignment) -> ClassReport:
         shares = [float(np.clip(np.round(2 * (able + 0.3 * rng.normal())) / 2, 0, 1)) for _ in range(2)]
         results.append(taken(warmup, f"student{number:02}", *shares, late=float(number % 7 == 0)))
     standing, report = taken(warmup, HOSTILE, 0, 0)
-    failed = replace(report.rows[0].checks[0], reason=HOSTILE)
+    failed = replace(report.rows[0].checks[0], cause=said(HOSTILE))
     results.append((standing, replace(report, rows=(replace(report.rows[0], checks=(failed,)), report.rows[1]))))
     return class_report(
         warmup,

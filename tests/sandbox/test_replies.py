@@ -14,7 +14,7 @@ from autograder.base import CheckError, Stopped, Wrong
 from autograder.checking import Loopback, Student, answer
 from autograder.course import Limits
 from autograder.sandbox import Opaque, Ref, Worker, worker
-from autograder.sandbox.inside import calls, wire
+from autograder.sandbox.inside import calls, protocol, wire
 from autograder.sandbox.worker import RowCalls
 
 LIMITS = Limits(cell_seconds=2, call_seconds=1, submission_seconds=60, memory_mb=1024, file_mb=8, output_kb=4)
@@ -27,7 +27,7 @@ class Replies:
     generation = 1
 
     def __init__(self, *replies: Any) -> None:
-        self.replies = [wire.decode(wire.encode(reply)) for reply in replies]
+        self.replies = [protocol.read(wire.decode(wire.encode(reply))) for reply in replies]
 
     def exchange(self, message: tuple[Any, ...], function: str) -> Any:
         return self.replies.pop(0)
@@ -119,7 +119,7 @@ def test_arguments_that_are_others_were_changed(now):
 def test_an_argument_that_cannot_cross_is_the_checks_mistake():
     row = RowCalls(session(), None, ())
     with pytest.raises(CheckError, match="a set cannot cross"):
-        row.exchange(("call", "f", ({1, 2},), {}), "f")
+        row.exchange(protocol.Call("f", ({1, 2},), {}), "f")
 
 
 def test_a_students_own_value_that_is_too_deep_to_go_back_is_the_students():
@@ -128,7 +128,7 @@ def test_a_students_own_value_that_is_too_deep_to_go_back_is_the_students():
         deep = [deep]
     assert wire.decode(wire.encode(deep)) == deep
     with pytest.raises(Stopped, match="too deep"):
-        RowCalls(session(), None, ()).exchange(("call", "f", (deep,), {}), "f")
+        RowCalls(session(), None, ()).exchange(protocol.Call("f", (deep,), {}), "f")
 
 
 def session() -> Any:
@@ -146,7 +146,7 @@ def session() -> Any:
 def asking_for_ever():
     """A row whose process asks and asks."""
     ours, theirs = socket.socketpair()
-    question = wire.encode(("ask", "scale", (1.0,), {}))
+    question = wire.encode(protocol.tree(protocol.Ask("scale", (1.0,), {})))
 
     def ask() -> None:
         with contextlib.suppress(wire.WireError):
@@ -157,7 +157,7 @@ def asking_for_ever():
     thread = threading.Thread(target=ask)
     with ours, theirs:
         thread.start()
-        row = RowCalls(session(), lambda *_: ("answer", 1.0, [], False), ("scale",))
+        row = RowCalls(session(), lambda *_: protocol.Answered(1.0, [], False), ("scale",))
         row.channel = ours
         yield row
         row.close()
@@ -167,17 +167,17 @@ def asking_for_ever():
 def test_a_call_asks_so_often_and_no_more(monkeypatch):
     monkeypatch.setattr(worker, "MAX_ASKS", 100)
     with asking_for_ever() as row, pytest.raises(Stopped) as stopped:
-        row.exchange(("call", "f", (), {}), "f")
+        row.exchange(protocol.Call("f", (), {}), "f")
     assert stopped.value.cause.kind == "timeout"
 
 
 def test_time_that_the_grader_takes_to_answer_lengthens_no_submission(monkeypatch):
     with asking_for_ever() as row:
         row.session.deadline = time.monotonic() + 0.3
-        row.answers = lambda *_: time.sleep(0.05) or ("answer", 1.0, [], False)
+        row.answers = lambda *_: time.sleep(0.05) or protocol.Answered(1.0, [], False)
         begun = time.monotonic()
         with pytest.raises(Stopped):
-            row.exchange(("call", "f", (), {}), "f")
+            row.exchange(protocol.Call("f", (), {}), "f")
     assert time.monotonic() - begun < 5
 
 
@@ -209,8 +209,8 @@ def test_a_generators_state_that_is_none_is_not_answered(state):
         _module = SimpleNamespace(draw=lambda rng: rng.random())
         draw = staticmethod(lambda rng: rng.random())
 
-    kind, *_ = answer(Reference, "draw", ({"generator": state},), {})  # type: ignore[arg-type]
-    assert kind == "failed"
+    given = answer(Reference, "draw", ({"generator": state},), {})  # type: ignore[arg-type]
+    assert isinstance(given, protocol.Refused)
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +228,7 @@ def row_of(warm, *cells: str, answers=None, replaced=()):
 
 
 def tenfold(name, arguments, keywords, deadline):
-    return ("answer", arguments[0] * 10, [], False)
+    return protocol.Answered(arguments[0] * 10, [], False)
 
 
 @pytest.mark.sandbox

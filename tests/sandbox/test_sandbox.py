@@ -18,6 +18,7 @@ from autograder.base import SandboxError, Stopped
 from autograder.checking import Student
 from autograder.course import Limits
 from autograder.sandbox import Opaque, Ref, Worker, probe, processes
+from autograder.sandbox.inside import protocol
 
 pytestmark = pytest.mark.sandbox
 
@@ -43,7 +44,7 @@ def printed(session, *sources: str) -> str:
 
 
 def call(row, name, *arguments, **keywords):
-    return row.exchange(("call", name, arguments, keywords), name)
+    return row.exchange(protocol.Call(name, arguments, keywords), name)
 
 
 @pytest.mark.parametrize("kind", ["bubblewrap", "landlock"])
@@ -94,7 +95,7 @@ def test_figures_with_formulas_leave_the_rows_alone(session):
         ("ok", ["display_data"]),
     ]
     with session.row() as row:
-        assert call(row, "f")[2] == 1
+        assert call(row, "f").value == 1
 
 
 def test_html_and_javascript_outputs_do_not_come_back(session):
@@ -202,7 +203,7 @@ def test_what_is_not_allowed_cannot_be_imported_however_it_is_spelled(session, s
 def test_an_import_that_is_not_allowed_is_explained_where_a_function_makes_it(session):
     session.run(["def f():\n    import torch"])
     with session.row() as row:
-        assert call(row, "f")[2] == (
+        assert call(row, "f").text == (
             "No module named 'torch'. This assignment allows Python's standard library and numpy, matplotlib; "
             "nothing else can be imported."
         )
@@ -277,7 +278,7 @@ def test_a_row_that_ends_the_whole_submission_takes_no_other_row_along(session):
     with session.row() as row:
         call(row, "end")
     with session.row() as row:
-        assert call(row, "f")[2] == 1
+        assert call(row, "f").value == 1
 
 
 def test_a_row_that_names_the_keeper_as_its_own_process_does_not_have_it_killed(session):
@@ -347,30 +348,29 @@ def test_memory_beyond_the_limit_is_a_memory_error_of_the_student(session):
 def test_a_call_takes_arrays_and_gives_arrays(session):
     session.run(["def double(x): return 2 * x"])
     with session.row() as row:
-        kind, _, value = call(row, "double", np.arange(3.0))
-    assert kind == "result"
+        _, value = call(row, "double", np.arange(3.0))
     assert np.array_equal(value, [0.0, 2.0, 4.0])
 
 
 def test_what_is_no_data_stays_inside_and_can_be_passed_on(session):
     session.run(["class Cache:\n    x = 3\ndef forward(x): return x, Cache()\ndef backward(cache): return cache.x"])
     with session.row() as row:
-        _, handle, (_, cache) = call(row, "forward", 1)
+        handle, (_, cache) = call(row, "forward", 1)
         assert cache == Opaque("Cache")
-        assert call(row, "backward", Ref(handle, (1,)))[2] == 3
+        assert call(row, "backward", Ref(handle, (1,))).value == 3
 
 
 def test_the_last_definition_wins(session):
     session.run(["def f(): return 1", "f = lambda: 2"])
     with session.row() as row:
-        assert call(row, "f")[2] == 2
+        assert call(row, "f").value == 2
 
 
 def test_what_one_row_changes_the_next_row_does_not_see(session):
     session.run(["counter = [0]\ndef count():\n    counter[0] += 1\n    return counter[0]"])
     for _ in range(2):
         with session.row() as row:
-            assert [call(row, "count")[2], call(row, "count")[2]] == [1, 2]
+            assert [call(row, "count").value, call(row, "count").value] == [1, 2]
 
 
 def test_there_can_be_more_rows_than_processes(worker):
@@ -378,21 +378,22 @@ def test_there_can_be_more_rows_than_processes(worker):
         session.run(["def f(): return 1"])
         for _ in range(30):
             with session.row() as row:
-                assert call(row, "f")[2] == 1
+                assert call(row, "f").value == 1
 
 
 def test_a_function_that_raises_is_told_with_the_line(session):
     session.run(["def f(x):\n    return x[9]"])
     with session.row() as row:
-        assert call(row, "f", [1])[:2] == ("raised", "IndexError")
-        assert call(row, "f", [1])[3:] == ("f", 2, "return x[9]")
+        raised = call(row, "f", [1])
+        assert isinstance(raised, protocol.Raised)
+        assert (raised.type, raised.function, raised.line, raised.source) == ("IndexError", "f", 2, "return x[9]")
 
 
 def test_a_missing_function_is_told_from_one_that_raises(session):
     session.run(["g = 3"])
     with session.row() as row:
-        assert call(row, "f") == ("missing", "")
-        assert call(row, "g") == ("missing", "int")
+        assert call(row, "f") == protocol.Missing("")
+        assert call(row, "g") == protocol.Missing("int")
 
 
 def test_a_call_that_hangs_is_stopped_and_the_next_one_is_answered(session):
@@ -400,8 +401,8 @@ def test_a_call_that_hangs_is_stopped_and_the_next_one_is_answered(session):
     with session.row() as row:
         with pytest.raises(Stopped, match="did not finish within 1 second") as stopped:
             call(row, "hang")
-        assert stopped.value.kind == "timeout"
-        assert call(row, "f")[2] == 1
+        assert stopped.value.cause.kind == "timeout"
+        assert call(row, "f").value == 1
 
 
 def test_a_function_that_hung_twice_is_not_called_again(session):
@@ -421,14 +422,14 @@ def test_a_call_that_ends_python_is_told_and_the_next_one_is_answered(session):
     with session.row() as row:
         with pytest.raises(Stopped, match="ended while `leave` ran") as stopped:
             call(row, "leave")
-        assert stopped.value.kind == "died"
-        assert call(row, "f")[2] == 1
+        assert stopped.value.cause.kind == "died"
+        assert call(row, "f").value == 1
 
 
 def test_exit_in_a_call_is_an_exception_of_the_student(session):
     session.run(["import sys\ndef leave(): sys.exit(3)"])
     with session.row() as row:
-        assert call(row, "leave")[:2] == ("raised", "SystemExit")
+        assert call(row, "leave").type == "SystemExit"
 
 
 @pytest.mark.parametrize("noise", ["b'\\x05\\x00\\x00\\x00abcde'", "b'\\xff' * 64", "b'\\x01\\x00\\x00\\x00Z'"])
@@ -442,36 +443,36 @@ def test_bytes_that_are_no_frame_are_the_students_verdict(session, noise):
     with session.row() as row:
         with pytest.raises(Stopped) as stopped:
             call(row, "forge")
-        assert stopped.value.kind == "protocol"
+        assert stopped.value.cause.kind == "protocol"
 
 
 def test_too_large_an_answer_does_not_cross(session):
     session.run(["import numpy as np\ndef huge(): return [np.zeros(2**20)] * 20"])
     with session.row() as row:
-        assert call(row, "huge")[0] == "toolarge"
+        assert isinstance(call(row, "huge"), protocol.TooLarge)
 
 
 def test_an_endless_generator_is_read_no_further_than_asked(session):
     session.run(["def endless():\n    while True: yield 1"])
     with session.row() as row:
-        _, handle, _ = call(row, "endless")
-        assert row.exchange(("items", Ref(handle), 3), "endless")[2] == [1, 1, 1, 1]
+        handle = call(row, "endless").handle
+        assert row.exchange(protocol.TakeItems(Ref(handle), 3), "endless").value == [1, 1, 1, 1]
 
 
 def test_a_replaced_function_is_answered_from_outside(session):
     session.run(["def softmax(x): return 'wrong'\ndef loss(x): return softmax(x) + 1"])
     with session.row(
-        lambda name, arguments, keywords, deadline: ("answer", arguments[0] * 10, [], False), ["softmax"]
+        lambda name, arguments, keywords, deadline: protocol.Answered(arguments[0] * 10, [], False), ["softmax"]
     ) as row:
-        assert call(row, "loss", 2)[2] == 21
+        assert call(row, "loss", 2).value == 21
         assert row.asked == {"softmax"}
 
 
 def test_a_function_that_was_not_replaced_cannot_be_asked_for(session):
     session.run(["def f(): return 1"])
-    with session.row(lambda *_: ("answer", "the reference", [], False), ["softmax"]) as row:
+    with session.row(lambda *_: protocol.Answered("the reference", [], False), ["softmax"]) as row:
         call(row, "f")
-        assert row._answer("train", (), {}, 0.0)[0] == "failed"
+        assert isinstance(row._answer("train", (), {}, 0.0), protocol.Refused)
 
 
 def test_a_submission_ends_at_its_time_limit_whatever_it_does(worker):

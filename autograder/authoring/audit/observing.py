@@ -12,7 +12,7 @@ from autograder.base import CheckError
 from autograder.checking import Calls, Observer
 from autograder.course import Assignment
 from autograder.grading import RowResult, Suite
-from autograder.sandbox import Kind, Worker, held
+from autograder.sandbox import Kind, Worker, held, protocol
 from autograder.submission import files_beside
 
 Form = Any
@@ -84,11 +84,12 @@ class _Watched(Observer):
     def replied(self, function: str, message: tuple[Any, ...], reply: Any, seconds: float, calls: Calls) -> None:  # noqa: ARG002
         """As ``Observer.replied``."""
         self.longest = max(self.longest, seconds)
-        if message[0] == "call":
-            _, name, arguments, keywords = message
-            self.arguments.setdefault(name, []).append((arguments, keywords))
-            if reply[0] == "result":
-                form = form_of(reply[2])
+        match message, reply:
+            case protocol.Call(name, arguments, keywords), _:
+                self.arguments.setdefault(name, []).append((arguments, keywords))
+        match message, reply:
+            case protocol.Call(name), protocol.Result(_, value):
+                form = form_of(value)
                 self.results[name] = common_form(self.results.get(name, form), form)
 
 

@@ -14,15 +14,33 @@ from typing import Any
 
 import numpy as np
 
-from . import wire
+from . import protocol, wire
+from .protocol import (
+    Answered,
+    Arguments,
+    Ask,
+    Call,
+    MakeGenerator,
+    Missing,
+    Printed,
+    Raised,
+    Refused,
+    Replace,
+    Replaced,
+    Result,
+    ShowArguments,
+    ShowPrinted,
+    TakeItems,
+    TooLarge,
+)
 from .wire import Opaque, Ref
 
 MAX_KEPT = 10_000
 MAX_TROUBLE = 8000
 
 
-class Row:
-    """What one row's fork keeps: the latest results of calls, under handles, and the arguments that they took."""
+class RowFork:
+    """One row's fork: answers messages, and keeps the latest results of calls and the arguments that they took."""
 
     def __init__(
         self, channel: socket.socket | None, names: dict[str, Any], printed: Callable[[], str] | None = None
@@ -44,44 +62,44 @@ class Row:
     def receive(self) -> Any:
         """The next message from the other side."""
         assert self.channel is not None
-        return wire.receive(self.channel)
+        return protocol.read(wire.receive(self.channel))
 
-    def send(self, tree: Any) -> None:
-        """Send a tree to the other side."""
+    def send(self, message: tuple[Any, ...]) -> None:
+        """Send a message to the other side."""
         assert self.channel is not None
-        wire.send(self.channel, packed(tree))
+        wire.send(self.channel, packed(message))
 
-    def reply(self, message: Any) -> Any:
+    def reply(self, message: Any) -> tuple[Any, ...]:
         """The reply to one message."""
         try:
             match message:
-                case ("printed",) if self.printed is not None:
-                    said, self.trouble = (self.printed(), self.trouble), ""
-                    return ("printed", *said)
-                case ("call", str(name), tuple(arguments), dict(keywords)):
+                case ShowPrinted() if self.printed is not None:
+                    trouble, self.trouble = self.trouble, ""
+                    return Printed(self.printed(), trouble)
+                case Call(name, arguments, keywords):
                     function = self.names.get(name)
                     if not callable(function):
-                        return ("missing", "" if function is None else type(function).__name__)
+                        return Missing("" if function is None else type(function).__name__)
                     taken = self.resolve(arguments), self.resolve(keywords)
                     return self.keep(function(*taken[0], **taken[1]), taken)
-                case ("arguments", int(handle)):
-                    return ("arguments", self.arguments[handle])
-                case ("items", Ref() as ref, int(limit)):
+                case ShowArguments(handle):
+                    return Arguments(self.arguments[handle])
+                case TakeItems(ref, limit):
                     items = list(itertools.islice(iter(self.resolve(ref)), limit + 1))
                     return self.keep(items)
-                case ("rng", int(seed)):
+                case MakeGenerator(seed):
                     return self.keep(np.random.default_rng(seed))
-                case ("replace", list(names)):
+                case Replace(names):
                     for name in names:
                         self.names[name] = self.stand_in(name)
-                    return ("replaced",)
-            return ("toolarge", "unknown message")
+                    return Replaced()
+            return TooLarge("unknown message")
         except BaseException as error:
             if self.printed is not None:
                 self.trouble = "".join(traceback.format_exception(error))[-MAX_TROUBLE:]
             return raised(error)
 
-    def keep(self, thing: Any, taken: Any = None) -> tuple[str, int, Any]:
+    def keep(self, thing: Any, taken: Any = None) -> Result:
         """A result, kept under a new handle; it crosses as data as far as it is data."""
         handle = next(self.handles)
         self.kept[handle] = thing
@@ -89,7 +107,7 @@ class Row:
         # Old ones make room: what a student's function gave is not to use up the student's memory.
         self.kept.pop(handle - MAX_KEPT, None)
         self.arguments.pop(handle - MAX_KEPT, None)
-        return ("result", handle, thing)
+        return Result(handle, thing)
 
     def resolve(self, tree: Any) -> Any:
         """``tree`` with every ``Ref`` replaced by the object that it names."""
@@ -111,19 +129,20 @@ class Row:
 
         def function(*arguments: Any, **keywords: Any) -> Any:
             generators = [thing for thing in (*arguments, *keywords.values()) if _is_random(thing)]
-            question = wire.encode(("ask", name, _with_states(arguments), _with_states(keywords)), opaque)
+            question = protocol.tree(Ask(name, _with_states(arguments), _with_states(keywords)))
+            payload = wire.encode(question, opaque)
             # One question at a time: a student's threads may all ask.
             with self.asking:
                 assert self.channel is not None
-                wire.send(self.channel, question)
+                wire.send(self.channel, payload)
                 answer = self.receive()
             match answer:
-                case ("answer", tree, list(states), bool(iterator)):
+                case Answered(tree, states, iterator):
                     for generator, state in zip(generators, states, strict=False):
                         _put_state(generator, state)
                     result = self.resolve(tree)
                     return iter(result) if iterator else result
-                case ("failed", str(reason)):
+                case Refused(reason):
                     raise ValueError(reason)
             raise ValueError(f"{name}: this could not be asked now")
 
@@ -156,14 +175,14 @@ def _with_states(tree: Any) -> Any:
     return tree
 
 
-def packed(tree: Any) -> bytes:
-    """The payload for ``tree``, in which objects that cannot cross are named instead."""
+def packed(message: tuple[Any, ...]) -> bytes:
+    """The payload for a message, in which objects that cannot cross are named instead."""
     try:
-        return wire.encode(tree, opaque)
+        return wire.encode(protocol.tree(message), opaque)
     except wire.WireError as error:
-        return wire.encode(("toolarge", str(error)))
+        return wire.encode(protocol.tree(TooLarge(str(error))))
     except Exception as error:
-        return wire.encode(("toolarge", type(error).__name__))
+        return wire.encode(protocol.tree(TooLarge(type(error).__name__)))
 
 
 def opaque(thing: object) -> Opaque:
@@ -173,8 +192,8 @@ def opaque(thing: object) -> Opaque:
     return Opaque(type(thing).__name__[:100])
 
 
-def raised(error: BaseException) -> tuple[str, str, str, str, int, str]:
-    """``("raised", type, text, function, line, source)``: where in the student's own cells it happened, if anywhere."""
+def raised(error: BaseException) -> Raised:
+    """What is said of an exception, with where in the student's own cells it happened, if anywhere."""
     try:
         text = str(error)[:400]
     except BaseException:
@@ -186,4 +205,4 @@ def raised(error: BaseException) -> tuple[str, str, str, str, int, str]:
                 function, line, source = frame.name, frame.lineno or 0, (frame.line or "").strip()[:200]
     except BaseException:
         pass
-    return ("raised", type(error).__name__[:100], text, function, line, source)
+    return Raised(type(error).__name__[:100], text, function, line, source)

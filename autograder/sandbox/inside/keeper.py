@@ -9,16 +9,14 @@ import contextlib
 import os
 import select
 import socket
-import struct
 import time
 from typing import Any
 
-from . import confine, files, wire
+from . import confine, files, protocol, wire
 from .cells import Notebook
 from .removal import empty
 from .student import serve
 
-COMMAND = struct.Struct("<cii")
 LOOK_SECONDS = 0.5
 MAX_FILES = 4096
 MAX_DEPTH = 64
@@ -27,8 +25,7 @@ MAX_DEPTH = 64
 def keep(control: socket.socket, settings: dict[str, Any], notebook: Notebook) -> None:
     """Answer commands until the other side closes the socket.
 
-    Commands are one packet each, ``COMMAND``: ``S`` starts a student's process on the descriptor that comes along
-    and answers with its pid; ``K`` sends a signal to a pid; ``W`` answers how a pid ended (its wait status, or -1).
+    Commands are packets, as ``protocol`` has them.
     """
     confine.unreadable()
     try:
@@ -52,12 +49,12 @@ def _obey(control: socket.socket, settings: dict[str, Any], notebook: Notebook) 
             looked = time.monotonic()
         if not readable:
             continue
-        packet, fds, _, _ = socket.recv_fds(control, COMMAND.size, 1)
-        if len(packet) != COMMAND.size:
+        packet, fds, _, _ = socket.recv_fds(control, protocol.PACKET.size, 1)
+        if len(packet) != protocol.PACKET.size:
             return
-        what, pid, number = COMMAND.unpack(packet)
+        what, pid, number = protocol.PACKET.unpack(packet)
         match what:
-            case b"S":
+            case protocol.START:
                 _clear(settings["kind"])
                 files.link(settings["files"], settings.get("kept"))
                 pid = os.fork()
@@ -65,15 +62,15 @@ def _obey(control: socket.socket, settings: dict[str, Any], notebook: Notebook) 
                     control.close()
                     _become_student(socket.socket(fileno=fds[0]), settings, notebook)
                 os.close(fds[0])
-                control.send(COMMAND.pack(what, pid, 0))
-            case b"K":
+                control.send(protocol.PACKET.pack(what, pid, 0))
+            case protocol.SIGNAL:
                 # A row's pid is the student's word: it may name this very process.
                 if 1 < pid != os.getpid():
                     with contextlib.suppress(OSError):
                         os.kill(pid, number)
-            case b"W":
+            case protocol.ENDED:
                 _bury(ended)
-                control.send(COMMAND.pack(what, pid, ended.pop(pid, -1)))
+                control.send(protocol.PACKET.pack(what, pid, ended.pop(pid, -1)))
 
 
 def _bury(ended: dict[int, int]) -> None:

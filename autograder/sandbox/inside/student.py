@@ -12,31 +12,28 @@ import socket
 from functools import partial
 from typing import Any
 
-from . import same, wire
-from .calls import Row
+from . import protocol, same, wire
+from .calls import RowFork
 from .cells import Notebook
 
 
 def serve(channel: socket.socket, notebook: Notebook, settings: dict[str, Any]) -> None:
-    """Answer until the other side closes: ``("cell", source)`` runs one, ``("row", kept)`` forks on a new descriptor.
-
-    ``kept`` is how much of what a call prints is kept, 0 for nothing.
-    """
+    """Answer until the other side closes: ``RunCell`` runs a cell, ``ForkRow`` forks for a row."""
     same.seed(settings["seed"])
     while True:
         try:
-            message = wire.receive(channel)
+            message = protocol.read(wire.receive(channel))
         except wire.Closed:
             return
         match message:
-            case ("cell", str(source)):
+            case protocol.RunCell(source):
                 status, outputs = notebook.run(source, settings["output_bytes"])
                 try:
-                    reply = wire.encode((status, outputs))
+                    reply = wire.encode(protocol.tree(protocol.CellRan(status, outputs)))
                 except wire.WireError:
-                    reply = wire.encode((status, []))
+                    reply = wire.encode(protocol.tree(protocol.CellRan(status, [])))
                 wire.send(channel, reply)
-            case ("row", int(kept)):
+            case protocol.ForkRow(kept):
                 # The kernel buries rows that have ended; each would count as a process until somebody did.
                 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
                 _, fds, _, _ = socket.recv_fds(channel, 1, 1)
@@ -47,7 +44,7 @@ def serve(channel: socket.socket, notebook: Notebook, settings: dict[str, Any]) 
                     channel.close()
                     _answer(socket.socket(fileno=fds[0]), notebook, kept)
                 os.close(fds[0])
-                wire.send(channel, wire.encode(pid))
+                wire.send(channel, wire.encode(protocol.tree(protocol.Forked(pid))))
 
 
 def _answer(channel: socket.socket, notebook: Notebook, kept: int) -> None:
@@ -55,7 +52,7 @@ def _answer(channel: socket.socket, notebook: Notebook, kept: int) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     notebook.silence(kept)
     try:
-        Row(channel, notebook.names, partial(notebook.printed, kept) if kept else None).serve()
+        RowFork(channel, notebook.names, partial(notebook.printed, kept) if kept else None).serve()
     except (wire.Closed, KeyboardInterrupt):
         pass
     finally:

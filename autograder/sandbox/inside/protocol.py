@@ -1,0 +1,218 @@
+"""What is said through the wall: every message, its parts, and who sends it to whom.
+
+A message crosses as a tuple of its word and its parts (``tree``, which ``wire`` encodes). What comes back was written
+by a process that belongs to the student: ``read`` gives the message that it is, or None where it is none.
+
+- The keeper is process 1 of a submission: it starts, signals and buries the student's processes.
+- The student's process runs the cells, and forks itself for each row.
+- A row's fork answers calls of the student's functions.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, NamedTuple
+
+from .wire import Ref
+
+# The grader to the student's process
+
+
+class RunCell(NamedTuple):
+    """Run a cell; the reply is ``CellRan``."""
+
+    source: str
+
+
+class CellRan(NamedTuple):
+    """The student's process: how a cell ran, ``ok`` or ``raised``, and its outputs."""
+
+    status: str
+    outputs: list[Any]
+
+
+class ForkRow(NamedTuple):
+    """Fork for a row, which answers on the socket that comes along; keep so many characters of what a call prints.
+
+    The reply is ``Forked``.
+    """
+
+    kept: int
+
+
+class Forked(NamedTuple):
+    """The student's process: the fork's number in the submission's own PID namespace."""
+
+    pid: int
+
+
+# The grader to a row's fork
+
+
+class Call(NamedTuple):
+    """Call a function of the student's; the reply is ``Result``, ``Missing``, ``Raised`` or ``TooLarge``."""
+
+    name: str
+    arguments: tuple[Any, ...]
+    keywords: dict[Any, Any]
+
+
+class TakeItems(NamedTuple):
+    """Take what an iterable yields, at most one more than the limit.
+
+    The reply is ``Result`` with a list, or as to a call.
+    """
+
+    ref: Ref
+    limit: int
+
+
+class MakeGenerator(NamedTuple):
+    """Make a ``numpy.random.Generator``; the reply is ``Result``."""
+
+    seed: int
+
+
+class ShowArguments(NamedTuple):
+    """Show the arguments of the call with this handle as they are now; the reply is ``Arguments``."""
+
+    handle: int
+
+
+class ShowPrinted(NamedTuple):
+    """Show what has been printed since the last time, and the last traceback; the reply is ``Printed``."""
+
+
+class Replace(NamedTuple):
+    """Have these functions answered by the grader from now on; the reply is ``Replaced``."""
+
+    names: list[str]
+
+
+# A row's fork to the grader
+
+
+class Result(NamedTuple):
+    """What a call gave, as far as it is data, kept under a handle."""
+
+    handle: int
+    value: Any
+
+
+class Missing(NamedTuple):
+    """There is no such function: nothing at all, or an object of this type."""
+
+    type: str
+
+
+class Raised(NamedTuple):
+    """A call raised: the exception's type and text, and where in the student's own cells."""
+
+    type: str
+    text: str
+    function: str
+    line: int
+    source: str
+
+
+class TooLarge(NamedTuple):
+    """What a call gave is too large or too deep to cross."""
+
+    why: str
+
+
+class Arguments(NamedTuple):
+    """The arguments of a call as they are now."""
+
+    now: Any
+
+
+class Printed(NamedTuple):
+    """What was printed, and the last traceback."""
+
+    text: str
+    trouble: str
+
+
+class Replaced(NamedTuple):
+    """Done."""
+
+
+# While a call is answered: a row's fork asks the grader
+
+
+class Ask(NamedTuple):
+    """A row's fork: the student's code calls a function that the grader answers; generators go as their states."""
+
+    name: str
+    arguments: tuple[Any, ...]
+    keywords: dict[Any, Any]
+
+
+class Answered(NamedTuple):
+    """The grader: what the reference gave, the states of the generators after it, and whether it is an iterator."""
+
+    result: Any
+    states: list[Any]
+    iterator: bool
+
+
+class Refused(NamedTuple):
+    """The grader: why the question was not answered."""
+
+    reason: str
+
+
+_WORDS: dict[str, tuple[Any, tuple[type, ...]]] = {
+    "cell": (RunCell, (str,)),
+    "ran": (CellRan, (str, list)),
+    "row": (ForkRow, (int,)),
+    "forked": (Forked, (int,)),
+    "call": (Call, (str, tuple, dict)),
+    "items": (TakeItems, (Ref, int)),
+    "rng": (MakeGenerator, (int,)),
+    "show arguments": (ShowArguments, (int,)),
+    "show printed": (ShowPrinted, ()),
+    "replace": (Replace, (list,)),
+    "result": (Result, (int, object)),
+    "missing": (Missing, (str,)),
+    "raised": (Raised, (str, str, str, int, str)),
+    "toolarge": (TooLarge, (str,)),
+    "arguments": (Arguments, (object,)),
+    "printed": (Printed, (str, str)),
+    "replaced": (Replaced, ()),
+    "ask": (Ask, (str, tuple, dict)),
+    "answer": (Answered, (object, list, bool)),
+    "failed": (Refused, (str,)),
+}
+"""Each message by its word, with the types that its parts must have."""
+
+_WORD_OF = {kind: word for word, (kind, _) in _WORDS.items()}
+
+
+def tree(message: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A message as the tuple that crosses."""
+    return (_WORD_OF[type(message)], *message)
+
+
+def read(sent: Any) -> Any:
+    """The message that a decoded tree is; None where it is none, or where a part is of another type."""
+    # By types first: an array that is compared with a text has no truth value.
+    if type(sent) is not tuple or not sent or type(sent[0]) is not str or sent[0] not in _WORDS:
+        return None
+    kind, forms = _WORDS[sent[0]]
+    if len(sent) != len(forms) + 1 or not all(map(isinstance, sent[1:], forms)):
+        return None
+    return kind(*sent[1:])
+
+
+# The grader and the keeper: one packet each
+
+PACKET = struct.Struct("<cii")
+"""A command, a process and a number; the reply has the same command."""
+START = b"S"
+"""Start a student's process on the socket that comes along; the reply has its pid."""
+SIGNAL = b"K"
+"""Send a signal, the number, to a process; there is no reply."""
+ENDED = b"W"
+"""How a process ended; the reply's number is its wait status, or -1."""
