@@ -10,25 +10,27 @@ if TYPE_CHECKING:
     from autograder.authoring.audit.auditing import Audit, run_audit
     from autograder.authoring.audit.equivalents import EQUIVALENT
     from autograder.authoring.audit.page import audit_page, audit_tree, diff, findings, row_counts, total
-    from autograder.authoring.audit.record import unaudited, write_record
-    from autograder.authoring.demo import make_course
+    from autograder.authoring.audit.record import keep_record, unaudited, write_record
+    from autograder.authoring.demo import Made, make_course
     from autograder.authoring.gradient_proofs import Claim
     from autograder.authoring.mistakes import Mistake, stock_mistakes
-    from autograder.authoring.overview import calendar, overview_page
-    from autograder.authoring.quiz import NAME, quiz_file, quiz_notebook, quiz_qti, read_quiz
-    from autograder.authoring.releasing import release
+    from autograder.authoring.overview import calendar, overview_page, write_overview
+    from autograder.authoring.quiz import quiz_file, quiz_notebook, quiz_qti, read_quiz, write_quiz
+    from autograder.authoring.releasing import ReleaseResult, release
 
 __all__ = [
     "EQUIVALENT",
-    "NAME",
     "Audit",
     "Claim",
+    "Made",
     "Mistake",
+    "ReleaseResult",
     "audit_page",
     "audit_tree",
     "calendar",
     "diff",
     "findings",
+    "keep_record",
     "make_course",
     "overview_page",
     "quiz_file",
@@ -41,6 +43,8 @@ __all__ = [
     "stock_mistakes",
     "total",
     "unaudited",
+    "write_overview",
+    "write_quiz",
     "write_record",
 ]
 
@@ -61,10 +65,14 @@ __getattr__ = on_demand(
             "total",
         ),
         "audit.record": (
+            "keep_record",
             "unaudited",
             "write_record",
         ),
-        "demo": ("make_course",),
+        "demo": (
+            "Made",
+            "make_course",
+        ),
         "gradient_proofs": ("Claim",),
         "mistakes": (
             "Mistake",
@@ -73,14 +81,18 @@ __getattr__ = on_demand(
         "overview": (
             "calendar",
             "overview_page",
+            "write_overview",
         ),
         "quiz": (
-            "NAME",
             "quiz_file",
             "quiz_notebook",
             "quiz_qti",
             "read_quiz",
+            "write_quiz",
         ),
-        "releasing": ("release",),
+        "releasing": (
+            "ReleaseResult",
+            "release",
+        ),
     },
 )

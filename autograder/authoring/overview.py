@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from autograder.base import ConfigError, document
+from autograder.base import ConfigError, document, make_folder, write_output
 from autograder.course import Activity, Assignment, Course, Session, activity_due
 from autograder.feedback import points_text
 
@@ -85,6 +85,21 @@ def overview_page(course: Course, assignment: Assignment) -> str:
         )
     )
     return document(assignment.title, body, _STYLE)
+
+
+def write_overview(course: Course, assignment: Assignment, folder: Path, now: datetime) -> tuple[Path, Path]:
+    """Write the page about an assignment's week and the course's calendar into a folder, and return both.
+
+    Raises:
+        ConfigError: The week's text has a mistake.
+        AutograderError: One of them could not be written.
+    """
+    page, dates = folder / f"{assignment.name}.html", folder / "calendar.ics"
+    text = overview_page(course, assignment)
+    make_folder(folder)
+    write_output(page, text)
+    write_output(dates, calendar(course, now))
+    return page, dates
 
 
 def calendar(course: Course, now: datetime) -> bytes:

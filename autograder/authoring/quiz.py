@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from autograder.base import ConfigError
+from autograder.base import ConfigError, make_folder, write_output
 from autograder.course import Course, notebook_text
 
 FOLDER = "quizzes"
@@ -107,6 +107,31 @@ class Quiz:
     def questions(self) -> tuple[Question, ...]:
         """All questions in their order."""
         return tuple(question for section in self.sections for question in section.questions)
+
+
+@dataclass(frozen=True)
+class QuizWritten:
+    """A Knowledge Check that was written: how many questions it has, and the students' notebook."""
+
+    questions: int
+    notebook: Path
+
+
+def write_quiz(course: Course, assignment: str, package: Path | None = None) -> QuizWritten:
+    """Write the students' notebook of an assignment's Knowledge Check, and the package for Canvas where one is named.
+
+    Raises:
+        ConfigError: There is no such quiz, or it has a mistake.
+        AutograderError: A file could not be written.
+    """
+    found = read_quiz(quiz_file(course, assignment))
+    name = f"{assignment}-{NAME}"
+    notebook = course.root / "release" / name / f"{name}.ipynb"
+    make_folder(notebook.parent)
+    write_output(notebook, quiz_notebook(found))
+    if package is not None:
+        write_output(package, quiz_qti(found))
+    return QuizWritten(len(found.questions), notebook)
 
 
 def quiz_file(course: Course, assignment: str) -> Path:

@@ -16,7 +16,7 @@ from autograder.base.errors import (
     wrong,
 )
 from autograder.base.faces import on_demand
-from autograder.base.files import replace_file, write_atomically, write_bytes_atomically
+from autograder.base.files import make_folder, replace_file, write_atomically, write_bytes_atomically, write_output
 from autograder.base.names import closest, did_you_mean, shown
 from autograder.base.page import document, drawn
 from autograder.base.reasons import common_reason, half_text, reason
@@ -45,6 +45,7 @@ __all__ = [
     "document",
     "drawn",
     "half_text",
+    "make_folder",
     "on_demand",
     "one_line",
     "plain",
@@ -57,5 +58,6 @@ __all__ = [
     "without_host_paths",
     "write_atomically",
     "write_bytes_atomically",
+    "write_output",
     "wrong",
 ]

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from autograder.base import one_line, visible
+from autograder.base import AutograderError, one_line, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from autograder.authoring import Audit
+    from autograder.authoring import Audit, Made, ReleaseResult
     from autograder.course import Assignment, Course
+    from autograder.feedback import FeedbackWritten
     from autograder.gradebook import Standing
     from autograder.grading import Report, RowResult
-    from autograder.operations import Result, Status
+    from autograder.operations import Finding, Result, Status
     from autograder.reports import Chapter
+    from autograder.submission import Collected
 
 
 class Line(NamedTuple):
@@ -115,6 +118,85 @@ def progress(*, quiet: bool = False) -> Iterator[tuple[Any, Any]]:
 def short(points: float | None) -> str:
     """Points as the tables have them: ``7``, ``6.67``; a dash where there are none."""
     return "—" if points is None else f"{points:.2f}".rstrip("0").rstrip(".")
+
+
+def result_tree(result: Result) -> dict[str, Any]:
+    """A result as a tree of JSON types, without the outputs of its cells."""
+    tree: dict[str, Any] = {
+        "student": result.student,
+        "status": result.status,
+        "why": result.why,
+        "late_penalty": 0.0,
+        "report": None,
+    }
+    if result.report is not None:
+        tree["report"] = {name: value for name, value in result.report.as_dict().items() if name != "cells"}
+    return tree
+
+
+def with_lateness(tree: dict[str, Any], score: Standing | None) -> dict[str, Any]:
+    """The tree of a result, with what lateness costs by the gradebook."""
+    return tree if score is None else tree | {"late_penalty": score.late_penalty}
+
+
+def print_release(made: ReleaseResult, course: Course, assignment: Assignment) -> None:
+    """Print what was released and what of the reference is proved."""
+    say(f"{assignment.title}: released to {made.folder.relative_to(course.root)}, {assignment.max_score:g} points.")
+    if made.proved:
+        say(f"{len(made.proved)} gradients of the reference are proved by finite differences.")
+    else:
+        say(f"The reference claims no gradients: solutions/{assignment.name}/gradients.py would say what to prove.")
+
+
+def print_collected(found: Sequence[Collected], course: Course) -> None:
+    """Print what became of each hand-in of which there is something to say, and how many there are."""
+    for each in found:
+        if each.why:
+            say(f"{one_line(each.who)}: {each.status}: {one_line(each.why)}")
+    taken = sum(each.status in ("new", "newer") for each in found)
+    unchanged = sum(each.status == "unchanged" for each in found)
+    rest = f", {unchanged} unchanged" if unchanged else ""
+    say(f"{taken} submissions in {near_path(course.root / 'submitted')}{os.sep}{rest}")
+
+
+def print_feedback(written: FeedbackWritten, course: Course) -> None:
+    """Print how many pages there are, and whose could not be written."""
+    where = near_path(course.root / "feedback")
+    anybody = written.pages or written.troubles
+    say(f"{written.pages} feedback pages in {where}{os.sep}" if anybody else "Nobody has a grade yet.")
+    for trouble in written.troubles:
+        say_error(trouble)
+
+
+def print_table(text: str) -> None:
+    """Print a table as it is, for a file or another program.
+
+    Raises:
+        AutograderError: It could not be written, as on a full disk.
+    """
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise AutograderError(
+            f"the table could not be written: {error.strerror}. Make room, then try again."
+        ) from error
+
+
+def print_findings(findings: Iterable[Finding]) -> bool:
+    """Print what the doctor finds, as it comes; whether all is as it should be."""
+    from rich.markup import escape
+
+    console = open_console()
+    well = True
+    for finding in findings:
+        mark = "[green]✓[/]" if finding.well else "[red]✗[/]"
+        console.print(f"{mark} {escape(visible(finding.text))}", soft_wrap=True)
+        well = well and finding.well
+    return well
 
 
 def print_results(results: list[Line], assignment: Assignment, course: Course, held: dict[str, Standing]) -> None:
@@ -241,6 +323,14 @@ def _print_row(console: Console, row: RowResult, assignment: Assignment, *, firs
                 say_indented(console, f"To the student: {seen.replace('_', ' ')}", 6, "dim")
 
 
+def print_chapters(chapters: Sequence[Chapter]) -> None:
+    """Print how a student did over the term."""
+    for number, each in enumerate(chapters):
+        if number:
+            say("")
+        print_chapter(each)
+
+
 def print_chapter(chapter: Chapter) -> None:
     """Print how a student did at one assignment."""
     from rich.text import Text
@@ -310,7 +400,7 @@ def print_audit(found: Audit) -> None:
         say("Only a part of the mutants was tried, so this audit is not kept.")
 
 
-def print_next(made: Any, folder: Path) -> None:
+def print_next(made: Made, folder: Path) -> None:
     """Print what to look at in a demo."""
     near = near_path(folder)
     say(

@@ -18,11 +18,19 @@ if TYPE_CHECKING:
         said_of_all,
         told_anew,
     )
-    from autograder.feedback.student_page import seen_now, shown_to_student, write_attempt, write_feedback
+    from autograder.feedback.student_page import (
+        FeedbackWritten,
+        seen_now,
+        shown_to_student,
+        write_attempt,
+        write_class_feedback,
+        write_feedback,
+    )
     from autograder.feedback.visibility import standing_as_seen
 
 __all__ = [
     "SUMMARY_ID",
+    "FeedbackWritten",
     "annotated",
     "feedback_html",
     "first_to_fix",
@@ -35,6 +43,7 @@ __all__ = [
     "standing_as_seen",
     "told_anew",
     "write_attempt",
+    "write_class_feedback",
     "write_feedback",
 ]
 
@@ -53,9 +62,11 @@ __getattr__ = on_demand(
             "told_anew",
         ),
         "student_page": (
+            "FeedbackWritten",
             "seen_now",
             "shown_to_student",
             "write_attempt",
+            "write_class_feedback",
             "write_feedback",
         ),
         "visibility": ("standing_as_seen",),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from autograder.base import GradebookError, write_atomically
+from autograder.base import AutograderError, GradebookError, write_atomically
 from autograder.course import Assignment, Course, joined, notebook_text
 from autograder.feedback.lateness import lateness_text
 from autograder.feedback.notebook import SUMMARY_ID, annotated, feedback_html, row_comment, told_anew, with_hand_grades
@@ -23,9 +25,11 @@ from autograder.gradebook import (
     executed_notebook,
     graded_digest,
     lateness_of,
+    only_run,
     read_report,
     said_by,
     standings,
+    up_to_date_gradebook,
     write_page,
 )
 from autograder.grading import Report
@@ -116,6 +120,47 @@ def write_feedback(
         least=seen.withheld,
     )
     return write_page(course, assignment, student, page)
+
+
+@dataclass(frozen=True)
+class FeedbackWritten:
+    """How many pages were written, and why others were not."""
+
+    pages: int
+    troubles: tuple[str, ...]
+
+
+def write_class_feedback(
+    course: Course,
+    assignment: Assignment,
+    *,
+    now: datetime | None,
+    started: Callable[[int], object] = lambda _: None,
+    advance: Callable[[], object] = lambda: None,
+) -> FeedbackWritten:
+    """As ``write_feedback`` for everybody with a grade; one whose page cannot be written keeps nobody else's back.
+
+    Args:
+        course: The course.
+        assignment: The assignment.
+        now: The time, which decides what the students may see.
+        started: Told how many there are.
+        advance: Told when one is done.
+
+    Raises:
+        GradebookError: There is no gradebook, the assignment is not in it, or another run is at work on the course.
+    """
+    troubles: list[str] = []
+    with only_run(course), up_to_date_gradebook(course, assignment) as gradebook:
+        students = [standing.student for standing in standings(gradebook, assignment)]
+        started(len(students))
+        for each in students:
+            try:
+                write_feedback(gradebook, course, assignment, each, now=now)
+            except AutograderError as error:
+                troubles.append(str(error))
+            advance()
+    return FeedbackWritten(len(students) - len(troubles), tuple(troubles))
 
 
 def write_attempt(

@@ -11,11 +11,11 @@ from autograder.gradebook.comments import comment_on_rows, comments_of
 from autograder.gradebook.files import RESULT_FILE
 from autograder.gradebook.late_penalties import (
     Lateness,
-    apply_late_penalties,
-    apply_late_penalties_elsewhere,
     due_of,
     lateness_of,
     penalty_of,
+    up_to_date_gradebook,
+    update_late_penalties,
 )
 from autograder.gradebook.late_policy import DAY, percent_lost
 from autograder.gradebook.locking import only_run
@@ -26,11 +26,13 @@ from autograder.gradebook.reading import (
     damaged_result,
     graded_digest,
     graded_digests,
+    held_scores,
     left_out,
     read_report,
     roster,
     standings,
     strangers,
+    warnings_of,
 )
 from autograder.gradebook.registering import register
 from autograder.gradebook.storing import Shown, enter, moved_timestamps, store, store_timestamp
@@ -43,8 +45,6 @@ __all__ = [
     "Lateness",
     "Shown",
     "Standing",
-    "apply_late_penalties",
-    "apply_late_penalties_elsewhere",
     "attempts_of",
     "backup",
     "comment_on_rows",
@@ -56,6 +56,7 @@ __all__ = [
     "graded_digest",
     "graded_digests",
     "graded_on",
+    "held_scores",
     "lateness_of",
     "left_out",
     "moved_timestamps",
@@ -72,5 +73,8 @@ __all__ = [
     "store",
     "store_timestamp",
     "strangers",
+    "up_to_date_gradebook",
+    "update_late_penalties",
+    "warnings_of",
     "write_page",
 ]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from autograder.course import Assignment, Course
 from autograder.gradebook.late_policy import DAY, HandedIn, late_days_spent, late_penalty
-from autograder.gradebook.opening import Cells, Gradebook, backup, transaction
+from autograder.gradebook.opening import Cells, Gradebook, backup, open_gradebook, transaction
 from autograder.gradebook.registering import cells_of
 
 if TYPE_CHECKING:
@@ -18,50 +19,79 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 
-def apply_late_penalties(gradebook: Gradebook, assignment: Assignment, course: Course | None = None) -> None:
-    """Work out every late penalty of the assignment anew, as after grading by hand or a change of the policy.
+@contextlib.contextmanager
+def up_to_date_gradebook(course: Course, assignment: Assignment) -> Iterator[Gradebook]:
+    """The course's gradebook, once its late penalties are what they should be: for whoever reads scores.
+
+    Yields:
+        The gradebook, as ``open_gradebook`` gives it.
+
+    Raises:
+        GradebookError: There is no gradebook, the assignment is not in it, or it could not be copied or written.
+    """
+    with open_gradebook(course, create=False) as gradebook:
+        update_late_penalties(gradebook, course, assignment, copy_first=True)
+        yield gradebook
+
+
+def update_late_penalties(
+    gradebook: Gradebook, course: Course, assignment: Assignment, *, copy_first: bool = False
+) -> None:
+    """Work out anew what lateness costs in an assignment, and in those that late days bind to it.
+
+    Penalties change by themselves after grading by hand, after a change of the policy, and where a late day is spent.
 
     Args:
         gradebook: From ``open_gradebook``.
+        course: The course.
         assignment: The assignment.
-        course: The course, where its gradebook is to be copied aside before the first penalty changes.
+        copy_first: Whether the gradebook is to be copied aside before the first penalty changes.
 
     Raises:
         GradebookError: The assignment is not registered, or the gradebook could not be copied or written.
     """
+    bound = [assignment, *(_others_held(gradebook, course, assignment) if assignment.term.late_days else ())]
+    for each in bound:
+        with transaction(gradebook.engine) as connection:
+            grant_extensions(gradebook, connection, each)
+            changed = _changed_penalties(gradebook, connection, each)
+            if changed and copy_first:
+                backup(course)
+                copy_first = False
+            for notebook, penalty in changed.items():
+                _write(gradebook, connection, notebook, penalty)
+
+
+def _changed_penalties(gradebook: Gradebook, connection: Connection, assignment: Assignment) -> dict[str, float | None]:
+    """The penalties that are other than the gradebook has them, by the notebook's id."""
     submissions, notebooks = gradebook.tables["submitted_assignment"], gradebook.tables["submitted_notebook"]
-    with transaction(gradebook.engine) as connection:
-        cells = cells_of(gradebook, connection, assignment)
-        grant_extensions(gradebook, connection, assignment)
-        everybody = connection.execute(
-            _held(gradebook).where(
-                submissions.c.assignment_id == cells.assignment, notebooks.c.notebook_id == cells.notebook
-            )
-        ).all()
-        changed = {}
-        for notebook, old, *handed_in in everybody:
-            new = _penalty(gradebook, connection, assignment, cells, notebook, *handed_in)
-            if new != old:
-                changed[notebook] = new
-        if changed and course is not None:
-            backup(course)
-        for notebook, new in changed.items():
-            _write(gradebook, connection, notebook, new)
+    cells = cells_of(gradebook, connection, assignment)
+    everybody = connection.execute(
+        _held(gradebook).where(
+            submissions.c.assignment_id == cells.assignment, notebooks.c.notebook_id == cells.notebook
+        )
+    ).all()
+    changed = {}
+    for notebook, old, *handed_in in everybody:
+        new = _penalty(gradebook, connection, assignment, cells, notebook, *handed_in)
+        if new != old:
+            changed[notebook] = new
+    return changed
 
 
-def apply_late_penalties_elsewhere(gradebook: Gradebook, course: Course, assignment: Assignment) -> None:
-    """As ``apply_late_penalties`` for the course's other assignments, where late days bind them to this one."""
-    if not assignment.term.late_days:
-        return
+def _others_held(gradebook: Gradebook, course: Course, assignment: Assignment) -> list[Assignment]:
+    """The course's other assignments that are in the gradebook."""
     from sqlalchemy import select
 
     entries, notebooks = gradebook.tables["assignment"], gradebook.tables["notebook"]
     held = select(entries.c.name, notebooks.c.name).join(notebooks, notebooks.c.assignment_id == entries.c.id)
     with gradebook.engine.connect() as connection:
         registered = {tuple(row) for row in connection.execute(held)}
-    for name, each in course.assignments.items():
-        if (name, each.notebook) in registered and name != assignment.name:
-            apply_late_penalties(gradebook, each)
+    return [
+        each
+        for name, each in course.assignments.items()
+        if (name, each.notebook) in registered and name != assignment.name
+    ]
 
 
 def grant_extensions(

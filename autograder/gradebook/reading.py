@@ -13,7 +13,7 @@ from autograder.base import GradebookError, did_you_mean
 from autograder.course import CONFIG_NAME, Assignment, Course
 from autograder.gradebook.files import RESULT_FILE, read_result
 from autograder.gradebook.late_penalties import counted
-from autograder.gradebook.opening import Gradebook
+from autograder.gradebook.opening import Gradebook, open_gradebook
 from autograder.gradebook.registering import cells_of
 from autograder.grading import Report, report_from_dict
 
@@ -127,6 +127,24 @@ def standings(gradebook: Gradebook, assignment: Assignment, *, student: str | No
             )
         )
     return tuple(result)
+
+
+def held_scores(course: Course, assignment: Assignment) -> dict[str, Standing]:
+    """Where everybody with a submission stands in the course's gradebook, by student.
+
+    Raises:
+        GradebookError: There is no gradebook, or the assignment is not in it.
+    """
+    with open_gradebook(course, create=False) as gradebook:
+        return {each.student: each for each in standings(gradebook, assignment)}
+
+
+def warnings_of(course: Course, assignment: Assignment) -> list[str]:
+    """What an instructor should look at: a mistyped id under extensions or excused helps nobody."""
+    if not (assignment.extensions or assignment.excused):
+        return []
+    with open_gradebook(course, create=False) as gradebook:
+        return list(strangers(gradebook, assignment).values())
 
 
 def roster(gradebook: Gradebook) -> tuple[str, ...]:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 from autograder.base import on_demand
 
 if TYPE_CHECKING:
-    from autograder.grading.grader import Grader, check_rows, grade, place_runs, replacements, standing, undefined_after
+    from autograder.grading.grader import (
+        Grader,
+        check_rows,
+        grade,
+        place_runs,
+        process_grader,
+        replacements,
+        undefined_after,
+    )
     from autograder.grading.hints import advice
     from autograder.grading.provenance import (
         AUTHORS_OWN,
@@ -52,11 +60,11 @@ __all__ = [
     "environment",
     "grade",
     "place_runs",
+    "process_grader",
     "provenance_for",
     "replacements",
     "report_from_dict",
     "row_tree",
-    "standing",
     "stored_tree",
     "undefined_after",
 ]
@@ -69,8 +77,8 @@ __getattr__ = on_demand(
             "check_rows",
             "grade",
             "place_runs",
+            "process_grader",
             "replacements",
-            "standing",
             "undefined_after",
         ),
         "hints": ("advice",),

@@ -49,11 +49,11 @@ def grade(submission: Submission, assignment: Assignment, *, sandbox: Kind = "bu
         SandboxError: There is no sandbox on this machine, or it does not hold.
         CheckError: The assignment's checks cannot be used.
     """
-    return standing(sandbox).grade(submission, assignment)
+    return process_grader(sandbox).grade(submission, assignment)
 
 
 @functools.cache
-def standing(sandbox: Kind, *, probed: bool = False) -> Grader:
+def process_grader(sandbox: Kind, *, probed: bool = False) -> Grader:
     """The grader of this process, ended with it; ``probed`` as for ``Grader``."""
     grader = Grader(sandbox, probed=probed)
     atexit.register(grader.close)

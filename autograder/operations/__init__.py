@@ -7,22 +7,27 @@ from typing import TYPE_CHECKING
 from autograder.base import on_demand
 
 if TYPE_CHECKING:
-    from autograder.operations.doctor import examine
-    from autograder.operations.exchange import collect_from_exchange
+    from autograder.operations.check_notebook import assignment_of, check_notebook
+    from autograder.operations.collecting import collect_from
+    from autograder.operations.doctor import Finding, examine
+    from autograder.operations.exchange import released_exchange
     from autograder.operations.fleet import Scheduler
     from autograder.operations.grade_class import Result, Status, grade_assignment, trouble
-    from autograder.operations.lab import become, check_port, configured, lab_command, prepare
+    from autograder.operations.lab import become, check_port, configured, lab_command, prepare, prepare_lab
     from autograder.operations.nbgrader_configuration import nbgrader_config
     from autograder.operations.pool import cores, processes
     from autograder.operations.watching import watch
 
 __all__ = [
+    "Finding",
     "Result",
     "Scheduler",
     "Status",
+    "assignment_of",
     "become",
+    "check_notebook",
     "check_port",
-    "collect_from_exchange",
+    "collect_from",
     "configured",
     "cores",
     "examine",
@@ -30,7 +35,9 @@ __all__ = [
     "lab_command",
     "nbgrader_config",
     "prepare",
+    "prepare_lab",
     "processes",
+    "released_exchange",
     "trouble",
     "watch",
 ]
@@ -38,8 +45,16 @@ __all__ = [
 __getattr__ = on_demand(
     __name__,
     {
-        "doctor": ("examine",),
-        "exchange": ("collect_from_exchange",),
+        "check_notebook": (
+            "assignment_of",
+            "check_notebook",
+        ),
+        "collecting": ("collect_from",),
+        "doctor": (
+            "Finding",
+            "examine",
+        ),
+        "exchange": ("released_exchange",),
         "fleet": ("Scheduler",),
         "grade_class": (
             "Result",
@@ -53,6 +68,7 @@ __getattr__ = on_demand(
             "configured",
             "lab_command",
             "prepare",
+            "prepare_lab",
         ),
         "nbgrader_configuration": ("nbgrader_config",),
         "pool": (

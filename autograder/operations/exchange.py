@@ -26,6 +26,12 @@ def inbound(course: Course, exchange: Path) -> Path:
     return folder
 
 
+def released_exchange(course: Course) -> Path | None:
+    """The exchange of the configuration, where something of the course has been released to it."""
+    there = course.exchange is not None and (course.exchange / course.name / "inbound").is_dir()
+    return course.exchange if there else None
+
+
 def collect_from_exchange(course: Course, assignment: Assignment, exchange: Path) -> None:
     """Bring the newest submission of each student to ``submitted/``, as ``nbgrader collect --update`` does.
 

@@ -28,7 +28,7 @@ from typing import Any
 
 from autograder.base import AutograderError, CheckError, RefusedError, SandboxError
 from autograder.course import Assignment
-from autograder.grading import environment, standing
+from autograder.grading import environment, process_grader
 from autograder.operations.pool import WAITING_PER_JOB, Graded, grade_hand_in
 from autograder.operations.travel import (
     packed_assignment,
@@ -117,7 +117,7 @@ def _grade_packed(bundle: bytes, packed: bytes, sandbox: Kind, ours: dict[str, s
         if others:
             said = "; ".join(f"{name} {theirs.get(name, 'is missing')}, not {ours[name]}" for name in others)
             return _UNFIT + f"of what decides a grade it has {said}".encode()
-        standing(sandbox).prepare(assignment)
+        process_grader(sandbox).prepare(assignment)
         with tempfile.TemporaryDirectory(prefix="submission-", dir=here) as folder:
             hand_in = unpacked_hand_in(packed, Path(folder, "submission"))
             return packed_grade(grade_hand_in(hand_in, assignment, sandbox, probed=False))

@@ -16,8 +16,6 @@ from autograder.course import Assignment, Course
 from autograder.feedback import shown_to_student
 from autograder.gradebook import (
     Gradebook,
-    apply_late_penalties,
-    apply_late_penalties_elsewhere,
     attempts_of,
     backup,
     damaged_result,
@@ -30,6 +28,7 @@ from autograder.gradebook import (
     register,
     store,
     store_timestamp,
+    update_late_penalties,
 )
 from autograder.grading import Grader, Report, digest_of, provenance_for
 from autograder.operations.pool import Graded, grade_all
@@ -162,8 +161,7 @@ def _grade_all(
         )
     for graded in grading:
         yield store_graded(gradebook, course, assignment, graded, odd.pop(graded.hand_in.student), now)
-    apply_late_penalties(gradebook, assignment)
-    apply_late_penalties_elsewhere(gradebook, course, assignment)
+    update_late_penalties(gradebook, course, assignment)
 
 
 def _outdone(course: Course, assignment: Assignment, student: str, submitted: str) -> bool:

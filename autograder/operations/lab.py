@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from autograder.base import AutograderError, GradebookError, write_atomically
-from autograder.course import Course
+from autograder.base import AutograderError, ConfigError, GradebookError, write_atomically
+from autograder.course import Course, load_course
 from autograder.gradebook import open_gradebook, register
 from autograder.operations.nbgrader_configuration import nbgrader_config
 
@@ -29,6 +30,34 @@ except ImportError as error:  # without it nbgrader would run submissions by its
 c = get_config()  # noqa: F821 - nbgrader gives it
 configure(c, __file__)
 '''
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What was written for JupyterLab, and what is to be mended there; sentences for the instructor."""
+
+    said: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def prepare_lab(root: Path) -> Prepared:
+    """See to it that JupyterLab finds a course ready: nbgrader's configuration, the exchange, the gradebook.
+
+    Raises:
+        AutograderError: JupyterLab is not installed, nbgrader_config.py leaves our grader out, the gradebook cannot be
+            written, or a file could not be made.
+    """
+    said, warnings = [], []
+    try:
+        said += configured(root)
+        try:
+            said += prepare(load_course(root))
+        except ConfigError as error:
+            # A mistake in a master notebook is mended in JupyterLab.
+            warnings.append(str(error))
+    except OSError as error:
+        raise AutograderError(f"{error.filename} could not be written: {error.strerror}") from error
+    return Prepared(tuple(said), tuple(warnings))
 
 
 def configured(root: Path) -> list[str]:

@@ -27,7 +27,7 @@ from nbgrader.plugins import ExportPlugin, LateSubmissionPlugin
 from nbgrader.preprocessors import GetGrades, NbGraderPreprocessor
 from traitlets import Unicode
 
-from autograder.base import AutograderError, ConfigError, visible, write_bytes_atomically
+from autograder.base import AutograderError, ConfigError, visible
 from autograder.course import Assignment, Course, load_course
 from autograder.feedback import (
     SUMMARY_ID,
@@ -40,7 +40,6 @@ from autograder.feedback import (
 )
 from autograder.gradebook import (
     RESULT_FILE,
-    apply_late_penalties,
     backup,
     enter,
     lateness_of,
@@ -52,7 +51,7 @@ from autograder.gradebook import (
     store,
 )
 from autograder.grading import grade
-from autograder.reports import filled_in, what_came_of
+from autograder.reports import fill_in_file, scores_of
 from autograder.submission import Submission, submission_of
 
 __all__ = [
@@ -208,13 +207,10 @@ class _LmsExporter(ExportPlugin):  # type: ignore[misc]
                 "file to import there with --to=FILE"
             )
         chosen = course.assignment(names[0])
-        with open_gradebook(course, create=False) as opened:
-            apply_late_penalties(opened, chosen, course)
-            found = standings(opened, chosen)
-        table = Path(self.into)
-        filled = filled_in(self.system, table, found, chosen, match=self.match, column=self.column)
-        write_bytes_atomically(Path(self.to).resolve(), filled.content)
-        for said in what_came_of(filled, self.to):
+        names = {"match": self.match, "column": self.column}
+        for said in fill_in_file(
+            self.system, Path(self.into), scores_of(course, chosen), chosen, Path(self.to), **names
+        ):
             self.log.info("%s", said)
 
 

@@ -81,7 +81,7 @@ def grade_hand_in(hand_in: HandIn, assignment: Assignment, sandbox: Kind, *, pro
         sandbox: What keeps it.
         probed: Whether the sandbox of this machine has been tried, as by the process that the pool belongs to.
     """
-    from autograder.grading import standing
+    from autograder.grading import process_grader
     from autograder.submission import read_submission, unread_submission
 
     known = {"student": hand_in.student, "timestamp": hand_in.timestamp}
@@ -90,7 +90,7 @@ def grade_hand_in(hand_in: HandIn, assignment: Assignment, sandbox: Kind, *, pro
             submission = unread_submission(assignment, hand_in.unread, **known)
         else:
             submission = read_submission(hand_in.notebook, assignment, **known)
-        report = standing(sandbox, probed=probed).grade(submission, assignment)
+        report = process_grader(sandbox, probed=probed).grade(submission, assignment)
         # The files have done their part; back through the pool's pipe they would cost more than all the rest.
         return Graded(hand_in, replace(submission, files={}), report)
     except RefusedError as error:

@@ -22,8 +22,6 @@ from autograder.feedback import feedback_html, write_attempt, write_feedback
 from autograder.gradebook import (
     Attempt,
     Gradebook,
-    apply_late_penalties,
-    apply_late_penalties_elsewhere,
     attempts_of,
     backup,
     graded_digest,
@@ -33,6 +31,7 @@ from autograder.gradebook import (
     open_gradebook,
     penalty_of,
     register,
+    update_late_penalties,
 )
 from autograder.grading import Grader, digest_of, provenance_for
 from autograder.operations.exchange import collect_from_exchange, inbound, release_feedback
@@ -296,8 +295,7 @@ def _finish(of: _Watch, waiting: _Waiting, graded: Graded, arrived: float) -> No
         if result.status != "graded":
             _say(of, waiting, student, f"{result.status}: {result.why}")
             return
-        apply_late_penalties(gradebook, assignment)
-        apply_late_penalties_elsewhere(gradebook, course, assignment)
+        update_late_penalties(gradebook, course, assignment)
         write_feedback(gradebook, course, assignment, student, now=of.clock())
     else:
         write_attempt(gradebook, course, assignment, graded.submission, report, of.clock())

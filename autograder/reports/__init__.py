@@ -10,24 +10,25 @@ if TYPE_CHECKING:
     from autograder.reports.class_page import class_page
     from autograder.reports.class_reading import read_class
     from autograder.reports.explanation import explain, explanation_text, explanation_tree
-    from autograder.reports.lms import filled_in, people_of, what_came_of
+    from autograder.reports.lms import fill_in_file, filled_in, people_of
     from autograder.reports.reproduction import script
-    from autograder.reports.score_table import WRITERS
+    from autograder.reports.score_table import scores_of, table_text
     from autograder.reports.student_history import Chapter, history
 
 __all__ = [
-    "WRITERS",
     "Chapter",
     "class_page",
     "explain",
     "explanation_text",
     "explanation_tree",
+    "fill_in_file",
     "filled_in",
     "history",
     "people_of",
     "read_class",
+    "scores_of",
     "script",
-    "what_came_of",
+    "table_text",
 ]
 
 __getattr__ = on_demand(
@@ -41,12 +42,15 @@ __getattr__ = on_demand(
             "explanation_tree",
         ),
         "lms": (
+            "fill_in_file",
             "filled_in",
             "people_of",
-            "what_came_of",
         ),
         "reproduction": ("script",),
-        "score_table": ("WRITERS",),
+        "score_table": (
+            "scores_of",
+            "table_text",
+        ),
         "student_history": (
             "Chapter",
             "history",

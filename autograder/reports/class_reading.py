@@ -6,18 +6,23 @@ from collections.abc import Iterator
 
 from autograder.base import RefusedError
 from autograder.course import Assignment, Course
-from autograder.gradebook import Gradebook, Standing, read_report, roster, standings
+from autograder.gradebook import Gradebook, Standing, read_report, roster, standings, up_to_date_gradebook
 from autograder.grading import Report
 from autograder.reports.class_items import ClassReport, class_report
 from autograder.submission import find_hand_in, submissions
 
 
-def read_class(gradebook: Gradebook, course: Course, assignment: Assignment) -> ClassReport:
+def read_class(course: Course, assignment: Assignment) -> ClassReport:
     """What a class came to at an assignment.
 
     Raises:
-        GradebookError: The assignment is not in the gradebook.
+        GradebookError: There is no gradebook, or the assignment is not in it.
     """
+    with up_to_date_gradebook(course, assignment) as gradebook:
+        return _read_class(gradebook, course, assignment)
+
+
+def _read_class(gradebook: Gradebook, course: Course, assignment: Assignment) -> ClassReport:
     standing = {each.student: each for each in standings(gradebook, assignment)}
     ungraded: dict[str, str] = {}
     for folder in submissions(course.root, assignment.name, timezone=course.timezone):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autograder.base import AutograderError, did_you_mean
+from autograder.base import AutograderError, did_you_mean, write_output
 from autograder.course import Assignment
 from autograder.gradebook import Standing
 from autograder.reports.score_table import inert
@@ -210,6 +210,29 @@ def people_of(table: Path, known: Collection[str], match: str = "") -> list[Pers
         plain = {plain_name(name) for name in names}
         found.append(Person(student, frozenset(numbers - {""}), frozenset(plain - {""})))
     return found
+
+
+def fill_in_file(
+    system: str,
+    table: Path,
+    standings: Sequence[Standing],
+    assignment: Assignment,
+    output: Path,
+    *,
+    match: str = "",
+    column: str = "",
+) -> list[str]:
+    """As ``filled_in``, written into ``output``.
+
+    Returns:
+        What came of it, in words for the instructor.
+
+    Raises:
+        AutograderError: The table cannot be filled in, or the file could not be written.
+    """
+    filled = filled_in(system, table, standings, assignment, match=match, column=column)
+    write_output(output, filled.content)
+    return what_came_of(filled, str(output))
 
 
 def what_came_of(filled: Filled, output: str) -> list[str]:

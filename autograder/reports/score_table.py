@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from typing import TextIO
 
 from autograder.base import one_line
 from autograder.course import Assignment, Course
-from autograder.gradebook import Standing
+from autograder.gradebook import Standing, standings, up_to_date_gradebook
 
 
-def write_csv(standings: Sequence[Standing], assignment: Assignment, course: Course, file: TextIO) -> None:
+def scores_of(course: Course, assignment: Assignment) -> tuple[Standing, ...]:
+    """Where every student with a submission stands, late penalties brought up to date.
+
+    Raises:
+        GradebookError: There is no gradebook, or the assignment is not in it.
+    """
+    with up_to_date_gradebook(course, assignment) as gradebook:
+        return standings(gradebook, assignment)
+
+
+def write_csv(found: Sequence[Standing], assignment: Assignment, course: Course, file: TextIO) -> None:
     """Write one line a student: id, when it was submitted (local time), total, lateness, what waits, and each row.
 
     A row that waits for a hand is empty, and so is the score of who is excused. No cell starts in a way that a
@@ -24,7 +35,7 @@ def write_csv(standings: Sequence[Standing], assignment: Assignment, course: Cou
     writer.writerow(
         ["student", "submitted", "score", "max_score", "late_penalty", "needs_manual_grade", "excused", *names]
     )
-    for standing in standings:
+    for standing in found:
         when = standing.timestamp.astimezone(course.timezone).isoformat(" ", "seconds") if standing.timestamp else ""
         scores = ["" if (score := standing.scores.get(row)) is None else _number(score) for row in rows]
         writer.writerow(
@@ -41,6 +52,13 @@ def write_csv(standings: Sequence[Standing], assignment: Assignment, course: Cou
         )
 
 
+def table_text(found: Sequence[Standing], assignment: Assignment, course: Course) -> str:
+    """The table that ``write_csv`` writes, as text."""
+    text = io.StringIO()
+    write_csv(found, assignment, course, text)
+    return text.getvalue()
+
+
 def inert(text: str) -> str:
     """``text`` on one line, such that no spreadsheet takes it for a formula (OWASP: CSV injection).
 
@@ -54,6 +72,3 @@ def inert(text: str) -> str:
 def _number(value: float) -> int | float:
     rounded = round(float(value), 4)
     return int(rounded) if rounded.is_integer() else rounded
-
-
-WRITERS = {"csv": write_csv}

@@ -14,6 +14,7 @@ from autograder.gradebook import (
     attempts_of,
     due_of,
     lateness_of,
+    open_gradebook,
     read_report,
     roster,
     standings,
@@ -58,12 +59,18 @@ class Chapter:
     attempts: tuple[Attempt, ...]
 
 
-def history(gradebook: Gradebook, course: Course, student: str) -> list[Chapter]:
+def history(course: Course, student: str) -> list[Chapter]:
     """A student's assignments in the order of the configuration.
 
     Raises:
-        AutograderError: Nobody of that name is in the gradebook or has handed in; the message gives the nearest.
+        AutograderError: There is no gradebook; or nobody of that name is in it or has handed in, and the message gives
+            the nearest.
     """
+    with open_gradebook(course, create=False) as gradebook:
+        return _history(gradebook, course, student)
+
+
+def _history(gradebook: Gradebook, course: Course, student: str) -> list[Chapter]:
     known = set(roster(gradebook))
     handed_in = {name for name in course.assignments if (course.root / "submitted" / student / name).is_dir()}
     if student not in known and not handed_in:

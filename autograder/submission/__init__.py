@@ -1,7 +1,7 @@
 """What was handed in: found, collected, read, and repaired against the release."""
 
 from autograder.submission.beside import files_beside
-from autograder.submission.collecting import Person, collect, local_time, plain_name
+from autograder.submission.collecting import Collected, Person, collect, local_time, plain_name
 from autograder.submission.folders import SubmittedFolder, read_regular, student_of, submissions
 from autograder.submission.hand_in import HandIn, find_hand_in
 from autograder.submission.reading import (
@@ -14,6 +14,7 @@ from autograder.submission.reading import (
 )
 
 __all__ = [
+    "Collected",
     "HandIn",
     "Person",
     "Submission",

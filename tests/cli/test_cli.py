@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from autograder.cli import commands as cli
+from autograder import cli
 from autograder.course import load_course
 from autograder.gradebook import Standing, open_gradebook, standings
 from autograder.reports.score_table import inert, write_csv

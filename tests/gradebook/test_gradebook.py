@@ -30,8 +30,6 @@ from autograder.feedback import lateness_text, write_feedback
 from autograder.gradebook import (
     RESULT_FILE,
     Gradebook,
-    apply_late_penalties,
-    apply_late_penalties_elsewhere,
     backup,
     enter,
     graded_digest,
@@ -44,6 +42,7 @@ from autograder.gradebook import (
     standings,
     store_timestamp,
     strangers,
+    update_late_penalties,
 )
 from autograder.gradebook.opening import database_file
 from autograder.grading import CheckResult, Report, RowResult
@@ -801,7 +800,7 @@ def test_an_extension_moves_the_due_date_of_one(course: Course, warmup: Assignme
     store(gradebook, course, warmup, handed_in(course, timestamp=TWO_DAYS_LATE), graded())
     with asked(course) as book:
         book.grant_extension("warmup", "ada", days=1)
-    apply_late_penalties(gradebook, warmup)
+    update_late_penalties(gradebook, course, warmup)
     assert standings(gradebook, warmup)[0].late_penalty == pytest.approx(1.2)
 
 
@@ -819,9 +818,9 @@ def test_an_extension_in_the_configuration_moves_the_due_date_and_can_be_changed
 ) -> None:
     store(gradebook, course, warmup, handed_in(course, timestamp=TWO_DAYS_LATE), graded())
     assert standings(gradebook, warmup)[0].late_penalty == pytest.approx(2.4)
-    apply_late_penalties(gradebook, extended(course, "2026-12-20 23:59"))
+    update_late_penalties(gradebook, course, extended(course, "2026-12-20 23:59"))
     assert standings(gradebook, warmup)[0].late_penalty == 0
-    apply_late_penalties(gradebook, extended(course, "2026-11-30 23:59"))
+    update_late_penalties(gradebook, course, extended(course, "2026-11-30 23:59"))
     assert standings(gradebook, warmup)[0].late_penalty == pytest.approx(1.2)
 
 
@@ -883,7 +882,7 @@ def hand_in_both(course: Course, gradebook: Gradebook, first: str, second: str) 
         (course.root / f"submitted/ada/{name}").mkdir(exist_ok=True)
         store(gradebook, course, assignment, submission, replace(graded(), assignment=name))
     for name in course.assignments:
-        apply_late_penalties(gradebook, course.assignment(name))
+        update_late_penalties(gradebook, course, course.assignment(name))
     one, two = (standings(gradebook, course.assignment(name))[0].late_penalty for name in ("warmup", "encore"))
     return one, two
 
@@ -900,7 +899,7 @@ def test_an_assignment_that_only_the_formgrader_knows_stops_no_grading(course: C
     with asked(course) as book:
         book.add_assignment("encore")
     store(gradebook, spending, spending.assignment("warmup"), handed_in(course, timestamp=TWO_DAYS_LATE), graded())
-    apply_late_penalties_elsewhere(gradebook, spending, spending.assignment("warmup"))
+    update_late_penalties(gradebook, spending, spending.assignment("warmup"))
     assert standings(gradebook, spending.assignment("warmup"))[0].late_penalty == 0
 
 
@@ -980,7 +979,7 @@ def test_points_given_by_hand_are_late_as_well(course: Course, warmup: Assignmen
     store(gradebook, course, warmup, handed_in(course, untouched(), timestamp=TWO_DAYS_LATE), zero())
     assert standings(gradebook, warmup)[0].late_penalty == 0
     grade_by_hand(course, "why", 2.0)
-    apply_late_penalties(gradebook, warmup)
+    update_late_penalties(gradebook, course, warmup)
     assert standings(gradebook, warmup)[0].score == 0
 
 

@@ -55,7 +55,7 @@ def committing():
         frame = frame.f_back
     return COMMITS[frame.f_code.co_name] if frame else "opening"
 
-COMMITS = {"register": "registering", "store": "scores", "apply_late_penalties": "lateness"}
+COMMITS = {"register": "registering", "store": "scores", "update_late_penalties": "lateness"}
 commit, replace = Connection.commit, Path.replace
 Connection.commit = lambda self: through(committing(), commit, self)
 Path.replace = lambda self, to: through(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from autograder.cli.commands import app
+from autograder.cli import app
 from tests.courses import make_course, solved, submit, untouched
 
 pytestmark = pytest.mark.sandbox

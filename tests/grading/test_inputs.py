@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from autograder import cli
 from autograder.authoring import release
 from autograder.authoring.mistakes import Mistake, stock_mistakes
 from autograder.base import ConfigError, ReleaseError
 from autograder.checking import Loopback, reference
-from autograder.cli import commands as cli
 from autograder.course import Assignment, load_course
 from autograder.grading import Grader, Report, Suite, assignment_digest
 from autograder.submission import read_submission

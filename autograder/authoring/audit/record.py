@@ -11,6 +11,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from autograder.authoring.audit.auditing import Audit
+from autograder.authoring.audit.page import row_counts, total
 from autograder.base import AutograderError
 from autograder.course import Assignment
 from autograder.grading import AUTHORS_OWN, assignment_digest
@@ -42,6 +44,17 @@ def write_record(assignment: Assignment, counts: dict[str, int], *, passed: bool
     except OSError as error:
         raise AutograderError(f"{path} could not be written: {error.strerror}") from error
     return path
+
+
+def keep_record(found: Audit) -> None:
+    """Keep what an audit came to, where the whole of the assignment was audited.
+
+    Raises:
+        AutograderError: It could not be written.
+    """
+    if found.whole:
+        sums = total(row_counts(found))
+        write_record(found.assignment, {"mutants": sums.made, "equivalent": sums.equivalent}, passed=found.passed)
 
 
 def unaudited(assignment: Assignment) -> str:

@@ -16,7 +16,7 @@ from itertools import islice
 
 from autograder.base import AutograderError, SandboxError
 from autograder.course import Assignment, Row
-from autograder.grading import CheckResult, RowResult, StandIn, Suite, check_rows, replacements, standing
+from autograder.grading import CheckResult, RowResult, StandIn, Suite, check_rows, process_grader, replacements
 from autograder.operations import processes
 from autograder.sandbox import Kind, Session
 
@@ -91,7 +91,7 @@ def _lost_by(version: Version) -> Lost:
     # A busy machine is no reason to take a right answer for a wrong one, or a mistake in one row for one in two.
     patient = max(_PATIENT_SECONDS, version.assignment.limits.call_seconds)
     assignment = replace(version.assignment, limits=replace(version.assignment.limits, call_seconds=patient))
-    with standing(version.sandbox).ran(version.cells, assignment) as (session, suite):
+    with process_grader(version.sandbox).ran(version.cells, assignment) as (session, suite):
         if not version.row:
             return _losses(check_rows(session, assignment, suite, {}))
         place = next(place for place, row in enumerate(assignment.rows) if row.name == version.row)

@@ -1,0 +1,114 @@
+"""The command itself: its options that several commands share, how it opens a course, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from autograder import __version__
+from autograder.base import AutograderError, ConfigError
+from autograder.cli.printing import say_error
+
+if TYPE_CHECKING:
+    from autograder.course import Assignment, Course
+    from autograder.sandbox import Kind
+
+OURS, USAGE = 1, 2
+"""How the command ends where something of ours failed, and for wrong usage or configuration."""
+
+app = typer.Typer(
+    help="Coursework in Jupyter notebooks that grades itself.\n\nStart with `autograder demo`: it makes a course with "
+    "a class of submissions, grades it and says where to look. In a course's folder, `release` makes what students "
+    "get, `grade` grades what they submitted, `feedback` writes what they read.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Sandbox(StrEnum):
+    """Where a student's code runs."""
+
+    bubblewrap = "bubblewrap"
+    landlock = "landlock"
+    none = "none"
+
+
+AssignmentName = Annotated[str, typer.Argument(metavar="ASSIGNMENT", help="The assignment's name, such as week2.")]
+CourseFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--course",
+        metavar="DIR",
+        help="The course's folder; otherwise the nearest one above that holds gradebook_config.yaml.",
+    ),
+]
+SandboxChoice = Annotated[
+    Sandbox | None,
+    typer.Option(
+        help="What keeps the students' code, whatever gradebook_config.yaml says: `landlock` is for machines that "
+        "forbid user namespaces and gives less (docs/operators.md); `none` runs it unprotected, as you."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Processes that grade at once; one for each core by default."),
+]
+
+
+def main() -> None:
+    """Run the command; errors of ours and of the course's are printed, never a traceback."""
+    for library in ("OPENBLAS", "OMP", "MKL"):
+        # As in the sandbox: how many threads share a sum decides its last digits, and waiting threads take time.
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    try:
+        app()
+    except AutograderError as error:
+        say_error(str(error))
+        sys.exit(USAGE if isinstance(error, ConfigError) else OURS)
+    except KeyboardInterrupt:
+        say_error("stopped. What was graded is kept; the same command goes on from there.")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(OURS)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"autograder {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None: ...
+
+
+def open_course(folder: Path | None) -> Course:
+    """The course in a folder, or the nearest one around where one stands."""
+    from autograder.course import find_course, load_course
+
+    return load_course(folder or find_course(Path.cwd()))
+
+
+def open_assignment(folder: Path | None, name: str) -> tuple[Course, Assignment]:
+    """The course in a folder, or the nearest one, and its assignment of this name."""
+    course = open_course(folder)
+    return course, course.assignment(name)
+
+
+def kept_in(choice: Sandbox | None, course: Course) -> Kind:
+    """The sandbox that was chosen, or the course's."""
+    return choice.value if choice else course.sandbox
