@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from autograder.base import ConfigError, document, make_folder, write_output
-from autograder.course import Activity, Assignment, Course, Session, activity_due
+from autograder.course import Activity, Assignment, Course, Meeting
 from autograder.feedback import points_text
 
 if TYPE_CHECKING:
@@ -117,25 +117,25 @@ def calendar(course: Course, now: datetime) -> bytes:
     made.add("method", "PUBLISH")
     made.add("x-wr-calname", course.name)
     made.add("x-wr-timezone", course.timezone.key)
-    dates = [session.begins.date() for session in course.sessions] + [session.last for session in course.sessions]
+    dates = [meeting.begins.date() for meeting in course.meetings] + [meeting.last for meeting in course.meetings]
     dates += [each.due.date() for each in course.assignments.values() if each.due is not None]
     if dates and course.timezone.key != "UTC":
         made.add_component(_zone(course.timezone, min(dates) - timedelta(days=366), max(dates) + timedelta(days=366)))
-    for number, session in enumerate(course.sessions, start=1):
+    for number, meeting in enumerate(course.meetings, start=1):
         event = Event()
         event.add("uid", f"session-{number}@{course.name}")
-        event.add("summary", session.title)
-        event.add("dtstart", session.begins)
-        event.add("dtend", session.ends)
-        if session.last != session.begins.date():
-            end = datetime.combine(session.last, session.begins.time(), course.timezone).astimezone(UTC)
+        event.add("summary", meeting.title)
+        event.add("dtstart", meeting.begins)
+        event.add("dtend", meeting.ends)
+        if meeting.last != meeting.begins.date():
+            end = datetime.combine(meeting.last, meeting.begins.time(), course.timezone).astimezone(UTC)
             event.add("rrule", {"freq": "weekly", "until": end})
-        if session.where:
-            event.add("location", session.where)
+        if meeting.where:
+            event.add("location", meeting.where)
         event.add("dtstamp", now.astimezone(UTC))
         made.add_component(event)
     for name, assignment in course.assignments.items():
-        for title, uid, due in _deadlines(course, name, assignment):
+        for title, uid, due in _deadlines(name, assignment):
             event = Event()
             event.add("uid", f"{uid}@{course.name}")
             event.add("summary", f"Due: {title}")
@@ -188,16 +188,16 @@ def _changes(zone: ZoneInfo, begins: datetime, ends: datetime) -> Iterator[datet
         day += timedelta(days=1)
 
 
-def _deadlines(course: Course, name: str, assignment: Assignment) -> Iterator[tuple[str, str, datetime]]:
+def _deadlines(name: str, assignment: Assignment) -> Iterator[tuple[str, str, datetime]]:
     if assignment.due is not None:
         yield assignment.title, f"{name}-due", assignment.due
     for number, activity in enumerate(assignment.activities, start=1):
-        if (due := activity_due(activity, course.timezone)) is not None:
+        if (due := activity.due) is not None:
             yield activity.title, f"{name}-activity-{number}", due
 
 
 def _week(course: Course, assignment: Assignment) -> str:
-    planned = [*_meetings(course, assignment), *(_activity(each, course.timezone) for each in assignment.activities)]
+    planned = [*_meetings(course, assignment), *(_activity(each) for each in assignment.activities)]
     if (course.root / "quizzes" / f"{assignment.name}.txt").is_file():
         planned.append(_Planned("Knowledge Check", "self-check quiz", "no", "any time", None))
     due = assignment.due
@@ -223,35 +223,35 @@ def _meetings(course: Course, assignment: Assignment) -> Iterator[_Planned]:
     """The meetings in the seven days before the assignment is due."""
     if assignment.due is None:
         return
-    for session in course.sessions:
-        for day in _days(session):
-            begins = datetime.combine(day, session.begins.time(), course.timezone)
+    for meeting in course.meetings:
+        for day in _days(meeting):
+            begins = datetime.combine(day, meeting.begins.time(), course.timezone)
             if assignment.due - timedelta(days=7) < begins <= assignment.due:
-                ends = datetime.combine(day, session.ends.time(), course.timezone)
+                ends = datetime.combine(day, meeting.ends.time(), course.timezone)
                 when = f"{_date(begins)}, {begins:%H:%M}–{ends:%H:%M} {begins:%Z}"
-                place = f", {session.where}" if session.where else ""
-                yield _Planned(session.title, "meeting", "no", when + place, begins)
+                place = f", {meeting.where}" if meeting.where else ""
+                yield _Planned(meeting.title, "meeting", "no", when + place, begins)
 
 
-def _days(session: Session) -> Iterator[date]:
-    day = session.begins.date()
-    while day <= session.last:
+def _days(meeting: Meeting) -> Iterator[date]:
+    day = meeting.begins.date()
+    while day <= meeting.last:
         yield day
         day += timedelta(days=7)
 
 
-def _activity(activity: Activity, zone: ZoneInfo) -> _Planned:
-    due = activity_due(activity, zone)
+def _activity(activity: Activity) -> _Planned:
+    due = activity.due
     return _Planned(activity.title, activity.type, "yes" if activity.graded else "no", _when(due) if due else "", due)
 
 
 def _cadence(course: Course) -> str:
     """What comes back every week."""
     items = [
-        f"<b>{html.escape(session.title)}</b>: {session.begins:%A}s, {session.begins:%H:%M}–{session.ends:%H:%M}, "
-        f"until {_date(session.last)}{f', {html.escape(session.where)}' if session.where else ''}"
-        for session in course.sessions
-        if session.last != session.begins.date()
+        f"<b>{html.escape(meeting.title)}</b>: {meeting.begins:%A}s, {meeting.begins:%H:%M}–{meeting.ends:%H:%M}, "
+        f"until {_date(meeting.last)}{f', {html.escape(meeting.where)}' if meeting.where else ''}"
+        for meeting in course.meetings
+        if meeting.last != meeting.begins.date()
     ]
     due = {f"{each.due:%A}s, {each.due:%H:%M}" for each in course.assignments.values() if each.due is not None}
     if len(due) == 1:

@@ -1,7 +1,6 @@
 """gradebook_config.yaml and master notebooks → ``Course``, ``Assignment`` and ``Row``."""
 
-from autograder.course.config import Activity, LatePolicy, Limits, Visibility
-from autograder.course.dates import Session, activity_due
+from autograder.course.config import Activity, LatePolicy, Limits, Meeting, Visibility
 from autograder.course.loading import CONFIG_NAME, Assignment, Course, find_course, load_course
 from autograder.course.master import Row
 from autograder.course.notebook import Cell, cells_in, joined, notebook_in, notebook_text
@@ -14,10 +13,9 @@ __all__ = [
     "Course",
     "LatePolicy",
     "Limits",
+    "Meeting",
     "Row",
-    "Session",
     "Visibility",
-    "activity_due",
     "cells_in",
     "find_course",
     "joined",

@@ -7,36 +7,16 @@ import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from autograder.base import ConfigError, did_you_mean
-from autograder.course.config import (
-    Activity,
-    AssignmentEntry,
-    Attempts,
-    Inputs,
-    LatePolicy,
-    Limits,
-    Visibility,
-    check_files,
-    check_imports,
-    database_of,
-    entries_of,
-    validated,
-    with_course_limits,
-)
-from autograder.course.dates import (
-    Session,
-    activities_at,
-    dates_at,
-    excused_at,
-    extensions_at,
-    sessions_at,
-    timezone_of,
-)
-from autograder.course.document import Document, read_document
+from autograder.course.config import Activity, Attempts, Inputs, LatePolicy, Limits, Meeting, Visibility
+from autograder.course.located import Located, read_located
 from autograder.course.master import Row, find_master, read_master
+
+if TYPE_CHECKING:
+    from autograder.course.entries import AssignmentEntry, CourseEntry
 
 __all__ = [
     "CONFIG_NAME",
@@ -151,7 +131,7 @@ class Course:
         database: The gradebook's URL, as SQLAlchemy takes it; a SQLite file's path in it is absolute.
         assignments: By name, in the configuration's order.
         sandbox: What keeps submissions, where a command does not say otherwise.
-        sessions: Meetings that come back every week.
+        meetings: Meetings that come back every week.
         exchange: nbgrader's exchange for this course, or None for nbgrader's own.
     """
 
@@ -161,7 +141,7 @@ class Course:
     database: str
     assignments: dict[str, Assignment]
     sandbox: Literal["bubblewrap", "landlock"] = "bubblewrap"
-    sessions: tuple[Session, ...] = ()
+    meetings: tuple[Meeting, ...] = ()
     exchange: Path | None = None
 
     def assignment(self, name: str) -> Assignment:
@@ -201,78 +181,67 @@ def load_course(root: Path) -> Course:
     """The course in the folder ``root``: its configuration and its master notebooks.
 
     Raises:
-        ConfigError: Mistakes in either, all of them at once, each with its place and what was expected.
+        ConfigError: Problems in either, all of them at once, each with its place and what was expected.
     """
+    from autograder.course.entries import AssignmentEntry, validated
+
     root = root.resolve()
-    document = read_document(root / CONFIG_NAME)
-    entry = validated(document)
-    zone = timezone_of(document)
-    database = database_of(document, root)
-    due, published = dates_at("due", document, zone), dates_at("published", document, zone)
-    check_imports(document)
-    check_files(document)
-    if entry is None or zone is None or database is None:
-        # Only for the mistakes that it finds, so that they are reported together with the others.
-        for name, tree in entries_of(document).items():
+    configuration = read_located(root / CONFIG_NAME)
+    entry = validated(configuration, root)
+    if entry is None:
+        # Only for the problems of master notebooks, so that they are reported together with the others.
+        for name, tree in configuration.mappings("assignments").items():
             notebook = tree.get("notebook")
             known = AssignmentEntry(notebook=notebook if isinstance(notebook, str) else "")
-            _assignment(root, name, known, None, False, document)
-        raise document.error()
+            _assignment(root, name, known, Term(), configuration)
+        raise configuration.error()
     if not entry.name.strip():
-        document.blame(("name",), "expected the course's name, found nothing")
+        configuration.blame(("name",), "expected the course's name, found nothing")
     if not entry.assignments:
-        document.blame(("assignments",), "expected at least one assignment, found none")
-    assignments = {
-        name: _assignment(
-            root,
-            name,
-            with_course_limits(each, entry, document, name),
-            due.get(name),
-            published.get(name, each.published is True),
-            document,
-        )
+        configuration.blame(("assignments",), "expected at least one assignment, found none")
+    entries = {
+        name: replace(each, limits=_limits(name, each, entry, configuration))
         for name, each in entry.assignments.items()
     }
-    extensions, excused = extensions_at(document, due, zone), excused_at(document)
-    sessions, activities = sessions_at(document, zone), activities_at(document, entry, zone)
-    if document.mistakes:
-        raise document.error()
-    term = Term(entry.late_days, {name: each.late for name, each in entry.assignments.items()}, extensions, excused)
+    term = Term(
+        entry.late_days,
+        {name: each.late for name, each in entries.items()},
+        {name: each.extensions for name, each in entries.items() if each.extensions},
+        {name: frozenset(each.excused) for name, each in entries.items() if each.excused},
+    )
+    assignments = {name: _assignment(root, name, each, term, configuration) for name, each in entries.items()}
+    if configuration.problems:
+        raise configuration.error()
     return Course(
         root=root,
         name=entry.name,
-        timezone=zone,
-        database=database,
-        assignments={
-            name: replace(
-                each,
-                extensions=extensions.get(name, {}),
-                excused=excused.get(name, frozenset()),
-                activities=activities[name],
-                term=term,
-            )
-            for name, each in assignments.items()
-            if each is not None
-        },
+        timezone=entry.timezone,
+        database=entry.database,
+        assignments={name: each for name, each in assignments.items() if each is not None},
         sandbox=entry.sandbox,
-        sessions=sessions,
+        meetings=tuple(each.meeting(entry.timezone) for each in entry.sessions),
         exchange=(root / entry.exchange).resolve() if entry.exchange.strip() else None,
     )
+
+
+def _limits(name: str, assignment: AssignmentEntry, course: CourseEntry, configuration: Located) -> Limits:
+    """The course's limits, with those that the assignment sets itself."""
+    own = configuration.get("assignments", name, "limits") or {}
+    return replace(course.limits, **{key: getattr(assignment.limits, key) for key in own if own[key] is not None})
 
 
 def _assignment(
     root: Path,
     name: str,
     entry: AssignmentEntry,
-    due: datetime | None,
-    published: datetime | bool,
-    document: Document,
+    term: Term,
+    configuration: Located,
 ) -> Assignment | None:
-    """The assignment, or None where its folders or its master have mistakes, which are then noted."""
-    before = len(document.mistakes)
+    """The assignment, or None where its folders or its master have problems, which are then noted."""
+    before = len(configuration.problems)
     where = ("assignments", name)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-        document.blame(where, "expected a folder's name of letters, digits, '_', '-' and '.'")
+        configuration.blame(where, "expected a folder's name of letters, digits, '_', '-' and '.'")
         return None
     folders = {}
     for key in ("checks", "solutions"):
@@ -281,12 +250,12 @@ def _assignment(
         if not given and not folders[key].exists() and (root / "autograder" / key / name).is_dir():
             folders[key] = root / "autograder" / key / name  # where courses had them before
         if given and not (root in folders[key].resolve().parents and folders[key].is_dir()):
-            document.blame((*where, key), f"expected a folder inside the course, found {given!r}")
-    master = find_master(root, name, entry.notebook, document)
-    rows, manual = read_master(root, master, document) if master else ((), {})
+            configuration.blame((*where, key), f"expected a folder inside the course, found {given!r}")
+    master = find_master(root, name, entry.notebook, configuration)
+    rows, manual = read_master(root, master, configuration) if master else ((), {})
     if master:
-        _check_given(master.parent, entry, where, document)
-    if master is None or len(document.mistakes) > before:
+        _check_given(master.parent, entry, where, configuration)
+    if master is None or len(configuration.problems) > before:
         return None
     return Assignment(
         name=name,
@@ -296,22 +265,26 @@ def _assignment(
         release=root / "release" / name / master.name,
         checks=folders["checks"],
         solutions=folders["solutions"],
-        due=due,
+        due=entry.due,
         late=entry.late,
         seed=entry.seed,
         inputs=entry.inputs,
         visibility=entry.visibility,
-        published=published,
+        published=entry.published,
         limits=entry.limits,
         allowed_imports=entry.allowed_imports,
         rows=rows,
         manual=manual,
         files=entry.files,
         attempts=entry.attempts,
+        extensions=entry.extensions,
+        excused=frozenset(entry.excused),
+        activities=tuple(Activity(**vars(each)) for each in entry.activities),
+        term=term,
     )
 
 
-def _check_given(beside: Path, entry: AssignmentEntry, where: tuple[str, str], document: Document) -> None:
+def _check_given(beside: Path, entry: AssignmentEntry, where: tuple[str, str], configuration: Located) -> None:
     """Note what lies under one of the files' names beside the master and cannot be given to a submission."""
     total = 0
     for index, name in enumerate(entry.files):
@@ -319,7 +292,7 @@ def _check_given(beside: Path, entry: AssignmentEntry, where: tuple[str, str], d
         if path.is_file():
             total += path.stat().st_size
         elif os.path.lexists(path):
-            document.blame((*where, "files", index), f"expected a file, found something else at {path}")
+            configuration.blame((*where, "files", index), f"expected a file, found something else at {path}")
     if total > entry.limits.file_mb * 2**20:
         most = f"the most is limits.file_mb, {entry.limits.file_mb} MB"
-        document.blame((*where, "files"), f"the files in {beside} have {total / 2**20:.1f} MB; {most}; raise it")
+        configuration.blame((*where, "files"), f"the files in {beside} have {total / 2**20:.1f} MB; {most}; raise it")

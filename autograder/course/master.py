@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.base import did_you_mean, shown
-from autograder.course.document import Document
+from autograder.course.located import Located
 
 
 @dataclass(frozen=True)
@@ -32,58 +32,58 @@ class Row:
     functions: tuple[str, ...]
 
 
-def find_master(root: Path, name: str, wanted: str, document: Document) -> Path | None:
-    """The path of the master notebook, or None with a mistake noted."""
+def find_master(root: Path, name: str, wanted: str, configuration: Located) -> Path | None:
+    """The path of the master notebook, or None with a problem noted."""
     source = root / "source"
     where = ("assignments", name)
     if not (source / name).is_dir():
         others = sorted(path.name for path in source.iterdir() if path.is_dir()) if source.is_dir() else []
         message = f"there is no folder source/{name} with its master notebook; {did_you_mean(name, others)}"
-        document.blame(where, message.rstrip("; "))
+        configuration.blame(where, message.rstrip("; "))
         return None
     notebooks = sorted(path.stem for path in (source / name).glob("*.ipynb") if not path.name.startswith("."))
     if wanted:
         wanted = wanted.removesuffix(".ipynb")
         if wanted not in notebooks:
             message = f"there is no notebook {wanted}.ipynb in source/{name}; {did_you_mean(wanted, notebooks)}"
-            document.blame((*where, "notebook"), message.rstrip("; "))
+            configuration.blame((*where, "notebook"), message.rstrip("; "))
             return None
         return source / name / f"{wanted}.ipynb"
     if len(notebooks) != 1:
         found = ", ".join(notebooks) or "none"
         message = f"expected one notebook in source/{name}, found {found}; name the master with the key `notebook`"
-        document.blame(where, message)
+        configuration.blame(where, message)
         return None
     return source / name / f"{notebooks[0]}.ipynb"
 
 
-def read_master(root: Path, path: Path, document: Document) -> tuple[tuple[Row, ...], dict[str, float]]:
-    """The rows and the points of the cells graded by hand, in the notebook's order; mistakes are noted."""
+def read_master(root: Path, path: Path, configuration: Located) -> tuple[tuple[Row, ...], dict[str, float]]:
+    """The rows and the points of the cells graded by hand, in the notebook's order; problems are noted."""
     file = path.relative_to(root).as_posix()
     try:
         cells = json.loads(path.read_bytes())["cells"]
         graded = [_master_cell(number, cell) for number, cell in enumerate(cells, start=1)]
     except OSError as problem:
-        document.mistakes.append((file, 0, f"cannot be read: {problem.strerror}"))
+        configuration.problems.append((file, 0, f"cannot be read: {problem.strerror}"))
         return (), {}
     except json.JSONDecodeError as problem:
-        document.mistakes.append((file, 0, f"is not a notebook: line {problem.lineno} is no JSON: {problem.msg}"))
+        configuration.problems.append((file, 0, f"is not a notebook: line {problem.lineno} is no JSON: {problem.msg}"))
         return (), {}
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
-        document.mistakes.append((file, 0, "is not a notebook of format 4; open it in Jupyter and save it again"))
+        configuration.problems.append((file, 0, "is not a notebook of format 4; open it in Jupyter and save it again"))
         return (), {}
 
-    def mistake(cell: _MasterCell, text: str) -> None:
-        document.mistakes.append((file, cell.number, f"{cell.grade_id or 'no grade_id'}: {text}"))
+    def note(cell: _MasterCell, text: str) -> None:
+        configuration.problems.append((file, cell.number, f"{cell.grade_id or 'no grade_id'}: {text}"))
 
     by_id: dict[str, _MasterCell] = {}
     for cell in graded:
         if cell is None:
             continue
         if not cell.grade_id:
-            mistake(cell, "expected a grade_id in the cell's nbgrader metadata; give it one in Create Assignment")
+            note(cell, "expected a grade_id in the cell's nbgrader metadata; give it one in Create Assignment")
         elif cell.grade_id in by_id:
-            mistake(cell, f"cell {by_id[cell.grade_id].number} has the same grade_id; each needs one of its own")
+            note(cell, f"cell {by_id[cell.grade_id].number} has the same grade_id; each needs one of its own")
         else:
             by_id[cell.grade_id] = cell
 
@@ -96,20 +96,20 @@ def read_master(root: Path, path: Path, document: Document) -> tuple[tuple[Row, 
         points = cell.points
         number = isinstance(points, int | float) and not isinstance(points, bool)
         if not number or not math.isfinite(points) or points <= 0:
-            mistake(cell, f"expected points above 0, found {'none' if points is None else shown(points)}")
+            note(cell, f"expected points above 0, found {'none' if points is None else shown(points)}")
         elif cell.solution or cell.task:
             manual[cell.grade_id] = float(points)
         if cell.solution or cell.task:
             continue
         if cell.kind != "code":
-            mistake(cell, f"expected a code cell that tests, found a {cell.kind} cell")
+            note(cell, f"expected a code cell that tests, found a {cell.kind} cell")
         name = cell.grade_id.removeprefix("test_")
         if name == cell.grade_id:
             wanted = did_you_mean(f"test_{name}", [f"test_{each}" for each in solutions])
-            mistake(cell, f"a test cell is called test_ and its solution cell's grade_id; {wanted}".rstrip("; "))
+            note(cell, f"a test cell is called test_ and its solution cell's grade_id; {wanted}".rstrip("; "))
         elif name not in solutions:
             wanted = did_you_mean(name, solutions)
-            mistake(cell, f"this test cell has no solution cell {name!r}; {wanted}".rstrip("; "))
+            note(cell, f"this test cell has no solution cell {name!r}; {wanted}".rstrip("; "))
         else:
             tests[name] = cell
 
@@ -118,24 +118,24 @@ def read_master(root: Path, path: Path, document: Document) -> tuple[tuple[Row, 
     for name, cell in solutions.items():
         if cell.kind != "code":
             if name in tests:
-                mistake(cell, f"expected a code cell, because {tests[name].grade_id} tests it")
+                note(cell, f"expected a code cell, because {tests[name].grade_id} tests it")
             continue
         try:
             functions = _functions(cell.source)
         except (SyntaxError, ValueError) as problem:
             line = f", line {problem.lineno}" if isinstance(problem, SyntaxError) and problem.lineno else ""
-            mistake(cell, f"this solution cell is no valid Python{line}: {problem.args[0]}")
+            note(cell, f"this solution cell is no valid Python{line}: {problem.args[0]}")
             continue
         if name not in tests:
             continue
         for function in functions:
             if function in defined:
-                mistake(cell, f"{function} is defined by the row {defined[function]} too; a function has one row")
+                note(cell, f"{function} is defined by the row {defined[function]} too; a function has one row")
             defined.setdefault(function, name)
         points = tests[name].points
         rows.append(Row(name, f"test_{name}", float(points) if isinstance(points, int | float) else 0.0, functions))
-    if not tests and not any(where == file for where, _, _ in document.mistakes):
-        document.mistakes.append((file, 0, "has no autograded row: expected a solution cell and its test cell"))
+    if not tests and not any(where == file for where, _, _ in configuration.problems):
+        configuration.problems.append((file, 0, "has no autograded row: expected a solution cell and its test cell"))
     return tuple(rows), manual
 
 

@@ -1,4 +1,4 @@
-"""A configuration as a tree that knows its lines, and the mistakes found in it, each with its place."""
+"""A configuration as a tree that knows its lines, and the problems found in it, each with its place."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ KeyPath = tuple[str | int, ...]
 
 
 @dataclass
-class Document:
-    """A YAML file as plain data, the line of each key in it, and the mistakes found so far."""
+class Located:
+    """A YAML file as plain data, the line of each key in it, and the problems found so far."""
 
     path: Path
     tree: Any = None
     lines: dict[KeyPath, int] = field(default_factory=dict)
-    mistakes: list[tuple[str, int, str]] = field(default_factory=list)
+    problems: list[tuple[str, int, str]] = field(default_factory=list)
 
     def blame(self, where: KeyPath, message: str) -> None:
-        """Note a mistake at that key, or at the nearest one around it."""
+        """Note a problem at that key, or at the nearest one around it."""
         known = where
         while known and known not in self.lines:
             known = known[:-1]
         line = self.lines.get(known, 1)
         place = ".".join(str(part) for part in where)
-        self.mistakes.append((self.path.name, line, f"{place}: {message}" if place else message))
+        self.problems.append((self.path.name, line, f"{place}: {message}" if place else message))
 
     def get(self, *where: str) -> Any:
         """The value at that key, or None where there is none."""
@@ -39,10 +39,16 @@ class Document:
             value = value.get(part) if isinstance(value, dict) else None
         return value
 
+    def mappings(self, key: str) -> dict[str, dict[str, Any]]:
+        """What stands under a key, as far as it is keys with values, by name."""
+        entries = self.get(key)
+        found = entries.items() if isinstance(entries, dict) else ()
+        return {name: each for name, each in found if isinstance(each, dict)}
+
     def error(self) -> ConfigError:
-        """All mistakes in one error, a line each, in the order of the files' lines."""
+        """All problems in one error, a line each, in the order of the files' lines."""
         ours = self.path.name
-        ordered = sorted(dict.fromkeys(self.mistakes), key=lambda mistake: (mistake[0] != ours, mistake[0], mistake[1]))
+        ordered = sorted(dict.fromkeys(self.problems), key=lambda problem: (problem[0] != ours, problem[0], problem[1]))
         texts = [
             f"{self.path.parent / file}, {'line' if file == ours else 'cell'} {at}, {text}"
             if at
@@ -52,9 +58,9 @@ class Document:
         return ConfigError(texts[0] if len(texts) == 1 else f"{len(texts)} mistakes:\n" + "\n".join(texts))
 
 
-def read_document(path: Path) -> Document:
+def read_located(path: Path) -> Located:
     """The configuration as a tree; where it is no YAML at all, the ConfigError is raised at once."""
-    document = Document(path)
+    configuration = Located(path)
     try:
         raw = path.read_bytes()
     except OSError as problem:
@@ -78,39 +84,39 @@ def read_document(path: Path) -> Document:
         raise ConfigError(f"{place}: this is not YAML: {' '.join(what.split())}") from problem
     if not isinstance(node, yaml.MappingNode):
         raise ConfigError(f"{path}: expected keys with values, such as `name: Deep Learning`; see docs/instructors.md")
-    document.tree = _plain(node, (), document, ())
-    return document
+    configuration.tree = _plain(node, (), configuration, ())
+    return configuration
 
 
-def _plain(node: yaml.Node, where: KeyPath, document: Document, around: tuple[yaml.Node, ...]) -> Any:
+def _plain(node: yaml.Node, where: KeyPath, configuration: Located, around: tuple[yaml.Node, ...]) -> Any:
     """The node as plain data; numbers and booleans as YAML means them, dates and everything else as text."""
-    if node in around or len(document.lines) > 10_000:
-        document.blame(where, "an alias that holds itself, or far too many keys")
+    if node in around or len(configuration.lines) > 10_000:
+        configuration.blame(where, "an alias that holds itself, or far too many keys")
         return None
     inside = (*around, node)
     if isinstance(node, yaml.SequenceNode):
         items = []
         for index, item in enumerate(node.value):
-            document.lines[(*where, index)] = item.start_mark.line + 1
-            items.append(_plain(item, (*where, index), document, inside))
+            configuration.lines[(*where, index)] = item.start_mark.line + 1
+            items.append(_plain(item, (*where, index), configuration, inside))
         return items
     if isinstance(node, yaml.MappingNode):
         tree: dict[str, Any] = {}
         for key, value in node.value:
             at = (*where, str(key.value) if isinstance(key, yaml.ScalarNode) else "?")
-            first = document.lines.get(at)
-            document.lines[at] = key.start_mark.line + 1
+            first = configuration.lines.get(at)
+            configuration.lines[at] = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode) or key.tag.endswith(":merge"):
-                document.blame(at, "expected a plain key")
+                configuration.blame(at, "expected a plain key")
             elif key.value in tree:
-                document.blame(at, f"this key stands here twice; the first is on line {first}")
+                configuration.blame(at, f"this key stands here twice; the first is on line {first}")
             else:
-                tree[key.value] = _plain(value, at, document, inside)
+                tree[key.value] = _plain(value, at, configuration, inside)
         return tree
-    return _scalar(node, where, document) if isinstance(node, yaml.ScalarNode) else None
+    return _scalar(node, where, configuration) if isinstance(node, yaml.ScalarNode) else None
 
 
-def _scalar(node: yaml.ScalarNode, where: KeyPath, document: Document) -> Any:
+def _scalar(node: yaml.ScalarNode, where: KeyPath, configuration: Located) -> Any:
     kind, text = node.tag.rpartition(":")[2], str(node.value)
     # YAML 1.1 reads 23:59 as a number to the base 60, which nobody means.
     if kind in ("str", "timestamp", "value") or (kind in ("int", "float") and ":" in text):
@@ -128,5 +134,5 @@ def _scalar(node: yaml.ScalarNode, where: KeyPath, document: Document) -> Any:
                 return constructor.construct_yaml_float(node)
     except (ValueError, LookupError):
         pass
-    document.blame(where, f"expected text, a number, true or false, found {node.tag} {text!r}")
+    configuration.blame(where, f"expected text, a number, true or false, found {node.tag} {text!r}")
     return None

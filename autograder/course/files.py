@@ -1,0 +1,68 @@
+"""Names of files that a submission may be given beside its notebook."""
+
+from __future__ import annotations
+
+import functools
+import keyword
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from autograder.base import shown
+
+MAX_FILES = 100
+"""Files of one assignment; each is mounted for each submission."""
+
+
+def repeated_file(names: Sequence[Any]) -> tuple[int, str] | None:
+    """The place of the first name that stands there twice, whatever its capitals, and how it stands there first."""
+    seen: dict[str, str] = {}
+    for place, name in enumerate(names):
+        if isinstance(name, str):
+            if name.casefold() in seen:
+                return place, seen[name.casefold()]
+            seen[name.casefold()] = name
+    return None
+
+
+def file_problem(name: str) -> str:
+    """What is wrong with a file's name, and the way out; empty where nothing is."""
+    if "/" in name or "\\" in name:
+        return f"expected a file's name without a folder, found {shown(name)}; put the file beside the notebook"
+    if name.startswith("."):
+        return f"expected a file that is not hidden, found {shown(name)}; leave out the dot at its beginning"
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
+        return f"expected a name of letters, digits, '_', '-' and '.' (at most 100), found {shown(name)}; rename it"
+    if re.search(r"\.ipynb(\.|$)", name, re.IGNORECASE):
+        return f"{name!r} is a notebook's name; only the assignment's own notebook is run, and needs no entry here"
+    if name.lower() in _TAKEN or name.lower().endswith((".pyc", ".pth")):
+        return f"{name!r} is taken by nbgrader, Python or autograder; give the file another name"
+    stem, dot, suffix = name.rpartition(".")
+    if f"{dot}{suffix}".lower() == ".py":
+        if not stem.isidentifier() or keyword.iskeyword(stem) or suffix != "py":
+            return f"{name!r} cannot be imported; expected a name such as helpers.py"
+        if stem in _importable():
+            return f"{name!r} would hide behind the module {stem!r}, which is there already; give it another name"
+    return ""
+
+
+_TAKEN = frozenset(
+    {
+        "timestamp.txt",
+        "submission_secret.txt",
+        "autograder-result.json",
+        "feedback",
+        "__pycache__",
+        "ipython",
+        "matplotlib",
+    }
+)
+
+
+@functools.cache
+def _importable() -> frozenset[str]:
+    """The top-level modules that are there without any file of a submission's."""
+    from importlib import metadata
+
+    return frozenset({*sys.stdlib_module_names, *metadata.packages_distributions(), "inside", "autograder"})
