@@ -17,7 +17,7 @@ from pathlib import Path
 
 from autograder.authoring.gradient_proofs import claims_of, refuted
 from autograder.base import CheckError, ReleaseError
-from autograder.course import Assignment, Course, notebook_text
+from autograder.course import Assignment, Course, master_cells, notebook_text
 from autograder.gradebook import backup, only_run, open_gradebook, register
 from autograder.grading import Report
 from autograder.operations import nbgrader_config
@@ -236,8 +236,7 @@ def _bare(assignment: Assignment, released: Path) -> Iterator[str]:
 
 
 def _graded_sources(notebook: Path) -> dict[str, str]:
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    return {cell["metadata"].get("nbgrader", {}).get("grade_id", ""): "".join(cell["source"]) for cell in cells}
+    return {cell.grade_id: cell.source for cell in master_cells(notebook)}
 
 
 @dataclass(frozen=True)
@@ -287,21 +286,19 @@ def _secrets(assignment: Assignment) -> Iterator[tuple[str, str]]:
         text = path.read_text(encoding="utf-8")
         for secret, shown in _answers(text, _TELLING_IN_REFERENCE, given):
             yield secret, f"the reference ({path.name}): {shown}"
-    for cell in json.loads(assignment.master.read_text(encoding="utf-8"))["cells"]:
-        meta = cell.get("metadata", {}).get("nbgrader", {})
-        if not meta.get("solution"):
+    for cell in master_cells(assignment.master):
+        if not cell.solution:
             continue
-        text = "".join(cell["source"])
-        regions = re.findall(r"BEGIN SOLUTION[^\n]*\n(.*?)[^\n]*END SOLUTION", text, re.DOTALL) or [text]
+        regions = re.findall(r"BEGIN SOLUTION[^\n]*\n(.*?)[^\n]*END SOLUTION", cell.source, re.DOTALL) or [cell.source]
         for region in regions:
-            if cell["cell_type"] == "code":
+            if cell.kind == "code":
                 for secret, shown in _answers(region, _TELLING, given):
-                    yield secret, f"the solution of {meta.get('grade_id')}: {shown}"
+                    yield secret, f"the solution of {cell.grade_id}: {shown}"
             else:
                 for line in region.splitlines():
                     if len(line.strip()) >= _TELLING_TEXT:
                         shown = textwrap.shorten(line, 60, placeholder="…")
-                        yield "".join(line.split()), f"the answer of {meta.get('grade_id')}: {shown}"
+                        yield "".join(line.split()), f"the answer of {cell.grade_id}: {shown}"
 
 
 def _answers(source: str, least: int, given: set[str]) -> Iterator[tuple[str, str]]:

@@ -2,8 +2,9 @@
 
 from autograder.course.config import Activity, LatePolicy, Limits, Meeting, Visibility
 from autograder.course.loading import CONFIG_NAME, Assignment, Course, find_course, load_course
-from autograder.course.master import Row
+from autograder.course.master import Row, master_cells
 from autograder.course.notebook import Cell, cells_in, joined, notebook_in, notebook_text
+from autograder.course.released import Release, ReleasedCell, release_of
 
 __all__ = [
     "CONFIG_NAME",
@@ -14,12 +15,16 @@ __all__ = [
     "LatePolicy",
     "Limits",
     "Meeting",
+    "Release",
+    "ReleasedCell",
     "Row",
     "Visibility",
     "cells_in",
     "find_course",
     "joined",
     "load_course",
+    "master_cells",
     "notebook_in",
     "notebook_text",
+    "release_of",
 ]

@@ -32,6 +32,68 @@ class Row:
     functions: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class MasterCell:
+    """A cell of a master notebook.
+
+    Attributes:
+        number: Its place in the notebook, from 1.
+        kind: ``code``, ``markdown`` or ``raw``.
+        source: Its text.
+        grade_id: Its ``grade_id``; empty where it has none.
+        grade: Whether it carries points.
+        solution: Whether it holds a solution, which students do not get.
+        task: Whether it is one of nbgrader's manually graded tasks.
+        locked: Whether students may not change it.
+        points: Its points, as they stand in the notebook: anything.
+    """
+
+    number: int
+    kind: str
+    source: str
+    grade_id: str
+    grade: bool
+    solution: bool
+    task: bool
+    locked: bool
+    points: Any
+
+    @property
+    def counts(self) -> bool:
+        """Whether nbgrader's metadata give it a part in grading."""
+        return self.grade or self.solution or self.task or self.locked
+
+
+def master_cells(path: Path) -> tuple[MasterCell, ...]:
+    """The cells of a master notebook, in order: the one reader of it.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is no JSON, or no notebook of format 4.
+    """
+    content = path.read_bytes()
+    try:
+        return tuple(_master_cell(number, cell) for number, cell in enumerate(json.loads(content)["cells"], start=1))
+    except (KeyError, TypeError, AttributeError, RecursionError) as problem:
+        raise ValueError(f"{path} is no notebook of format 4") from problem
+
+
+def _master_cell(number: int, cell: dict[str, Any]) -> MasterCell:
+    marks, source = cell["metadata"].get("nbgrader") or {}, cell["source"]
+    grade_id = marks.get("grade_id")
+    return MasterCell(
+        number=number,
+        kind=cell["cell_type"],
+        source=source if isinstance(source, str) else "".join(source),
+        grade_id=grade_id if isinstance(grade_id, str) else "",
+        grade=bool(marks.get("grade")),
+        solution=bool(marks.get("solution")),
+        task=bool(marks.get("task")),
+        locked=bool(marks.get("locked")),
+        points=marks.get("points"),
+    )
+
+
 def find_master(root: Path, name: str, wanted: str, configuration: Located) -> Path | None:
     """The path of the master notebook, or None with a problem noted."""
     source = root / "source"
@@ -61,25 +123,22 @@ def read_master(root: Path, path: Path, configuration: Located) -> tuple[tuple[R
     """The rows and the points of the cells graded by hand, in the notebook's order; problems are noted."""
     file = path.relative_to(root).as_posix()
     try:
-        cells = json.loads(path.read_bytes())["cells"]
-        graded = [_master_cell(number, cell) for number, cell in enumerate(cells, start=1)]
+        counting = [cell for cell in master_cells(path) if cell.counts]
     except OSError as problem:
         configuration.problems.append((file, 0, f"cannot be read: {problem.strerror}"))
         return (), {}
     except json.JSONDecodeError as problem:
         configuration.problems.append((file, 0, f"is not a notebook: line {problem.lineno} is no JSON: {problem.msg}"))
         return (), {}
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+    except ValueError:
         configuration.problems.append((file, 0, "is not a notebook of format 4; open it in Jupyter and save it again"))
         return (), {}
 
-    def note(cell: _MasterCell, text: str) -> None:
+    def note(cell: MasterCell, text: str) -> None:
         configuration.problems.append((file, cell.number, f"{cell.grade_id or 'no grade_id'}: {text}"))
 
-    by_id: dict[str, _MasterCell] = {}
-    for cell in graded:
-        if cell is None:
-            continue
+    by_id: dict[str, MasterCell] = {}
+    for cell in counting:
         if not cell.grade_id:
             note(cell, "expected a grade_id in the cell's nbgrader metadata; give it one in Create Assignment")
         elif cell.grade_id in by_id:
@@ -88,7 +147,7 @@ def read_master(root: Path, path: Path, configuration: Located) -> tuple[tuple[R
             by_id[cell.grade_id] = cell
 
     solutions = {name: cell for name, cell in by_id.items() if cell.solution and not cell.grade}
-    tests: dict[str, _MasterCell] = {}
+    tests: dict[str, MasterCell] = {}
     manual: dict[str, float] = {}
     for cell in by_id.values():
         if not (cell.grade or cell.task):
@@ -137,39 +196,6 @@ def read_master(root: Path, path: Path, configuration: Located) -> tuple[tuple[R
     if not tests and not any(where == file for where, _, _ in configuration.problems):
         configuration.problems.append((file, 0, "has no autograded row: expected a solution cell and its test cell"))
     return tuple(rows), manual
-
-
-@dataclass(frozen=True)
-class _MasterCell:
-    """A cell of the master notebook that has a part in grading."""
-
-    number: int
-    kind: str
-    source: str
-    grade_id: str
-    grade: bool
-    solution: bool
-    task: bool
-    points: Any
-
-
-def _master_cell(number: int, cell: dict[str, Any]) -> _MasterCell | None:
-    """The cell where nbgrader's metadata give it a part in grading, else None."""
-    marks = cell["metadata"].get("nbgrader")
-    if not marks or not any(marks.get(role) for role in ("grade", "solution", "locked", "task")):
-        return None
-    source = cell["source"]
-    grade_id = marks.get("grade_id")
-    return _MasterCell(
-        number=number,
-        kind=cell["cell_type"],
-        source=source if isinstance(source, str) else "".join(source),
-        grade_id=grade_id if isinstance(grade_id, str) else "",
-        grade=bool(marks.get("grade")),
-        solution=bool(marks.get("solution")),
-        task=bool(marks.get("task")),
-        points=marks.get("points"),
-    )
 
 
 def _functions(source: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from autograder.base import GradebookError
 from autograder.course import Assignment, Course
 from autograder.gradebook.opening import Cells, Gradebook, transaction
-from autograder.gradebook.released import SourceCell, read_release
+from autograder.gradebook.released import SourceCell, kernel_of, source_cells
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -39,7 +39,7 @@ def register(gradebook: Gradebook, course: Course, assignment: Assignment, stude
     """
     from sqlalchemy import select
 
-    cells, kernelspec = read_release(assignment)
+    cells, kernelspec = source_cells(assignment), kernel_of(assignment)
     table = gradebook.tables
     entries, notebooks = table["assignment"], table["notebook"]
     with transaction(gradebook.engine) as connection:
@@ -126,7 +126,7 @@ def _put_cells(
     connection: Connection,
     assignment: Assignment,
     notebook: str,
-    cells: list[SourceCell],
+    cells: tuple[SourceCell, ...],
 ) -> None:
     from sqlalchemy import select
 

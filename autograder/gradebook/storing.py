@@ -16,7 +16,7 @@ from autograder.gradebook.files import RESULT_FILE, answers_file, copy_companion
 from autograder.gradebook.late_penalties import grant_extensions, write_penalty
 from autograder.gradebook.opening import Cells, Gradebook, transaction
 from autograder.gradebook.registering import cells_of, new_id
-from autograder.gradebook.released import checksum_of, released_cells
+from autograder.gradebook.released import checksum_of, source_cells
 from autograder.grading import Report, stored_tree
 from autograder.submission import Submission
 
@@ -264,7 +264,7 @@ def _cell_id(known: dict[str, str], name: str, assignment: Assignment) -> str:
 
 def _answers(submission: Submission, assignment: Assignment) -> dict[str, tuple[str, bool]]:
     """By ``grade_id``: the answer's checksum, and whether there is none: an empty cell, or the text as released."""
-    released = {cell.name: cell.checksum for cell in released_cells(assignment)}
+    released = {cell.name: cell.checksum for cell in source_cells(assignment)}
     found = dict.fromkeys(assignment.manual, ("", True))
     for tree in submission.notebook["cells"]:
         name = tree.get("metadata", {}).get("nbgrader", {}).get("grade_id")

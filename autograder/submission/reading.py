@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from autograder.base import RefusedError, SubmissionError, printable
-from autograder.course import Assignment, cells_in, notebook_in
+from autograder.course import Assignment, cells_in, notebook_in, release_of
 from autograder.submission.beside import files_beside
 from autograder.submission.folders import SubmittedFolder, find_notebook, read_regular, submissions
-from autograder.submission.repair import notebook_of, release_of, repaired
+from autograder.submission.repair import notebook_of, repaired
 
 __all__ = [
     "Submission",

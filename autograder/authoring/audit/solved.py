@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from autograder.course import Assignment
+from autograder.course import Assignment, master_cells
 
 
 @dataclass(frozen=True)
@@ -33,11 +32,9 @@ def solved_cells(assignment: Assignment) -> tuple[Cell, ...]:
     """The cells of the rows, and those that define what they need, in the master's order; no tests and no figures."""
     cells: list[Cell] = []
     rows = {row.name for row in assignment.rows}
-    for tree in json.loads(assignment.master.read_text(encoding="utf-8"))["cells"]:
-        marks = tree["metadata"].get("nbgrader", {})
-        grade_id = marks.get("grade_id", "")
-        if tree["cell_type"] == "code" and (grade_id in rows or not (marks.get("grade") or marks.get("solution"))):
-            cells.append(_cell(grade_id if grade_id in rows else "", "".join(tree["source"])))
+    for each in master_cells(assignment.master):
+        if each.kind == "code" and (each.grade_id in rows or not (each.grade or each.solution)):
+            cells.append(_cell(each.grade_id if each.grade_id in rows else "", each.source))
     wanted = {name for cell in cells if cell.row for name in cell.mentions}
     needed: set[int] = set()
     while True:
