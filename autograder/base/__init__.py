@@ -15,7 +15,7 @@ from autograder.base.errors import (
 from autograder.base.faces import on_demand
 from autograder.base.files import replace_file, write_atomically, write_bytes_atomically
 from autograder.base.names import closest, did_you_mean, shown
-from autograder.base.page import document, drawn
+from autograder.base.pages import coded, drawn, page, template
 from autograder.base.text import one_line, plain, printable, visible, without_host_paths
 
 __all__ = [
@@ -30,15 +30,17 @@ __all__ = [
     "SubmissionError",
     "Wrong",
     "closest",
+    "coded",
     "did_you_mean",
-    "document",
     "drawn",
     "on_demand",
     "one_line",
+    "page",
     "plain",
     "printable",
     "replace_file",
     "shown",
+    "template",
     "visible",
     "without_host_paths",
     "write_atomically",
