@@ -7,20 +7,13 @@ from typing import TYPE_CHECKING
 from autograder.base import on_demand
 
 if TYPE_CHECKING:
+    from autograder.feedback.executed import annotated, told_anew
     from autograder.feedback.lateness import lateness_text
-    from autograder.feedback.notebook import (
-        FOLLOWS,
-        SUMMARY_ID,
-        annotated,
-        feedback_html,
-        first_to_fix,
-        listed,
-        misleads,
-        points_text,
-        said_of_all,
-        told_anew,
-    )
+    from autograder.feedback.page import feedback_html
+    from autograder.feedback.result import FOLLOWS, first_to_fix, misleads, said_of_all
     from autograder.feedback.student_page import seen_now, shown_to_student, write_attempt, write_feedback
+    from autograder.feedback.summary import SUMMARY_ID
+    from autograder.feedback.text import listed, points_text
     from autograder.feedback.visibility import standing_as_seen
 
 __all__ = [
@@ -45,25 +38,13 @@ __all__ = [
 __getattr__ = on_demand(
     __name__,
     {
+        "executed": ("annotated", "told_anew"),
         "lateness": ("lateness_text",),
-        "notebook": (
-            "FOLLOWS",
-            "SUMMARY_ID",
-            "annotated",
-            "feedback_html",
-            "first_to_fix",
-            "listed",
-            "misleads",
-            "points_text",
-            "said_of_all",
-            "told_anew",
-        ),
-        "student_page": (
-            "seen_now",
-            "shown_to_student",
-            "write_attempt",
-            "write_feedback",
-        ),
+        "page": ("feedback_html",),
+        "result": ("FOLLOWS", "first_to_fix", "misleads", "said_of_all"),
+        "student_page": ("seen_now", "shown_to_student", "write_attempt", "write_feedback"),
+        "summary": ("SUMMARY_ID",),
+        "text": ("listed", "points_text"),
         "visibility": ("standing_as_seen",),
     },
 )

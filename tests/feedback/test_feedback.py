@@ -19,7 +19,7 @@ from autograder.checking import compare
 from autograder.checking.numerics import describe
 from autograder.course import Assignment
 from autograder.feedback import annotated, feedback_html
-from autograder.feedback.notebook import row_comment
+from autograder.feedback.result import row_comment
 from autograder.grading import CheckResult, Report, RowResult
 from autograder.sandbox import CellRun
 from autograder.submission import Submission, read_submission
