@@ -165,7 +165,8 @@ def _renderer_class() -> Any:
 
         def image(self, text: str, url: str, title: str | None = None) -> str:
             # The page fetches nothing: a picture that is a file beside the notebook would be a broken one.
-            inside = url.startswith(("data:", "attachment:"))
+            scheme, _, name = url.partition(":")
+            inside = scheme == "data" or (scheme == "attachment" and name in self.attachments)
             return str(super().image(text, url, title)) if inside else f"[picture: {html.escape(text or url)}]"
 
         def task_list_item(self, text: str, checked: bool = False) -> str:
