@@ -43,10 +43,8 @@ def row_comment(row: RowResult) -> str:
         line = f"✗ {plain_or_code(told.title)}"
         if told.reason:
             line = f"{line.rstrip('.')}: {plain_or_code(told.reason)}"
-        if told.follows:
-            line += f" ({FOLLOWS.rstrip('.')})"
-        elif told.hint:
-            line += f" (Hint: {told.hint})"
+        if told.advice:
+            line += f" (Hint: {told.advice})" if told.is_hint else f" ({told.advice.rstrip('.')})"
         lines.append(line)
     if row.unseen:
         lines.append(f"… {unseen_text(row)}")
@@ -108,9 +106,9 @@ class _Told:
     mark: str
     title: str
     reason: str = ""
-    hint: str = ""
-    follows: bool = False
-    """Whether it may come of the first mistake alone, so that no hint is given."""
+    advice: str = ""
+    is_hint: bool = False
+    """Whether the advice is the check's hint, and not that it may come of the first mistake alone."""
 
     begin: bool = False
     """Whether it is the first of several to mend."""
@@ -127,8 +125,9 @@ def _told(row: RowResult) -> list[_Told]:
         elif check.outcome == "errored":
             told.append(_Told("?", check.title, NOT_GRADED))
         else:
-            follows, hint, begin = misleads(row, check), one_line(check.hint), not told and failed > 1
-            told.append(_Told("✗", check.title, check.reason, hint, follows, begin))
+            follows = misleads(row, check)
+            advice = FOLLOWS if follows else one_line(check.hint)
+            told.append(_Told("✗", check.title, check.reason, advice, not follows, not told and failed > 1))
     return told
 
 
@@ -151,10 +150,8 @@ def _result_text(row: RowResult) -> str:
     for told in _told(row):
         lines.append(f"{told.mark} {told.title}{' (fix this first)' if told.begin else ''}")
         lines += [f"    {line}" for line in told.reason.splitlines()]
-        if told.follows:
-            lines.append(f"    {FOLLOWS}")
-        elif told.hint:
-            lines.append(f"    Hint: {told.hint}")
+        if told.advice:
+            lines.append(f"    {'Hint: ' if told.is_hint else ''}{told.advice}")
     if row.unseen:
         lines.append(f"… {unseen_text(row)}")
     return "\n".join(lines)
@@ -171,6 +168,5 @@ def _result_html(row: RowResult) -> str:
         carried=_carried_text(row) if row.carried and not row.errored else "",
         told=_told(row),
         unseen=unseen_text(row) if row.unseen else "",
-        follows=FOLLOWS,
         prose=prose,
     )

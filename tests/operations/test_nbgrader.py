@@ -15,11 +15,12 @@ import pytest
 import autograder
 from autograder.course import load_course
 from autograder.feedback import write_feedback
-from autograder.gradebook import RESULT_FILE, graded_digests, only_run, open_gradebook, register, standings, store
+from autograder.gradebook import RESULT_FILE, graded_digests, only_run, open_gradebook, register, standings
 from autograder.grading import grade
 from autograder.submission import read_submission, submissions
 from autograder.submission.folders import find_notebook
 from tests.courses import CONFIG, make_course, solved, submit, untouched
+from tests.grades import store
 
 REPOSITORY = Path(autograder.__file__).parents[1]
 
