@@ -146,6 +146,13 @@ def test_a_face_gives_what_it_lists_and_nothing_else_that_is_public(room: str) -
     assert listed == set(face.__all__)
 
 
+@pytest.mark.parametrize("room", ORDER)
+def test_no_name_of_a_face_is_also_that_of_a_module_of_its_room(room: str) -> None:
+    """Once such a module has been imported, a face that loads on demand would give the module for the name."""
+    modules = {path.stem for path in (PACKAGE / room).iterdir()}
+    assert not modules & set(importlib.import_module(f"autograder.{room}").__all__)
+
+
 @pytest.mark.parametrize(
     ("module", "names"),
     [

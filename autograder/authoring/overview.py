@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from autograder.base import ConfigError, document, make_folder, write_output
+from autograder.base import ConfigError, make_folder, page, write_output
 from autograder.course import Activity, Assignment, Course, Meeting
 from autograder.feedback import points_text
 
@@ -22,22 +21,7 @@ MAX_BYTES = 1_000_000
 _DEADLINE = timedelta(minutes=30)
 """How long a deadline is in a calendar, where something of no length is not seen. It ends when it is due."""
 
-_STYLE = """
-:root { --text: #1f2328; --page: #fff; --quiet: #59636e; --line: #d1d9e0; --soft: #f6f8fa; --focus: #0550ae; }
-@media screen and (prefers-color-scheme: dark) { :root { --text: #e6edf3; --page: #0d1117; --quiet: #9da7b3;
-  --line: #3d444d; --soft: #161b22; --focus: #79b8ff; } }
-* { box-sizing: border-box; }
-body { background: var(--page); color: var(--text); font: 1.05rem/1.6 system-ui, sans-serif; margin: 0 auto;
-  max-width: 48rem; padding: 1.5rem 1rem 4rem; overflow-wrap: anywhere; }
-h1 { font-size: 1.8rem; line-height: 1.25; margin: 0 0 .3rem; } h2 { font-size: 1.3rem; margin: 2.2rem 0 .6rem; }
-.quiet { color: var(--quiet); margin: 0; } li { margin: .3rem 0; } a { color: inherit; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; overflow-wrap: normal; width: 100%; }
-th, td { border-bottom: 1px solid var(--line); padding: .4rem .9rem .4rem 0; text-align: left; vertical-align: top; }
-thead th { border-bottom: 2px solid var(--line); } tbody th { font-weight: 600; }
-code { background: var(--soft); border-radius: 3px; font-size: .9em; padding: .1em .3em; }
-:focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; }
-@media print { body { max-width: none; padding: 0; } tr { break-inside: avoid; } }
-"""
+_TEMPLATE = Path(__file__).parent / "templates/overview.html.j2"
 
 
 @dataclass(frozen=True)
@@ -63,6 +47,7 @@ def overview_page(course: Course, assignment: Assignment) -> str:
         ConfigError: There is no text of the unit, or it cannot be read.
     """
     from markdown_it import MarkdownIt
+    from markupsafe import Markup
 
     path = overview_file(course, assignment)
     try:
@@ -75,16 +60,16 @@ def overview_page(course: Course, assignment: Assignment) -> str:
         ) from error
     # Raw HTML is shown as it is written: the page's policy would not let it do much, and would not say so.
     unit = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
-    body = "\n".join(
-        (
-            f"<h1>{html.escape(assignment.title)}</h1>",
-            f'<p class="quiet">{html.escape(course.name)}</p>',
-            unit,
-            _week(course, assignment),
-            _cadence(course),
-        )
+    return page(
+        _TEMPLATE,
+        assignment.title,
+        course=course.name,
+        unit=Markup(unit),
+        planned=_week(course, assignment),
+        meetings=list(_weekly(course)),
+        due=_weekly_due(course),
+        zone=course.timezone.key.replace("_", " "),
     )
-    return document(assignment.title, body, _STYLE)
 
 
 def write_overview(course: Course, assignment: Assignment, folder: Path, now: datetime) -> tuple[Path, Path]:
@@ -94,12 +79,12 @@ def write_overview(course: Course, assignment: Assignment, folder: Path, now: da
         ConfigError: The week's text has a mistake.
         AutograderError: One of them could not be written.
     """
-    page, dates = folder / f"{assignment.name}.html", folder / "calendar.ics"
+    week, dates = folder / f"{assignment.name}.html", folder / "calendar.ics"
     text = overview_page(course, assignment)
     make_folder(folder)
-    write_output(page, text)
+    write_output(week, text)
     write_output(dates, calendar(course, now))
-    return page, dates
+    return week, dates
 
 
 def calendar(course: Course, now: datetime) -> bytes:
@@ -196,7 +181,8 @@ def _deadlines(name: str, assignment: Assignment) -> Iterator[tuple[str, str, da
             yield activity.title, f"{name}-activity-{number}", due
 
 
-def _week(course: Course, assignment: Assignment) -> str:
+def _week(course: Course, assignment: Assignment) -> list[_Planned]:
+    """What is to be done in the assignment's week, in order."""
     planned = [*_meetings(course, assignment), *(_activity(each) for each in assignment.activities)]
     if (course.root / "quizzes" / f"{assignment.name}.txt").is_file():
         planned.append(_Planned("Knowledge Check", "self-check quiz", "no", "any time", None))
@@ -206,17 +192,7 @@ def _week(course: Course, assignment: Assignment) -> str:
     # What has no date of its own stands before the last.
     dated = [each.at.timestamp() for each in planned if each.at is not None]
     last = max(dated, default=0.0)
-    planned.sort(key=lambda each: last - 1 if each.at is None else each.at.timestamp())
-    lines = "\n".join(
-        f'<tr><th scope="row">{html.escape(each.title)}</th><td>{html.escape(each.type)}</td>'
-        f"<td>{html.escape(each.graded)}</td><td>{html.escape(each.when)}</td></tr>"
-        for each in planned
-    )
-    heads = "".join(f'<th scope="col">{name}</th>' for name in ("what", "type", "graded", "when or until when"))
-    return (
-        '<h2>This week</h2>\n<div class="wide" tabindex="0" role="region" aria-label="This week"><table>'
-        f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{lines}\n</tbody></table></div>"
-    )
+    return sorted(planned, key=lambda each: last - 1 if each.at is None else each.at.timestamp())
 
 
 def _meetings(course: Course, assignment: Assignment) -> Iterator[_Planned]:
@@ -245,22 +221,19 @@ def _activity(activity: Activity) -> _Planned:
     return _Planned(activity.title, activity.type, "yes" if activity.graded else "no", _when(due) if due else "", due)
 
 
-def _cadence(course: Course) -> str:
-    """What comes back every week."""
-    items = [
-        f"<b>{html.escape(meeting.title)}</b>: {meeting.begins:%A}s, {meeting.begins:%H:%M}–{meeting.ends:%H:%M}, "
-        f"until {_date(meeting.last)}{f', {html.escape(meeting.where)}' if meeting.where else ''}"
-        for meeting in course.meetings
-        if meeting.last != meeting.begins.date()
-    ]
+def _weekly(course: Course) -> Iterator[_Planned]:
+    """The meetings that come back every week."""
+    for meeting in course.meetings:
+        if meeting.last != meeting.begins.date():
+            when = f"{meeting.begins:%A}s, {meeting.begins:%H:%M}–{meeting.ends:%H:%M}, until {_date(meeting.last)}"
+            place = f", {meeting.where}" if meeting.where else ""
+            yield _Planned(meeting.title, "meeting", "no", when + place, meeting.begins)
+
+
+def _weekly_due(course: Course) -> str:
+    """When assignments are due, where it is the same every week; else empty."""
     due = {f"{each.due:%A}s, {each.due:%H:%M}" for each in course.assignments.values() if each.due is not None}
-    if len(due) == 1:
-        items.append(f"<b>Assignments are due</b> {due.pop()}; all of that minute is in time")
-    if not items:
-        return ""
-    listed = "".join(f"<li>{item}.</li>" for item in items)
-    where = html.escape(course.timezone.key.replace("_", " "))
-    return f"<h2>Every week</h2>\n<ul>{listed}</ul>\n<p>All times are those of {where}.</p>"
+    return due.pop() if len(due) == 1 else ""
 
 
 def _date(day: date) -> str:

@@ -1,4 +1,4 @@
-"""What every room stands on: errors, text made safe, names, files written whole, the shell of a page."""
+"""What every room stands on: errors and causes, text made safe, names, files written whole, the shell of a page."""
 
 from autograder.base.causes import Cause, CellEnd, Half, cause_from_tree, cause_tree, said
 from autograder.base.errors import (
@@ -18,7 +18,7 @@ from autograder.base.errors import (
 from autograder.base.faces import on_demand
 from autograder.base.files import make_folder, replace_file, write_atomically, write_bytes_atomically, write_output
 from autograder.base.names import closest, did_you_mean, shown
-from autograder.base.page import document, drawn
+from autograder.base.pages import coded, drawn, page, template
 from autograder.base.reasons import common_reason, half_text, reason
 from autograder.base.text import one_line, plain, printable, visible, without_host_paths
 
@@ -40,20 +40,22 @@ __all__ = [
     "cause_from_tree",
     "cause_tree",
     "closest",
+    "coded",
     "common_reason",
     "did_you_mean",
-    "document",
     "drawn",
     "half_text",
     "make_folder",
     "on_demand",
     "one_line",
+    "page",
     "plain",
     "printable",
     "reason",
     "replace_file",
     "said",
     "shown",
+    "template",
     "visible",
     "without_host_paths",
     "write_atomically",

@@ -7,17 +7,10 @@ from typing import TYPE_CHECKING
 from autograder.base import on_demand
 
 if TYPE_CHECKING:
+    from autograder.feedback.executed import annotated, told_anew
     from autograder.feedback.lateness import lateness_text
-    from autograder.feedback.notebook import (
-        SUMMARY_ID,
-        annotated,
-        feedback_html,
-        first_to_fix,
-        listed,
-        points_text,
-        said_of_all,
-        told_anew,
-    )
+    from autograder.feedback.page import feedback_html
+    from autograder.feedback.result import first_to_fix, said_of_all
     from autograder.feedback.student_page import (
         FeedbackWritten,
         seen_now,
@@ -26,6 +19,8 @@ if TYPE_CHECKING:
         write_class_feedback,
         write_feedback,
     )
+    from autograder.feedback.summary import SUMMARY_ID
+    from autograder.feedback.text import listed, points_text
     from autograder.feedback.visibility import standing_as_seen
 
 __all__ = [
@@ -50,16 +45,15 @@ __all__ = [
 __getattr__ = on_demand(
     __name__,
     {
-        "lateness": ("lateness_text",),
-        "notebook": (
-            "SUMMARY_ID",
+        "executed": (
             "annotated",
-            "feedback_html",
-            "first_to_fix",
-            "listed",
-            "points_text",
-            "said_of_all",
             "told_anew",
+        ),
+        "lateness": ("lateness_text",),
+        "page": ("feedback_html",),
+        "result": (
+            "first_to_fix",
+            "said_of_all",
         ),
         "student_page": (
             "FeedbackWritten",
@@ -68,6 +62,11 @@ __getattr__ = on_demand(
             "write_attempt",
             "write_class_feedback",
             "write_feedback",
+        ),
+        "summary": ("SUMMARY_ID",),
+        "text": (
+            "listed",
+            "points_text",
         ),
         "visibility": ("standing_as_seen",),
     },

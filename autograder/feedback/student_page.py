@@ -11,8 +11,11 @@ from typing import Any
 
 from autograder.base import AutograderError, GradebookError, write_atomically
 from autograder.course import Assignment, Course, joined, notebook_text
+from autograder.feedback.executed import annotated, told_anew
 from autograder.feedback.lateness import lateness_text
-from autograder.feedback.notebook import SUMMARY_ID, annotated, feedback_html, row_comment, told_anew, with_hand_grades
+from autograder.feedback.page import feedback_html
+from autograder.feedback.result import row_comment
+from autograder.feedback.summary import SUMMARY_ID, with_hand_grades
 from autograder.feedback.visibility import standing_as_seen, students_view
 from autograder.gradebook import (
     RESULT_FILE,

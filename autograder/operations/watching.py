@@ -112,8 +112,10 @@ def watch(
     folders = [submitted] if exchange is None else [submitted, inbound(course, exchange)]
     with Grader(sandbox) as grader:
         grader.prepare(assignment)
-    # nbconvert takes longer to import than a submission to grade.
-    feedback_html({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, "")
+    # What sets prose, formulas and code takes longer to import than a submission to grade.
+    prose = {"cell_type": "markdown", "metadata": {}, "source": "$x$"}
+    code = {"cell_type": "code", "metadata": {}, "source": "x", "outputs": []}
+    feedback_html({"cells": [prose, code]}, "")
     with open_gradebook(course) as gradebook:
         with only_run(course):
             backup(course)

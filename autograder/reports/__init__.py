@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from autograder.base import on_demand
 
 if TYPE_CHECKING:
-    from autograder.reports.class_page import class_page
     from autograder.reports.class_reading import read_class
     from autograder.reports.explanation import explain, explanation_text, explanation_tree
     from autograder.reports.lms import fill_in_file, filled_in, people_of
+    from autograder.reports.page import class_page
     from autograder.reports.reproduction import script
     from autograder.reports.score_table import scores_of, table_text
     from autograder.reports.student_history import Chapter, history
@@ -34,7 +34,6 @@ __all__ = [
 __getattr__ = on_demand(
     __name__,
     {
-        "class_page": ("class_page",),
         "class_reading": ("read_class",),
         "explanation": (
             "explain",
@@ -46,6 +45,7 @@ __getattr__ = on_demand(
             "filled_in",
             "people_of",
         ),
+        "page": ("class_page",),
         "reproduction": ("script",),
         "score_table": (
             "scores_of",

@@ -4,6 +4,7 @@ One student hands in a notebook that tries all that is known to turn text into a
 instructor does: our feedback page, the page that nbgrader writes, the formgrader and JupyterLab.
 """
 
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 
 from autograder.course import load_course
-from autograder.feedback import write_feedback
+from autograder.feedback import feedback_html, write_feedback
 from autograder.gradebook import open_gradebook, register
 from autograder.grading import grade
 from autograder.submission import read_submission, submissions
@@ -307,6 +308,22 @@ def test_nothing_of_a_students_runs_on_our_feedback_page(look: Look, course: Pat
     assert_nothing_ran(page, seen, "main")
     assert seen.failures == []
     assert seen.elsewhere() == [ours(course, "mallory")]
+
+
+def test_nothing_that_is_not_made_inert_runs_on_our_page_even_without_its_policy(look: Look, tmp_path: Path) -> None:
+    """The sanitiser holds alone, as does what comes before it on nbgrader's pages, and the policy after it."""
+    said = {"output_type": "display_data", "metadata": {}, "data": {"text/html": "".join(PROSE)}}
+    cells = [
+        *(cell(text, kind=kind) for text in PROSE for kind in ("markdown", "raw")),
+        cell("x") | {"outputs": [said]},
+    ]
+    made = feedback_html({"cells": cells}, "Warm-up")
+    unguarded = tmp_path / "page.html"
+    unguarded.write_text(re.sub(r"<meta http-equiv=\"Content-Security-Policy\".*?>", "", made), encoding="utf-8")
+    page, seen = look(unguarded.as_uri())
+    assert_nothing_ran(page, seen, "main")
+    assert seen.failures == []
+    assert seen.elsewhere() == [unguarded.as_uri()]
 
 
 def test_nothing_of_a_students_runs_on_the_page_that_nbgrader_writes(

@@ -4,7 +4,6 @@ import copy
 import html
 import json
 import re
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,12 @@ from autograder.checking import compare
 from autograder.checking.numerics import cause_of
 from autograder.course import Assignment
 from autograder.feedback import annotated, feedback_html
-from autograder.feedback.notebook import row_comment
+from autograder.feedback.result import row_comment
 from autograder.grading import CheckResult, Report, RowResult
 from autograder.sandbox import CellRun
 from autograder.submission import Submission, read_submission
 from tests.courses import cell, solved, write
+from tests.inert import Tags, assert_inert
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 PASSED = CheckResult("test_scale", "A vector is scaled.", 1.0, "passed")
@@ -64,29 +64,6 @@ def named(notebook: dict[str, Any], grade_id: str) -> dict[str, Any]:
 def shown(notebook: dict[str, Any], grade_id: str) -> dict[str, str]:
     data: dict[str, str] = named(notebook, grade_id)["outputs"][-1]["data"]
     return data
-
-
-class Tags(HTMLParser):
-    """The tags of a page with their attributes, as a browser would read them."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.seen: list[tuple[str, dict[str, str]]] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.append((tag, {name: value or "" for name, value in attrs}))
-
-
-def assert_inert(page: str) -> None:
-    """Nothing in the page runs, and nothing in it is fetched."""
-    for tag, attributes in Tags(page).seen:
-        assert tag not in ("script", "iframe", "object", "embed", "base", "form", "link")
-        for name, value in attributes.items():
-            assert not name.startswith("on"), (tag, attributes)
-            if name in ("src", "href", "action", "data"):
-                assert value.startswith(("data:image/", "#", "https://", "http://")), (tag, attributes)
-                assert tag == "a" or value.startswith("data:image/"), (tag, attributes)
 
 
 def test_a_failed_check_shows_its_title_reason_and_hint(warmup: Assignment) -> None:
