@@ -1,6 +1,7 @@
 """The documents, tried out: commands are run, snippets are checks, and whatever they name is there."""
 
 import ast
+import itertools
 import json
 import os
 import re
@@ -9,10 +10,10 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ import yaml
 
 import autograder
 from autograder.authoring.gradient_proofs import claims_of, refuted
-from autograder.base import ConfigError
+from autograder.base import Cause, CellEnd, ConfigError, Half, causes, reason
 from autograder.course import CONFIG_NAME, Limits, load_course
 from tests.courses import CONFIG, SCALE, make_course, solved, submit, write
 
@@ -304,7 +305,7 @@ def test_links_inside_the_repository_lead_somewhere(page: Path) -> None:
 
 
 def test_the_tests_that_security_rests_on_exist() -> None:
-    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", (DOCS / "security.md").read_text(encoding="utf-8"))
+    named = re.findall(r"`((?:\w+/)*test_\w+\.py)::(test_\w+)`", (DOCS / "security.md").read_text(encoding="utf-8"))
     assert len(named) > 30
     missing = [
         f"{file}::{test}"
@@ -325,8 +326,26 @@ def said() -> Iterator[str]:
                 yield node.value
 
 
+def reasons() -> Iterator[str]:
+    """What a student may read of a cause, of whatever kind; what varies is a null character."""
+    factors = ("", "2 times too large", "the sign is flipped", "transposed", "all zero", "not finite")
+    whens = get_args(get_type_hints(Cause, vars(causes))["when"])
+    askeds = get_args(get_type_hints(Cause, vars(causes))["asked"])
+    known = Cause("said", "\0", "\0", names=("\0", "\0"), type="\0", length=2, shape=(2,), asked_shape=(3,), dtype="\0")
+    known = replace(known, wrong=2, total=6, index=(0,), text="\0", where="\0", source="\0", seconds=5.0)
+    for kind, asked, when, factor in itertools.product(get_args(causes.Kind), askeds, whens, factors):
+        cause = replace(known, kind=kind, asked=asked, when=when, factor=factor)
+        yield from (reason(cause), reason(replace(cause, exception="\0")), reason(replace(cause, again=True)))
+        yield from (reason(replace(cause, shape=None)), reason(replace(cause, shape=None, length=None, type="None")))
+        yield reason(replace(cause, type="", source=""))
+    for status, defines in itertools.product(("raised", "syntax", "timeout", "died", "skipped"), (True, False)):
+        yield reason(replace(known, kind="missing", cell=CellEnd(status, defines, "\0", "\0", 1, "\0", defines)))
+    for mend, factor, near in itertools.product(("backward", "forward", "both"), ("", "N", "1/N"), (True, False)):
+        yield reason(replace(known, half=Half(mend, "\0", ("\0",), factor, near)))
+
+
 def test_every_sentence_explained_to_students_is_one_that_the_grader_says() -> None:
-    texts = list(said())
+    texts = {*said(), *reasons()}
     text = " ".join(prose(DOCS / "students.md").partition("## What the sentences mean")[2].split())
     quoted = re.findall(r"\*\*\"(.+?)\"\*\*", text)
     assert len(quoted) > 25

@@ -180,8 +180,10 @@ def _timeout(cause: Cause, show: Show) -> str:
         case "submission":
             return "The submission's time was used up before this could be checked."
         case "earlier":
-            earlier = "within the time limit in earlier checks, so it was not called again"
-            return f"`{cause.function}` did not finish {earlier}."
+            return (
+                f"`{cause.function}` did not finish within the time limit in earlier checks, so it was "
+                "not called again."
+            )
     limit = "1 second" if cause.seconds == 1 else f"{show(f'{cause.seconds:g}')} seconds"
     return f"`{cause.function}` did not finish within {limit}."
 
