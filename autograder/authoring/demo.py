@@ -20,7 +20,7 @@ from typing import Any
 from autograder.authoring.audit import record
 from autograder.authoring.mistakes import Mistake, stock_mistakes
 from autograder.base import AutograderError, ConfigError
-from autograder.course import CONFIG_NAME, Assignment, Course, load_course
+from autograder.course import CONFIG_NAME, Assignment, Course, load_course, master_cells
 
 ASSIGNMENT = "week2"
 MARK = ".autograder-demo"
@@ -293,15 +293,14 @@ class _Paper:
     """
 
     def __init__(self, assignment: Assignment) -> None:
-        master = json.loads(assignment.master.read_text(encoding="utf-8"))
-        release = master
-        if assignment.release.is_file():
-            release = json.loads(assignment.release.read_text(encoding="utf-8"))
-        solved = {key: _source(tree) for key, tree in _named(master)}
+        solved = {cell.grade_id: cell.source for cell in master_cells(assignment.master)}
+        # Whole, not as its reader gives it: what students hand in is this file with other cells in it.
+        given = assignment.release if assignment.release.is_file() else assignment.master
+        release = json.loads(given.read_text(encoding="utf-8"))
         self._trees = dict(_named(release))
         self._answers = [key for key in assignment.manual if key in self._trees]
         self.released = {key: self.cell(key, _cleared(_source(tree))) for key, tree in self._trees.items()}
-        if release is master:
+        if given == assignment.master:
             self.released |= {key: self.cell(key, "YOUR ANSWER HERE") for key in self._answers}
         self.right = {row.name: _without_marks(solved[row.name]) for row in assignment.rows}
         self._solved = self.released | {key: self.cell(key, source) for key, source in self.right.items()}

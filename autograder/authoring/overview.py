@@ -76,7 +76,7 @@ def write_overview(course: Course, assignment: Assignment, folder: Path, now: da
     """Write the page about an assignment's week and the course's calendar into a folder, and return both.
 
     Raises:
-        ConfigError: The week's text has a mistake.
+        ConfigError: The week's text has a problem.
         AutograderError: One of them could not be written.
     """
     week, dates = folder / f"{assignment.name}.html", folder / "calendar.ics"

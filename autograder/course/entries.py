@@ -16,18 +16,19 @@ from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     ConfigDict,
+    Field,
     PlainValidator,
     TypeAdapter,
     ValidationError,
     ValidationInfo,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError, PydanticKnownError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, PydanticKnownError
 
 from autograder.base import did_you_mean, shown
 from autograder.course.config import (
     STRICT,
+    Activity,
     Attempts,
     Inputs,
     LatePolicy,
@@ -39,7 +40,7 @@ from autograder.course.config import (
 )
 from autograder.course.database import database_url
 from autograder.course.dates import clock_of, day_of, known_zone, local_time
-from autograder.course.files import MAX_FILES, file_problem, repeated_file
+from autograder.course.files import MAX_FILES, file_problems
 from autograder.course.imports import import_problem
 from autograder.course.located import KeyPath, Located
 
@@ -61,9 +62,9 @@ def _around(info: ValidationInfo) -> Around:
     return cast(Around, info.context)
 
 
-def _problem(text: str, *at: str | int) -> PydanticCustomError:
-    """A problem in words, at a key inside the value that is validated."""
-    return PydanticCustomError("problem", "{text}", {"text": text, "at": at})
+def _problem(text: str) -> PydanticCustomError:
+    """A problem in words."""
+    return PydanticCustomError("problem", "{text}", {"text": text})
 
 
 def _text(value: Any) -> str:
@@ -151,24 +152,29 @@ def _distribution(value: str) -> str:
     return value
 
 
-def _file(value: str) -> str:
-    if problem := file_problem(value):
-        raise _problem(problem)
-    return value
+def _files(value: Any) -> tuple[str, ...]:
+    """The names of files, looked at together: whether one stands there twice, no name by itself shows."""
+    if not isinstance(value, list):
+        raise PydanticKnownError("tuple_type")
+    names = {place: name for place, name in enumerate(value) if isinstance(name, str)}
+    wrong: list[InitErrorDetails] = [
+        {"type": "string_type", "loc": (place,), "input": each}
+        for place, each in enumerate(value)
+        if place not in names
+    ]
+    wrong += [
+        {"type": _problem(text), "loc": (place,), "input": names[place]} for place, text in file_problems(names).items()
+    ]
+    if len(value) > MAX_FILES:
+        most = f"expected at most {MAX_FILES} files, found {len(value)}; put them into one, such as an .npz"
+        wrong.append({"type": _problem(most), "loc": (), "input": value})
+    if wrong:
+        raise ValidationError.from_exception_data("files", wrong)
+    return tuple(names.values())
 
 
-def _files(value: Any) -> Any:
-    """The names, when there are not too many of them and none stands there twice."""
-    if isinstance(value, list):
-        if len(value) > MAX_FILES:
-            raise _problem(
-                f"expected at most {MAX_FILES} files, found {len(value)}; put them into one, such as an .npz"
-            )
-        if (twice := repeated_file(value)) is not None:
-            place, first = twice
-            raise _problem(f"{value[place]!r} stands here twice (as {first!r}); leave one out", place)
-        return tuple(value)
-    return value
+def _exchange(value: Any, info: ValidationInfo) -> Path | None:
+    return (_around(info).root / text).resolve() if (text := _text(value)).strip() else None
 
 
 @dataclass(frozen=True)
@@ -181,6 +187,10 @@ class ActivityEntry:
     type: str = ""
     graded: bool = False
     due: Annotated[datetime | None, PlainValidator(_activity_due)] = None
+
+    def activity(self) -> Activity:
+        """The activity, plain."""
+        return Activity(self.title, self.type, self.graded, self.due)
 
 
 @dataclass(frozen=True)
@@ -213,7 +223,7 @@ class AssignmentEntry:
     late: LatePolicy = field(default_factory=LatePolicy)
     attempts: Attempts = field(default_factory=Attempts)
     extensions: dict[str, Annotated[datetime, PlainValidator(_extension)]] = field(default_factory=dict)
-    excused: tuple[Annotated[str, PlainValidator(_student)], ...] = ()
+    excused: frozenset[Annotated[str, PlainValidator(_student)]] = frozenset()
     activities: tuple[ActivityEntry, ...] = ()
     seed: Seed = 0
     inputs: Inputs = "same"
@@ -221,7 +231,7 @@ class AssignmentEntry:
     published: Annotated[datetime | bool, PlainValidator(_published)] = False
     limits: Limits = field(default_factory=Limits)
     allowed_imports: tuple[Annotated[str, AfterValidator(_distribution)], ...] = ()
-    files: Annotated[tuple[Annotated[str, AfterValidator(_file)], ...], BeforeValidator(_files)] = ()
+    files: Annotated[tuple[str, ...], PlainValidator(_files)] = ()
     notebook: str = ""
     checks: str = ""
     solutions: str = ""
@@ -236,12 +246,12 @@ class CourseEntry:
     name: str
     timezone: Annotated[ZoneInfo, PlainValidator(_zone)]
     assignments: dict[str, AssignmentEntry]
-    database: Annotated[str, AfterValidator(_database)] = ""
+    database: Annotated[str, AfterValidator(_database), Field(validate_default=True)] = "sqlite:///gradebook.db"
     sandbox: Literal["bubblewrap", "landlock"] = "bubblewrap"
     limits: Limits = field(default_factory=Limits)
     late_days: NotNegativeWhole = 0
     sessions: tuple[MeetingEntry, ...] = ()
-    exchange: str = ""
+    exchange: Annotated[Path | None, PlainValidator(_exchange)] = None
 
 
 _KEYS_AT: tuple[tuple[tuple[str, ...], type], ...] = (
@@ -258,17 +268,16 @@ _KEYS_AT: tuple[tuple[tuple[str, ...], type], ...] = (
 
 def validated(configuration: Located, root: Path) -> CourseEntry | None:
     """What the configuration says, or None where it has problems, which are then noted with their lines."""
-    tree: dict[str, Any] = {"database": "sqlite:///gradebook.db"} | _without_empty(configuration.tree)
     try:
-        zone = _zone(tree.get("timezone"))
+        zone = _zone(configuration.get("timezone"))
     except (ValueError, PydanticKnownError):
         zone = ZoneInfo("UTC")
     try:
         # By way of JSON: only there does strict validation take mappings for dataclasses, lists for tuples.
-        return _adapter().validate_json(json.dumps(tree), context=Around(root, zone))
+        return _adapter().validate_json(json.dumps(_without_empty(configuration.tree)), context=Around(root, zone))
     except ValidationError as problems:
         for error in problems.errors(include_url=False):
-            configuration.blame((*error["loc"], *error.get("ctx", {}).get("at", ())), _explain(error))
+            configuration.blame(error["loc"], _explain(error))
         return None
 
 
@@ -288,7 +297,7 @@ def _keys_at(where: KeyPath) -> tuple[str, ...]:
 def _without_empty(tree: Any, where: KeyPath = ()) -> Any:
     """The tree without known keys that have no value.
 
-    ``limits:`` with all of its lines commented out is no mistake.
+    ``limits:`` with all of its lines commented out is no problem.
     """
     if not isinstance(tree, dict):
         return tree
@@ -330,7 +339,7 @@ def _explain(error: ErrorDetails) -> str:
         case "literal_error":
             nearest = did_you_mean(str(value), re.findall(r"'(\w+)'", limits["expected"]))
             return f"expected one of: {limits['expected'].replace(chr(39), '')}; {nearest}found {found}"
-        case "tuple_type" | "list_type":
+        case "tuple_type" | "list_type" | "frozen_set_type":
             return f"expected a list such as [numpy, matplotlib], found {found}"
         case "dataclass_type" | "dict_type" | "dataclass_exact_type":
             keys = _keys_at(where)

@@ -6,8 +6,7 @@ import functools
 import keyword
 import re
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from autograder.base import shown
 
@@ -15,18 +14,23 @@ MAX_FILES = 100
 """Files of one assignment; each is mounted for each submission."""
 
 
-def repeated_file(names: Sequence[Any]) -> tuple[int, str] | None:
-    """The place of the first name that stands there twice, whatever its capitals, and how it stands there first."""
-    seen: dict[str, str] = {}
-    for place, name in enumerate(names):
-        if isinstance(name, str):
-            if name.casefold() in seen:
-                return place, seen[name.casefold()]
-            seen[name.casefold()] = name
-    return None
+def file_problems(names: Mapping[int, str]) -> dict[int, str]:
+    """What is wrong with the names of an assignment's files, by their places.
+
+    A name stands there twice whatever its capitals: on some file systems both would be one file.
+    """
+    first: dict[str, str] = {}
+    found = {}
+    for place, name in names.items():
+        if (known := first.get(name.casefold())) is not None:
+            found[place] = f"{name!r} stands here twice (as {known!r}); leave one out"
+        elif problem := _file_problem(name):
+            found[place] = problem
+        first.setdefault(name.casefold(), name)
+    return found
 
 
-def file_problem(name: str) -> str:
+def _file_problem(name: str) -> str:
     """What is wrong with a file's name, and the way out; empty where nothing is."""
     if "/" in name or "\\" in name:
         return f"expected a file's name without a folder, found {shown(name)}; put the file beside the notebook"

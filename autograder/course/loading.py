@@ -207,7 +207,7 @@ def load_course(root: Path) -> Course:
         entry.late_days,
         {name: each.late for name, each in entries.items()},
         {name: each.extensions for name, each in entries.items() if each.extensions},
-        {name: frozenset(each.excused) for name, each in entries.items() if each.excused},
+        {name: each.excused for name, each in entries.items() if each.excused},
     )
     assignments = {name: _assignment(root, name, each, term, configuration) for name, each in entries.items()}
     if configuration.problems:
@@ -220,7 +220,7 @@ def load_course(root: Path) -> Course:
         assignments={name: each for name, each in assignments.items() if each is not None},
         sandbox=entry.sandbox,
         meetings=tuple(each.meeting(entry.timezone) for each in entry.sessions),
-        exchange=(root / entry.exchange).resolve() if entry.exchange.strip() else None,
+        exchange=entry.exchange,
     )
 
 
@@ -278,8 +278,8 @@ def _assignment(
         files=entry.files,
         attempts=entry.attempts,
         extensions=entry.extensions,
-        excused=frozenset(entry.excused),
-        activities=tuple(Activity(**vars(each)) for each in entry.activities),
+        excused=entry.excused,
+        activities=tuple(each.activity() for each in entry.activities),
         term=term,
     )
 

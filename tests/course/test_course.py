@@ -237,6 +237,42 @@ class TestMistakes:
         for part in ("warmup.titel", "timezone", "warmup.due", "other: expected one notebook", "other.seed"):
             assert part in said
 
+    def test_every_wrong_name_of_a_file_is_told_with_its_line(self, tmp_path: Path):
+        names = ["data.npz", "DATA.npz", "data/more.npz", ".hidden", "5", "data.npz"]
+        config = CONFIG + "    files:\n" + "".join(f"      - {name}\n" for name in names)
+        said = mistakes(tmp_path, config)
+        assert said.startswith("5 mistakes:\n")
+        for place, text in enumerate(
+            (
+                "'DATA.npz' stands here twice (as 'data.npz')",
+                "expected a file's name without a folder",
+                "expected a file that is not hidden",
+                "expected text, found 5",
+                "'data.npz' stands here twice (as 'data.npz')",
+            ),
+            start=1,
+        ):
+            line = line_of(config, "files:") + 1 + place
+            assert f"line {line}, assignments.warmup.files.{place}: {text}" in said
+
+    def test_dates_of_people_and_meetings_are_told_with_all_other_mistakes(self, tmp_path: Path):
+        config = CONFIG.replace("seed: 7", "seed: x") + (
+            "    extensions: {ada: soon}\n"
+            "    excused: [1.5]\n"
+            "    activities: [{title: Read, due: never}]\n"
+            "sessions: [{title: Lab, begins: '19:00', ends: '18:00', first: 2026-11-02, last: 2026-11-03}]\n"
+        )
+        said = mistakes(tmp_path, config)
+        for part in (
+            "warmup.seed: expected a whole number",
+            "warmup.extensions.ada: expected a local date and time",
+            "warmup.excused.0: expected a student's id",
+            "warmup.activities.0.due: expected a local date and time",
+            "sessions.0.ends: expected a time after 19:00",
+            "sessions.0.last: expected a Monday from 2026-11-02 on",
+        ):
+            assert part in said
+
     @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.text(max_size=200) | st.binary(max_size=100))
     @example("a: *b")
