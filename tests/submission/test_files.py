@@ -11,7 +11,7 @@ from autograder.authoring import release
 from autograder.base import ConfigError, ReleaseError
 from autograder.course import Assignment, Limits, load_course
 from autograder.grading import Grader, assignment_digest
-from autograder.sandbox import Worker
+from autograder.sandbox import Worker, protocol
 from autograder.submission import read_submission
 from autograder.submission.reading import submitted_digest
 from tests.courses import CONFIG, make_course, solved, submit, write
@@ -279,7 +279,7 @@ def test_a_row_reads_the_files_too(either):
     with either.session(LIMITS, files=GIVEN) as session:
         session.run(["def f():\n    import helpers\n    return open('data.csv').read() + str(helpers.answer)"])
         with session.row() as row:
-            assert row.exchange(("call", "f", (), {}), "f")[2] == "1,2\n3,4\n42"
+            assert row.exchange(protocol.Call("f", (), {}), "f").value == "1,2\n3,4\n42"
 
 
 @pytest.mark.sandbox
