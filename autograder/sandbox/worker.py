@@ -34,10 +34,12 @@ from autograder.sandbox.inside.protocol import (
     CellRan,
     Forked,
     ForkRow,
+    NotIsolated,
     Raised,
     Refused,
     Replace,
     RunCell,
+    Started,
 )
 from autograder.sandbox.inside.removal import empty
 from autograder.sandbox.jail import Kind
@@ -254,9 +256,13 @@ class Session:
         try:
             packet, self.keeper = self._first_packet()
             self.worker.keepers.add(self.keeper)
-            started = wire.decode(packet)
-            if started != {"started": True}:
-                raise SandboxError(f"a submission could not be isolated: {started.get('failed', started)}")
+            match protocol.read(wire.decode(packet)):
+                case Started():
+                    pass
+                case NotIsolated(why):
+                    raise SandboxError(f"a submission could not be isolated: {why}")
+                case other:
+                    raise SandboxError(f"a submission could not be isolated: {other}")
             if worker.groups is not None:
                 self.group = cgroup.make(worker.groups, memory_mb=limits.memory_mb, processes=limits.processes)
         except SandboxError:

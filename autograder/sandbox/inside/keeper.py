@@ -37,7 +37,7 @@ def keep(control: socket.socket, settings: dict[str, Any], notebook: Notebook) -
 
 
 def _obey(control: socket.socket, settings: dict[str, Any], notebook: Notebook) -> None:
-    control.send(wire.encode({"started": True}))
+    control.send(wire.encode(protocol.tree(protocol.Started())))
     ended: dict[int, int] = {}
     looked = 0.0
     while True:

@@ -3,7 +3,8 @@
 A message crosses as a tuple of its word and its parts (``tree``, which ``wire`` encodes). What comes back was written
 by a process that belongs to the student: ``read`` gives the message that it is, or None where it is none.
 
-- The keeper is process 1 of a submission: it starts, signals and buries the student's processes.
+- The warm worker has everything imported, and forks itself for each submission.
+- The keeper is that fork, process 1 of a submission: it starts, signals and buries the student's processes.
 - The student's process runs the cells, and forks itself for each row.
 - A row's fork answers calls of the student's functions.
 """
@@ -14,6 +15,23 @@ import struct
 from typing import Any, NamedTuple
 
 from .wire import Ref
+
+# The warm worker and the keeper to the grader, before any code of a student's has run
+
+
+class Ready(NamedTuple):
+    """The warm worker: it has imported everything, and forks for submissions from now on."""
+
+
+class Started(NamedTuple):
+    """The keeper: the submission is isolated, and commands may come."""
+
+
+class NotIsolated(NamedTuple):
+    """The fork that was to become the keeper: why the submission could not be isolated."""
+
+    why: str
+
 
 # The grader to the student's process
 
@@ -164,6 +182,9 @@ class Refused(NamedTuple):
 
 
 _WORDS: dict[str, tuple[Any, tuple[type, ...]]] = {
+    "ready": (Ready, ()),
+    "started": (Started, ()),
+    "not isolated": (NotIsolated, (str,)),
     "cell": (RunCell, (str,)),
     "ran": (CellRan, (str, list)),
     "row": (ForkRow, (int,)),

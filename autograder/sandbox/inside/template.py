@@ -14,7 +14,7 @@ import sys
 import time
 from typing import Any
 
-from . import confine, files, same, wire
+from . import confine, files, protocol, same, wire
 from .cells import Notebook
 from .keeper import keep
 
@@ -50,7 +50,7 @@ def main(control_fd: int, kind: str) -> None:
     os.dup2(1, 2)
     # A collection in a fork would write to every object's header, and so copy all memory that the forks share.
     gc.freeze()
-    control.send(wire.encode({"ready": True}))
+    control.send(wire.encode(protocol.tree(protocol.Ready())))
     while True:
         message, fds, _, _ = socket.recv_fds(control, MAX_SETTINGS, 2)
         if not message:
@@ -107,7 +107,8 @@ def _enter(
         os.close(bundle)
         keep(control, settings, notebook)
     except BaseException as error:
-        control.send(wire.encode({"failed": f"{type(error).__name__}: {error}"[:2000]}))
+        why = f"{type(error).__name__}: {error}"[:2000]
+        control.send(wire.encode(protocol.tree(protocol.NotIsolated(why))))
     finally:
         os._exit(1)
 
