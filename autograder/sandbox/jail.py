@@ -22,7 +22,7 @@ from autograder.sandbox.visible import interpreter, library_links, site_entries,
 Kind = Literal["bubblewrap", "landlock", "none"]
 """What keeps a submission: namespaces; where they are forbidden, Landlock; or nothing, by name."""
 
-GIVES_NOT: dict[Kind, tuple[str, ...]] = {
+NOT_PROMISED: dict[Kind, tuple[str, ...]] = {
     "bubblewrap": (),
     "landlock": (
         "a submission can tell which files and processes there are on the machine, though not look into them",
@@ -62,7 +62,7 @@ _WORKER_TMP_MB = 64
 
 
 @dataclass(frozen=True)
-class Started:
+class StartedWorker:
     """A warm worker's process, and the folder made for it, which has to be removed when it has ended."""
 
     process: subprocess.Popen[bytes]
@@ -92,7 +92,7 @@ def student_uid(kind: Kind) -> int:
     return STUDENT_UID if kind == "bubblewrap" else STUDENT_UID + 1 + os.getpid() % 2**20
 
 
-def start(kind: Kind, allowed: tuple[str, ...], control_fd: int, errors: int) -> Started:
+def start(kind: Kind, allowed: tuple[str, ...], control_fd: int, errors: int) -> StartedWorker:
     """Start a warm worker.
 
     Args:
@@ -108,13 +108,13 @@ def start(kind: Kind, allowed: tuple[str, ...], control_fd: int, errors: int) ->
         raise SandboxError("there is no sandbox for this machine's processor: x86-64 and aarch64 have one.")
     match kind:
         case "bubblewrap":
-            return Started(_in_bubblewrap(allowed, control_fd, errors))
+            return StartedWorker(_in_bubblewrap(allowed, control_fd, errors))
         case "landlock":
             return _under_landlock(allowed, control_fd, errors)
         case "none":
             folder = tempfile.gettempdir()
             paths = [str(INSIDE.parent), *(path for path in sys.path if path)]
-            return Started(_popen(_python(paths, control_fd, kind), _environment(folder), errors, [control_fd]))
+            return StartedWorker(_popen(_python(paths, control_fd, kind), _environment(folder), errors, [control_fd]))
 
 
 def _in_bubblewrap(allowed: tuple[str, ...], control_fd: int, errors: int) -> subprocess.Popen[bytes]:
@@ -135,7 +135,7 @@ def _in_bubblewrap(allowed: tuple[str, ...], control_fd: int, errors: int) -> su
         return _popen(command, {}, errors, [control_fd, filter_file.fileno()])
 
 
-def _under_landlock(allowed: tuple[str, ...], control_fd: int, errors: int) -> Started:
+def _under_landlock(allowed: tuple[str, ...], control_fd: int, errors: int) -> StartedWorker:
     """A worker that sees the machine, and whose submissions see no more of it than in a jail, by Landlock.
 
     Its folder holds ``site`` and ``runner``, links to what can be imported, and ``scratch``, where each submission has
@@ -170,7 +170,7 @@ def _under_landlock(allowed: tuple[str, ...], control_fd: int, errors: int) -> S
             "scratch": str(scratch),
             "rules": [(access, str(path)) for access, path in rules],
         }
-        return Started(_popen([*command, repr(setup)], _environment(str(scratch)), errors, [control_fd]), folder)
+        return StartedWorker(_popen([*command, repr(setup)], _environment(str(scratch)), errors, [control_fd]), folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -24,8 +24,8 @@ from autograder.sandbox.worker import Worker
 LIMITS = Limits(cell_seconds=20, submission_seconds=60, memory_mb=256, processes=32, file_mb=8, output_kb=16)
 SHORT = replace(LIMITS, cell_seconds=0.05)
 
-# Each source raises, or leaves `reached` false, where the attempt is blocked; then its cell ends in an exception.
-_ATTEMPTS: tuple[tuple[str, str], ...] = (
+# Each source raises, or leaves `reached` false, where it is blocked; then its cell ends in an exception.
+_ESCAPES: tuple[tuple[str, str], ...] = (
     ("read a file of the course", "reached = open({planted!r}).read()"),
     ("read a file of the machine", "reached = open('/etc/passwd').read()"),
     ("read the environment of another process", "reached = open('/proc/1/environ', 'rb').read()"),
@@ -95,12 +95,12 @@ _STAY = (
 _HANG = ("run for longer than it may", "while True: pass")
 _PRINT = ("print more than it may", "print('x' * {output_kb} * 4096)")
 
-NOT_GIVEN: dict[Kind, frozenset[str]] = {
+NOT_TRIED: dict[Kind, frozenset[str]] = {
     "bubblewrap": frozenset({"start a program"}),
     "landlock": frozenset({"write more files than it has room for"}),
     "none": frozenset(),
 }
-"""What is not tried, since a kind of sandbox does not promise it (``jail.GIVES_NOT`` says so to people)."""
+"""What is not tried, since a kind of sandbox does not promise it (``jail.NOT_PROMISED`` says so to people)."""
 
 _PRELUDE = """
 import ctypes, sys
@@ -113,23 +113,23 @@ def call(name, *arguments):
 
 
 @dataclass(frozen=True)
-class Attempt:
+class Escape:
     """One thing that was tried: what, and whether it was blocked."""
 
     what: str
     blocked: bool
 
 
-def probe(worker: Worker) -> list[Attempt]:
+def probe(worker: Worker) -> list[Escape]:
     """Try in a submission's place everything that a submission must not be able to do.
 
     Returns:
-        The attempts, in a fixed order. One that could not be made counts as one that was not blocked.
+        What was tried, in a fixed order. What could not be tried counts as not blocked.
 
     Raises:
         SandboxError: No submission can be started.
     """
-    tried = [attempt for attempt in _ATTEMPTS if attempt[0] not in NOT_GIVEN[worker.kind]]
+    tried = [escape for escape in _ESCAPES if escape[0] not in NOT_TRIED[worker.kind]]
     with _planted(worker.kind) as values:
         sources = [f"reached = False\n{source.format(**values)}\nassert reached" for _, source in tried]
         others = [source.format(**values) for _, source in (_END, _STAY, _PRINT)]
@@ -139,16 +139,16 @@ def probe(worker: Worker) -> list[Attempt]:
             (hanging,) = hung.result()
         made = [run.status in ("ok", "raised") for run in runs[-len(others) :]]
         printed = sum(len(output.get("text", "")) for output in runs[-1].outputs)
-        attempts = [
-            Attempt(what, prelude.status == "ok" and run.status == "raised")
+        escapes = [
+            Escape(what, prelude.status == "ok" and run.status == "raised")
             for (what, _), run in zip(tried, runs, strict=False)
         ]
         return [
-            *attempts,
-            Attempt(_END[0], made[0] and values["alive"]()),
-            Attempt(_STAY[0], made[1] and not _is_left(values["name"])),
-            Attempt(_HANG[0], hanging.status == "timeout"),
-            Attempt(_PRINT[0], 0 < printed < 2 * LIMITS.output_kb * 1024),
+            *escapes,
+            Escape(_END[0], made[0] and values["alive"]()),
+            Escape(_STAY[0], made[1] and not _is_left(values["name"])),
+            Escape(_HANG[0], hanging.status == "timeout"),
+            Escape(_PRINT[0], 0 < printed < 2 * LIMITS.output_kb * 1024),
         ]
 
 
@@ -160,7 +160,7 @@ def require(worker: Worker) -> None:
     """
     if worker.kind == "none":
         return
-    reached = [attempt.what for attempt in probe(worker) if not attempt.blocked]
+    reached = [escape.what for escape in probe(worker) if not escape.blocked]
     if reached:
         raise SandboxError(
             f"the sandbox ({worker.kind}) does not hold on this machine: a submission could {'; '.join(reached)}. "
@@ -168,7 +168,7 @@ def require(worker: Worker) -> None:
         )
 
 
-def held(worker: Worker) -> Worker:
+def probed(worker: Worker) -> Worker:
     """The worker, once its sandbox has been seen to hold; otherwise it is closed.
 
     Raises:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 
-def below(pid: int) -> set[int]:
+def with_descendants(pid: int) -> set[int]:
     """The process and all its descendants."""
     parents: dict[int, int] = {}
     for folder in Path("/proc").glob("[0-9]*"):

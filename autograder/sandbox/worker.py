@@ -43,7 +43,7 @@ from autograder.sandbox.inside.protocol import (
 )
 from autograder.sandbox.inside.removal import empty
 from autograder.sandbox.jail import Kind
-from autograder.sandbox.outputs import Room, passive
+from autograder.sandbox.outputs import Allowance, passive
 from autograder.sandbox.runs import CellRun
 
 __all__ = ["Kind", "RowCalls", "Session", "Worker"]
@@ -77,18 +77,18 @@ ENDINGS: dict[int, str] = {
 """How a student's process may end, by the signal that ended it, for the student."""
 
 
-def _later(latest: float, process: int | None, begun: float, seconds: float) -> Callable[[], float]:
+def _stretched_deadline(latest: float, process: int | None, begun: float, seconds: float) -> Callable[[], float]:
     """Gives the deadline of what a process began, without the time that it waited for a processor since then."""
     before = processes.waited(process)
 
-    def later() -> float:
+    def stretched() -> float:
         waited = processes.waited(process) - before
         return min(begun + seconds + waited, begun + PATIENCE * seconds, latest)
 
-    return later
+    return stretched
 
 
-def _processes(kind: Kind, allowed: int) -> int:
+def _process_limit(kind: Kind, allowed: int) -> int:
     """What to set as the limit on the processes of a submission's user."""
     if kind == "none":
         return 10_000
@@ -122,7 +122,7 @@ class Worker:
                 raise
         self.process, self.folder = started.process, started.folder
         self.control = ours
-        self._until = time.monotonic() + START_SECONDS
+        self._start_deadline = time.monotonic() + START_SECONDS
 
     def wait(self) -> None:
         """Wait until the worker is warm.
@@ -132,7 +132,7 @@ class Worker:
         """
         if self._errors.closed:
             return
-        self.control.settimeout(max(0.1, self._until - time.monotonic()))
+        self.control.settimeout(max(0.1, self._start_deadline - time.monotonic()))
         try:
             ready = self.control.recv(2**16)
         except OSError:
@@ -149,7 +149,7 @@ class Worker:
         )
 
     def session(
-        self, limits: Limits, seed: int = 0, *, files: Mapping[str, bytes] | None = None, kept: int = 0
+        self, limits: Limits, seed: int = 0, *, files: Mapping[str, bytes] | None = None, printed_limit: int = 0
     ) -> Session:
         """A fresh fork for one submission.
 
@@ -157,13 +157,14 @@ class Worker:
             limits: What the submission may use.
             seed: What ``random`` and ``numpy.random`` start from inside, the same for all submissions.
             files: What it finds in its working folder, by name, to be read and, where Python, imported.
-            kept: How many characters of what a call of a function prints are kept, to be asked for by ``printed``.
+            printed_limit: How many characters are kept of what a call of a function prints, for ``ShowPrinted``; with 0
+                nothing is kept.
 
         Raises:
             SandboxError: The worker did not start, or is gone.
         """
         self.wait()
-        return Session(self, limits, seed, files or {}, kept)
+        return Session(self, limits, seed, files or {}, printed_limit)
 
     @property
     def alive(self) -> bool:
@@ -176,7 +177,7 @@ class Worker:
             orphans = set(processes.children(self.process.pid)) - self.keepers
             if not orphans:
                 return
-            for pid in set().union(*map(processes.below, orphans)):
+            for pid in set().union(*map(processes.with_descendants, orphans)):
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
             time.sleep(0.01)
@@ -215,9 +216,11 @@ class _Student:
 class Session:
     """One submission inside the sandbox, from its first cell to its last row."""
 
-    def __init__(self, worker: Worker, limits: Limits, seed: int, files: Mapping[str, bytes], kept: int) -> None:
+    def __init__(
+        self, worker: Worker, limits: Limits, seed: int, files: Mapping[str, bytes], printed_limit: int
+    ) -> None:
         self.limits = limits
-        self.kept = kept
+        self.printed_limit = printed_limit
         # Where nothing can be mounted, the files lie in a folder of the host's.
         self.folder = tempfile.mkdtemp(prefix="autograder-") if files and worker.kind == "none" else ""
         self.deadline = time.monotonic() + limits.submission_seconds
@@ -233,7 +236,7 @@ class Session:
         settings = {
             "filter": b"" if worker.kind == "none" else seccomp.program(worker.kind),
             "memory_mb": limits.memory_mb,
-            "processes": _processes(worker.kind, limits.processes),
+            "processes": _process_limit(worker.kind, limits.processes),
             "file_mb": limits.file_mb,
             "cpu_seconds": limits.submission_seconds,
             "output_bytes": limits.output_kb * 1024,
@@ -283,14 +286,14 @@ class Session:
         while True:
             self._start()
             runs: list[CellRun] = []
-            room = Room()
+            left = Allowance()
             for index, source in enumerate(sources):
                 if index in lost:
                     runs.append(lost[index])
                 elif time.monotonic() >= self.deadline or len(lost) > MAX_REPLAYS:
                     runs.append(CellRun(index, "skipped", (), 0.0))
                 else:
-                    run, alive = self._cell(index, source, room)
+                    run, alive = self._cell(index, source, left)
                     if not alive:
                         lost[index] = run
                         break
@@ -406,25 +409,25 @@ class Session:
         with contextlib.suppress(OSError):
             self.control.send(PACKET.pack(SIGNAL, pid, number))
 
-    def _cell(self, index: int, source: str, room: Room) -> tuple[CellRun, bool]:
+    def _cell(self, index: int, source: str, left: Allowance) -> tuple[CellRun, bool]:
         """Run one cell: its result, and whether the student's process still answers."""
         assert self.student is not None
         channel, begun = self.student.channel, time.monotonic()
 
         def result(status: Literal["ok", "raised", "timeout", "died"], outputs: Any = ()) -> CellRun:
-            kept = passive(outputs, self.limits.output_kb, room)
+            kept = passive(outputs, self.limits.output_kb, left)
             if any(output.get("ename") == "ModuleNotFoundError" for output in kept):
                 kept = (*kept, {"output_type": "stream", "name": "stderr", "text": f"{self.importable}\n"})
             return CellRun(index, status, kept, time.monotonic() - begun)
 
         student = self.student
-        later = _later(self.deadline, student.outside, begun, self.limits.cell_seconds)
+        stretched = _stretched_deadline(self.deadline, student.outside, begun, self.limits.cell_seconds)
         late = False
         try:
             channel.settimeout(REPLY_SECONDS)
             wire.send(channel, wire.encode(protocol.tree(RunCell(source))))
             try:
-                reply = protocol.read(wire.receive(channel, later(), later))
+                reply = protocol.read(wire.receive(channel, stretched(), stretched))
             except wire.Late:
                 late = True
                 self._kill(student.pid, signal.SIGINT)
@@ -484,20 +487,20 @@ class RowCalls:
             self._fork(function)
         assert self.channel is not None
         begun, seconds = time.monotonic(), self.session.limits.call_seconds
-        later = self._later(begun, seconds)
+        stretched = self._stretched_deadline(begun, seconds)
         deadline = min(begun + seconds, self.session.deadline)
         try:
             self.channel.settimeout(max(0.1, deadline - time.monotonic()))
             wire.send(self.channel, payload)
             for _ in range(MAX_ASKS):
-                reply = protocol.read(wire.receive(self.channel, deadline, later))
+                reply = protocol.read(wire.receive(self.channel, deadline, stretched))
                 match reply:
                     case Ask(name, arguments, keywords):
                         asked = time.monotonic()
                         answer = self._answer(name, arguments, keywords, asked + seconds)
                         # What we take to answer is none of the student's time.
                         begun += time.monotonic() - asked
-                        later = self._later(begun, seconds)
+                        stretched = self._stretched_deadline(begun, seconds)
                         deadline = min(begun + seconds, self.session.deadline)
                         wire.send(self.channel, wire.encode(protocol.tree(answer)))
                     case Raised("ModuleNotFoundError", text):
@@ -523,20 +526,20 @@ class RowCalls:
             self.session._kill(self.pid)
             self.channel = None
 
-    def _later(self, begun: float, seconds: float) -> Callable[[], float]:
+    def _stretched_deadline(self, begun: float, seconds: float) -> Callable[[], float]:
         """Gives the deadline of a call, without the time that the fork has waited for a processor.
 
         Only a call that is late asks, and then for all that the fork has waited: to ask the kernel before each call
         takes longer than most calls.
         """
 
-        def later() -> float:
+        def stretched() -> float:
             student = self.session.student
             outside = processes.child(student.outside, self.pid) if student and student.outside else None
             latest = min(begun + PATIENCE * seconds, self.session.deadline)
             return min(begun + seconds + processes.waited(outside), latest)
 
-        return later
+        return stretched
 
     def _answer(
         self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], deadline: float
@@ -566,7 +569,7 @@ class RowCalls:
         with theirs:
             try:
                 student.channel.settimeout(self.session.limits.call_seconds)
-                wire.send(student.channel, wire.encode(protocol.tree(ForkRow(self.session.kept))))
+                wire.send(student.channel, wire.encode(protocol.tree(ForkRow(self.session.printed_limit))))
                 socket.send_fds(student.channel, [b"f"], [theirs.fileno()])
                 reply = protocol.read(
                     wire.receive(student.channel, time.monotonic() + self.session.limits.call_seconds)

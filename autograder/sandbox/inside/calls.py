@@ -35,7 +35,7 @@ from .protocol import (
 )
 from .wire import Opaque, Ref
 
-MAX_KEPT = 10_000
+MAX_RESULTS = 10_000
 MAX_TROUBLE = 8000
 
 
@@ -49,7 +49,7 @@ class RowFork:
         self.printed = printed
         self.trouble = ""
         self.names = names
-        self.kept: dict[int, Any] = {}
+        self.results: dict[int, Any] = {}
         self.arguments: dict[int, Any] = {}
         self.handles = itertools.count(1)
         self.asking = threading.Lock()
@@ -102,19 +102,19 @@ class RowFork:
     def keep(self, thing: Any, taken: Any = None) -> Result:
         """A result, kept under a new handle; it crosses as data as far as it is data."""
         handle = next(self.handles)
-        self.kept[handle] = thing
+        self.results[handle] = thing
         self.arguments[handle] = taken
         # Old ones make room: what a student's function gave is not to use up the student's memory.
-        self.kept.pop(handle - MAX_KEPT, None)
-        self.arguments.pop(handle - MAX_KEPT, None)
+        self.results.pop(handle - MAX_RESULTS, None)
+        self.arguments.pop(handle - MAX_RESULTS, None)
         return Result(handle, thing)
 
     def resolve(self, tree: Any) -> Any:
         """``tree`` with every ``Ref`` replaced by the object that it names."""
         if isinstance(tree, Ref):
-            if tree.handle not in self.kept:
+            if tree.handle not in self.results:
                 raise ValueError("a result of too many calls ago cannot be used any more")
-            thing = self.kept[tree.handle]
+            thing = self.results[tree.handle]
             for key in tree.path:
                 thing = thing[key]
             return thing

@@ -231,7 +231,7 @@ class Notebook:
         outputs: Outputs = self.shell.outputs
         outputs.clear(output_bytes)
         self.shell.cell_number += 1
-        kept = sys.stdout, sys.stderr
+        before = sys.stdout, sys.stderr
         sys.stdout, sys.stderr = self.stdout, self.stderr
         signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
@@ -241,19 +241,19 @@ class Notebook:
             status = "raised"
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-            sys.stdout, sys.stderr = kept
+            sys.stdout, sys.stderr = before
         return status, outputs.items
 
-    def silence(self, kept: int = 0) -> None:
+    def silence(self, printed_limit: int = 0) -> None:
         """From here on, what the student's code prints goes nowhere; so much of it goes to ``printed`` where asked."""
-        self.shell.outputs.clear(kept)
-        if not kept:
+        self.shell.outputs.clear(printed_limit)
+        if not printed_limit:
             self.stdout.outputs = self.stderr.outputs = None
         sys.stdout, sys.stderr = self.stdout, self.stderr
 
-    def printed(self, kept: int) -> str:
+    def printed(self, limit: int) -> str:
         """What was printed and displayed as text since the last time, and room for so much again."""
         items = self.shell.outputs.items
         texts = [item.get("text") or item.get("data", {}).get("text/plain", "") for item in items]
-        self.shell.outputs.clear(kept)
+        self.shell.outputs.clear(limit)
         return "".join(texts)

@@ -57,12 +57,12 @@ def show(staged: int, sizes: Sizes) -> None:
     os.close(staged)
 
 
-def link(sizes: Sizes, kept: str | None) -> None:
+def link(sizes: Sizes, folder: str | None) -> None:
     """Link the files into the working folder, where they lie in another one that cannot be written to."""
-    for name, _ in sizes if kept else ():
+    for name, _ in sizes if folder else ():
         # One that is there already could not be removed, and leads to the same file.
         with contextlib.suppress(FileExistsError):
-            os.symlink(f"{kept}/{name}", name)  # noqa: PTH211 - pathlib is not loaded here
+            os.symlink(f"{folder}/{name}", name)  # noqa: PTH211 - pathlib is not loaded here
 
 
 def write(bundle: int, sizes: Sizes, folder: str) -> None:

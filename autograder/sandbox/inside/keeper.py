@@ -56,7 +56,7 @@ def _obey(control: socket.socket, settings: dict[str, Any], notebook: Notebook) 
         match what:
             case protocol.START:
                 _clear(settings["kind"])
-                files.link(settings["files"], settings.get("kept"))
+                files.link(settings["files"], settings.get("files_folder"))
                 pid = os.fork()
                 if pid == 0:
                     control.close()
@@ -123,9 +123,9 @@ def _open_standard_files() -> None:
 def _become_student(channel: socket.socket, settings: dict[str, Any], notebook: Notebook) -> None:
     try:
         first = 3
-        for kept in sorted({channel.fileno(), *settings["opened"], 1024}):
-            os.closerange(first, kept)
-            first = kept + 1
+        for left_open in sorted({channel.fileno(), *settings["opened"], 1024}):
+            os.closerange(first, left_open)
+            first = left_open + 1
         os.setsid()
         confine.die_with_parent()
         _open_standard_files()

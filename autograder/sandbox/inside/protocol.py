@@ -55,7 +55,7 @@ class ForkRow(NamedTuple):
     The reply is ``Forked``.
     """
 
-    kept: int
+    printed_limit: int
 
 
 class Forked(NamedTuple):

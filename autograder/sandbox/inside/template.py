@@ -14,7 +14,7 @@ import sys
 import time
 from typing import Any
 
-from . import confine, files, protocol, same, wire
+from . import confine, files, protocol, repeatable, wire
 from .cells import Notebook
 from .keeper import keep
 
@@ -43,7 +43,7 @@ def main(control_fd: int, kind: str) -> None:
         confine.become(of_worker["uid"], of_worker["uid"], reading=of_worker["reading"])
     notebook = Notebook()
     notebook.warm()
-    same.fill_empty_arrays()
+    repeatable.fill_empty_arrays()
     of_worker |= {"mapped_kb": confine.mapped_kb(), "opened": _open_files(control_fd)}
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -66,15 +66,15 @@ def main(control_fd: int, kind: str) -> None:
 
 def _open_files(control_fd: int) -> list[int]:
     """Descriptors that the warm libraries hold: closed under them, they would close somebody else's later."""
-    held = []
+    opened = []
     for descriptor in range(3, 1024):
         try:
             os.fstat(descriptor)
         except OSError:
             continue
         if descriptor != control_fd:
-            held.append(descriptor)
-    return held
+            opened.append(descriptor)
+    return opened
 
 
 def _enter(
@@ -94,11 +94,11 @@ def _enter(
                 os.setsid()
                 confine.adopt_orphans()
                 folder = f"{settings['scratch']}/{os.getpid()}-{time.monotonic_ns()}"
-                settings["kept"] = f"{folder}-files"
-                os.mkdir(settings["kept"], 0o755)  # noqa: PTH102 - pathlib is not loaded here
-                files.write(bundle, settings["files"], settings["kept"])
+                settings["files_folder"] = f"{folder}-files"
+                os.mkdir(settings["files_folder"], 0o755)  # noqa: PTH102 - pathlib is not loaded here
+                files.write(bundle, settings["files"], settings["files_folder"])
                 _work_in(folder)
-                confine.landlock([*settings["rules"], ("write", folder), ("read", settings["kept"])])
+                confine.landlock([*settings["rules"], ("write", folder), ("read", settings["files_folder"])])
             case _:
                 confine.die_with_parent()
                 if settings["folder"]:

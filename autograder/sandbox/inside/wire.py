@@ -341,34 +341,34 @@ def send(channel: socket.socket, payload: bytes) -> None:
         raise Closed(f"the channel is closed: {error.strerror}") from None
 
 
-def receive(channel: socket.socket, deadline: float | None = None, later: Callable[[], float] | None = None) -> Any:
+def receive(channel: socket.socket, deadline: float | None = None, stretched: Callable[[], float] | None = None) -> Any:
     """Read one frame and decode it.
 
     Args:
         channel: A connected stream socket.
         deadline: On ``time.monotonic``'s clock; None waits for ever.
-        later: Asked for another deadline when this one has passed; the wait ends where that has passed too.
+        stretched: Asked for another deadline when this one has passed; the wait ends where that has passed too.
 
     Raises:
         Closed: The other side has gone.
         Late: The deadline passed.
         WireError: The bytes are no frame within the bounds.
     """
-    (length,) = _LENGTH.unpack(_exactly(channel, 4, deadline, later))
+    (length,) = _LENGTH.unpack(_exactly(channel, 4, deadline, stretched))
     if length > MAX_FRAME:
         raise WireError(f"a frame of {length:,} bytes is over the bound of {MAX_FRAME:,}")
-    return decode(_exactly(channel, length, deadline, later))
+    return decode(_exactly(channel, length, deadline, stretched))
 
 
 def _exactly(
-    channel: socket.socket, count: int, deadline: float | None, later: Callable[[], float] | None
+    channel: socket.socket, count: int, deadline: float | None, stretched: Callable[[], float] | None
 ) -> bytearray:
     data = bytearray()
     while len(data) < count:
         if deadline is not None:
             left = deadline - time.monotonic()
-            if left <= 0 and later is not None:
-                deadline = later()
+            if left <= 0 and stretched is not None:
+                deadline = stretched()
                 left = deadline - time.monotonic()
             if left <= 0:
                 raise Late("nothing came before the deadline")
