@@ -1,4 +1,4 @@
-"""Outputs that came over the wall → notebook outputs that are safe to keep: bounded, of passive types, plain text."""
+"""Turns what came out of the sandbox into notebook outputs that are safe to keep: bounded, passive, plain text."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Allowance:
 
 
 def passive(outputs: Any, output_kb: int, left: Allowance) -> tuple[dict[str, Any], ...]:
-    """What of one cell's ``outputs`` may be kept.
+    """The part of one cell's ``outputs`` that may be kept.
 
     The process that sent them may have written anything: each output is built anew from the fields that nbformat 4
     knows, text beyond ``output_kb`` is cut, and only text and pictures stay (no HTML, SVG or JavaScript). Texts have
@@ -55,6 +55,7 @@ class _CellAllowance:
         self.pictures = MAX_IMAGES
 
     def cut(self, value: Any) -> str:
+        """As much of a text as may still be kept, made safe; nothing of what is no text."""
         room = max(self.text, 0)
         kept = without_host_paths(plain(value[:room]))[:room] if isinstance(value, str) else ""
         self.text -= len(kept)
@@ -62,6 +63,7 @@ class _CellAllowance:
         return kept
 
     def has_room_for(self, image: str) -> bool:
+        """Whether a picture may still be kept; if so, it is counted."""
         if self.pictures <= 0 or len(image) > min(2 * IMAGE_BYTES, self.left.images):
             return False
         self.pictures -= 1
@@ -70,6 +72,7 @@ class _CellAllowance:
 
 
 def _output(output: Any, allowance: _CellAllowance) -> dict[str, Any] | None:
+    """One output, built anew from the fields that nbformat knows; None where nothing of it may be kept."""
     if not isinstance(output, dict):
         return None
     match output.get("output_type"):
@@ -100,6 +103,7 @@ def _output(output: Any, allowance: _CellAllowance) -> dict[str, Any] | None:
 
 
 def _bundle(data: Any, allowance: _CellAllowance) -> dict[str, str]:
+    """The texts and pictures of a display or a result that may be kept, by their types."""
     if not isinstance(data, dict):
         return {}
     kept = {mime: text for mime in TEXT_TYPES if (text := allowance.cut(data.get(mime)))}

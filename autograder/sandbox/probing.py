@@ -1,4 +1,4 @@
-"""What the sandbox is seen to block: each thing that a submission must not do is tried inside, for real."""
+"""Tries in the sandbox what a submission must not be able to do, and sees whether it is blocked."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ _ESCAPES: tuple[tuple[str, str], ...] = (
         "finally:\n    [os.kill(pid, 9) for pid in born]; [os.waitpid(pid, 0) for pid in born]",
     ),
 )
-# Whether these are blocked is seen from outside, once they have been made: a cell that fails has tried.
+# Whether these are blocked shows outside, after the cell has run; the cell itself may fail or not.
 _END = ("end a process of the machine", "import os\nif {victim} > 9: os.kill({victim}, 9)")
 _STAY = (
     "leave a process behind",
@@ -114,14 +114,14 @@ def call(name, *arguments):
 
 @dataclass(frozen=True)
 class Escape:
-    """One thing that was tried: what, and whether it was blocked."""
+    """Something that a submission must not be able to do, as it was tried: what, and whether it was blocked."""
 
     what: str
     blocked: bool
 
 
 def probe(worker: Worker) -> list[Escape]:
-    """Try in a submission's place everything that a submission must not be able to do.
+    """Try, in the place of a submission, everything that a submission must not be able to do.
 
     Returns:
         What was tried, in a fixed order. What could not be tried counts as not blocked.
@@ -153,10 +153,10 @@ def probe(worker: Worker) -> list[Escape]:
 
 
 def require(worker: Worker) -> None:
-    """Probe the sandbox of a worker; one without a sandbox, which was chosen by name, promises nothing.
+    """Probe the sandbox of a worker. Where somebody chose to grade without one, there is nothing to probe.
 
     Raises:
-        SandboxError: It does not hold; the message names what a submission could do, and the way out.
+        SandboxError: Something was not blocked; the message names what a submission could do, and the way out.
     """
     if worker.kind == "none":
         return
@@ -169,7 +169,7 @@ def require(worker: Worker) -> None:
 
 
 def probed(worker: Worker) -> Worker:
-    """The worker, once its sandbox has been seen to hold; otherwise it is closed.
+    """The worker, once its sandbox has been probed; where something was not blocked, the worker is closed.
 
     Raises:
         SandboxError: As ``require``.
@@ -184,10 +184,13 @@ def probed(worker: Worker) -> Worker:
 
 @contextlib.contextmanager
 def _planted(kind: Kind) -> Iterator[dict[str, Any]]:
-    """Things outside for a submission to reach for: a file, services, a process; as values for the sources.
+    """Put a file, services and a process outside the sandbox, which the escapes try to reach.
 
-    All of them are open to everybody, and where root grades the process belongs to the user that submissions are: it is
-    the sandbox that has to keep them, not who owns them.
+    All of them are open to everybody, and where root grades, the process belongs to the user that submissions run as:
+    the sandbox has to protect them, not their permissions.
+
+    Yields:
+        Where they are, as values for the escapes' sources.
     """
     user = jail.student_uid(kind) if os.geteuid() == 0 and kind != "none" else None
     with (

@@ -1,7 +1,7 @@
 """The trusted side of the sandbox: warm workers, one session for each submission, one fork for each row.
 
-Whatever comes back from a session is taken for what a hostile process wrote: it is decoded within bounds, its form is
-checked, and anything else ends in ``Stopped``, which is the student's, never in an error of ours.
+Whatever comes back from a session may have been written by a hostile process. It is decoded within bounds, and its form
+is checked; anything else ends in ``Stopped``, a failure of the student's, and never in an error of ours.
 """
 
 from __future__ import annotations
@@ -78,7 +78,17 @@ ENDINGS: dict[int, str] = {
 
 
 def _stretched_deadline(latest: float, process: int | None, begun: float, seconds: float) -> Callable[[], float]:
-    """Gives the deadline of what a process began, without the time that it waited for a processor since then."""
+    """A function that gives the deadline of what a process has just begun.
+
+    Time in which the process waits for a processor does not count; with it, the limit is at most ``PATIENCE`` times as
+    long.
+
+    Args:
+        latest: When it is too late in any case.
+        process: The process, by its number outside; None where that is not known.
+        begun: When it began, on ``time.monotonic``'s clock.
+        seconds: What it may take.
+    """
     before = processes.waited(process)
 
     def stretched() -> float:
@@ -89,7 +99,7 @@ def _stretched_deadline(latest: float, process: int | None, begun: float, second
 
 
 def _process_limit(kind: Kind, allowed: int) -> int:
-    """What to set as the limit on the processes of a submission's user."""
+    """The limit on processes to set for the user that a submission runs as, which counts all processes of that user."""
     if kind == "none":
         return 10_000
     if kind == "landlock":
@@ -102,7 +112,7 @@ class Worker:
     """A warm Python inside the sandbox, which forks for one submission after the other."""
 
     def __init__(self, kind: Kind, allowed: tuple[str, ...]) -> None:
-        """Start one, which warms up while others go on; the first session waits for it.
+        """Start a worker without waiting until it is warm; the first session waits for that.
 
         Raises:
             SandboxError: The sandbox is missing; the message says why.
@@ -155,8 +165,8 @@ class Worker:
 
         Args:
             limits: What the submission may use.
-            seed: What ``random`` and ``numpy.random`` start from inside, the same for all submissions.
-            files: What it finds in its working folder, by name, to be read and, where Python, imported.
+            seed: The seed of ``random`` and ``numpy.random`` inside.
+            files: Files that it can read in its working folder, by name; those of Python can be imported.
             printed_limit: How many characters are kept of what a call of a function prints, for ``ShowPrinted``; with 0
                 nothing is kept.
 
@@ -172,7 +182,10 @@ class Worker:
         return self.process.poll() is None
 
     def end_orphans(self) -> None:
-        """End processes whose keeper has ended before them, where no kernel does so (Landlock)."""
+        """End processes that have outlived their keeper.
+
+        In a PID namespace the kernel does so. Under Landlock this worker adopts them, and has to be rid of them.
+        """
         for _ in range(100):
             orphans = set(processes.children(self.process.pid)) - self.keepers
             if not orphans:
@@ -219,6 +232,11 @@ class Session:
     def __init__(
         self, worker: Worker, limits: Limits, seed: int, files: Mapping[str, bytes], printed_limit: int
     ) -> None:
+        """Have the worker fork a keeper for the submission, and wait until that is isolated from the machine.
+
+        Raises:
+            SandboxError: The worker is gone, or the submission could not be isolated.
+        """
         self.limits = limits
         self.printed_limit = printed_limit
         # Where nothing can be mounted, the files lie in a folder of the host's.
@@ -316,7 +334,7 @@ class Session:
             calls.close()
 
     def restart(self) -> bool:
-        """Run the notebook again where a row has taken the student's process along, so that it takes no other row.
+        """Run the notebook again after a row has ended the student's process, so that this costs no other row.
 
         Returns:
             Whether there is a process again.
@@ -338,7 +356,7 @@ class Session:
         """End every process of the submission."""
         self.give_up()
         if self.kind == "landlock":
-            # No kernel ends what is left: the keeper does, and closes its end when nothing is.
+            # No PID namespace ends what is left. The keeper does, and then closes its end of the socket.
             with contextlib.suppress(OSError):
                 self.control.shutdown(socket.SHUT_WR)
                 self.control.settimeout(END_SECONDS)
@@ -359,6 +377,11 @@ class Session:
         self.close()
 
     def _first_packet(self) -> tuple[bytes, int]:
+        """The keeper's first packet, and its number outside, which the kernel adds; 0 where it does not.
+
+        Raises:
+            SandboxError: Nothing came.
+        """
         try:
             packet, ancillary, _, _ = self.control.recvmsg(2**16, socket.CMSG_SPACE(CREDENTIALS.size))
         except TimeoutError:
@@ -370,6 +393,11 @@ class Session:
         return packet, pids[0] if pids else 0
 
     def _packet(self) -> bytes:
+        """The keeper's next packet.
+
+        Raises:
+            SandboxError: Nothing came.
+        """
         try:
             packet = self.control.recv(2**16)
         except TimeoutError:
@@ -379,6 +407,11 @@ class Session:
         return packet
 
     def _start(self) -> None:
+        """Have the keeper start a fresh process for the student's code, in place of the one before.
+
+        Raises:
+            SandboxError: The keeper does not answer.
+        """
         self.give_up()
         ours, theirs = socket.socketpair()
         with theirs:
@@ -406,6 +439,7 @@ class Session:
         return ""
 
     def _kill(self, pid: int, number: signal.Signals = signal.SIGKILL) -> None:
+        """Have the keeper send a signal to a process of the submission."""
         with contextlib.suppress(OSError):
             self.control.send(PACKET.pack(SIGNAL, pid, number))
 
@@ -527,10 +561,10 @@ class RowCalls:
             self.channel = None
 
     def _stretched_deadline(self, begun: float, seconds: float) -> Callable[[], float]:
-        """Gives the deadline of a call, without the time that the fork has waited for a processor.
+        """A function that gives the deadline of a call. Time in which the fork waits for a processor does not count.
 
-        Only a call that is late asks, and then for all that the fork has waited: to ask the kernel before each call
-        takes longer than most calls.
+        It is asked only where a call is late. Then it counts all the time that the fork has ever waited, since asking
+        the kernel before each call would take longer than most calls.
         """
 
         def stretched() -> float:
@@ -544,12 +578,18 @@ class RowCalls:
     def _answer(
         self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], deadline: float
     ) -> Answered | Refused:
+        """The answer to a call that the student's code makes of a function that is replaced."""
         if self.answers is None or name not in self.replaced:
             return Refused("this function is not answered from outside")
         self.asked.add(name)
         return self.answers(name, arguments, keywords, deadline)
 
     def _fork(self, function: str) -> None:
+        """Open a fresh fork for the row; where the student's process has ended, run the notebook again first.
+
+        Raises:
+            Stopped: There is no process to fork from any more.
+        """
         opened = self._opened()
         while opened is None and self.session.restart():
             opened = self._opened()

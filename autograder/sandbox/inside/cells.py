@@ -133,7 +133,10 @@ class _Publisher(DisplayPublisher):  # type: ignore[misc]
 
 class _Compiler(CachingCompiler):  # type: ignore[misc]
     def cache(self, *arguments: Any, **keywords: Any) -> str:
-        """Say also which module the cell belongs to: a traceback would look through all that are loaded."""
+        """As IPython does, and note the cell as part of ``__main__``.
+
+        Otherwise each traceback looks through all loaded modules to find out where it belongs.
+        """
         name: str = super().cache(*arguments, **keywords)
         inspect.modulesbyfile[os.path.abspath(name)] = "__main__"  # noqa: PTH100
         return name
@@ -245,14 +248,14 @@ class Notebook:
         return status, outputs.items
 
     def silence(self, printed_limit: int = 0) -> None:
-        """From here on, what the student's code prints goes nowhere; so much of it goes to ``printed`` where asked."""
+        """Drop what the student's code prints from now on, but for as many characters, which ``printed`` gives."""
         self.shell.outputs.clear(printed_limit)
         if not printed_limit:
             self.stdout.outputs = self.stderr.outputs = None
         sys.stdout, sys.stderr = self.stdout, self.stderr
 
     def printed(self, limit: int) -> str:
-        """What was printed and displayed as text since the last time, and room for so much again."""
+        """What was printed, or displayed as text, since the last time. From now on ``limit`` characters are kept."""
         items = self.shell.outputs.items
         texts = [item.get("text") or item.get("data", {}).get("text/plain", "") for item in items]
         self.shell.outputs.clear(limit)

@@ -1,4 +1,4 @@
-"""The files that a submission may read: put into its working folder, where it can neither change nor replace them.
+"""Puts the files that a submission may read into its working folder, where it can neither change nor replace them.
 
 They come as one descriptor that holds their bytes, one file after the other, and their names and sizes.
 """
@@ -58,7 +58,7 @@ def show(staged: int, sizes: Sizes) -> None:
 
 
 def link(sizes: Sizes, folder: str | None) -> None:
-    """Link the files into the working folder, where they lie in another one that cannot be written to."""
+    """Link the files into the working folder from another, which cannot be written to; without another, do nothing."""
     for name, _ in sizes if folder else ():
         # One that is there already could not be removed, and leads to the same file.
         with contextlib.suppress(FileExistsError):

@@ -1,7 +1,7 @@
 """The student's process: runs the cells, forks itself for each row, and answers calls of the student's functions.
 
 From the first cell on this process belongs to the student. Nothing here is a secret and nothing here is trusted: the
-other side takes every reply for what a hostile process may have written.
+grader reads every reply as if a hostile process had written it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .cells import Notebook
 
 
 def serve(channel: socket.socket, notebook: Notebook, settings: dict[str, Any]) -> None:
-    """Answer until the other side closes: ``RunCell`` runs a cell, ``ForkRow`` forks for a row."""
+    """Run a cell for each ``RunCell`` and fork for a row for each ``ForkRow``, until the grader closes the channel."""
     repeatable.seed(settings["seed"])
     while True:
         try:
@@ -34,13 +34,13 @@ def serve(channel: socket.socket, notebook: Notebook, settings: dict[str, Any]) 
                     reply = wire.encode(protocol.tree(protocol.CellRan(status, [])))
                 wire.send(channel, reply)
             case protocol.ForkRow(printed_limit):
-                # The kernel buries rows that have ended; each would count as a process until somebody did.
+                # The kernel then buries forks that have ended; until it does, each counts as one of the processes.
                 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
                 _, fds, _, _ = socket.recv_fds(channel, 1, 1)
-                as_it_was = repeatable.keep_random_state()
+                restore_random_state = repeatable.keep_random_state()
                 pid = os.fork()
                 if pid == 0:
-                    as_it_was()
+                    restore_random_state()
                     channel.close()
                     _answer(socket.socket(fileno=fds[0]), notebook, printed_limit)
                 os.close(fds[0])
@@ -48,6 +48,7 @@ def serve(channel: socket.socket, notebook: Notebook, settings: dict[str, Any]) 
 
 
 def _answer(channel: socket.socket, notebook: Notebook, printed_limit: int) -> None:
+    """Answer messages about the student's functions, for one row, until the grader closes. It never returns."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     notebook.silence(printed_limit)

@@ -65,7 +65,10 @@ def main(control_fd: int, kind: str) -> None:
 
 
 def _open_files(control_fd: int) -> list[int]:
-    """Descriptors that the warm libraries hold: closed under them, they would close somebody else's later."""
+    """The descriptors that warm libraries have opened, which have to stay open in the student's process.
+
+    A library that does not know that its descriptor was closed may later close the file that got the same number.
+    """
     opened = []
     for descriptor in range(3, 1024):
         try:
@@ -80,6 +83,17 @@ def _open_files(control_fd: int) -> list[int]:
 def _enter(
     control: socket.socket, bundle: int, settings: dict[str, Any], user: tuple[int, int], notebook: Notebook
 ) -> None:
+    """Isolate this fork from the machine as far as its kind of sandbox goes, and be the keeper. It never returns.
+
+    Where that fails, it says why on ``control``.
+
+    Args:
+        control: The keeper's own control socket.
+        bundle: A descriptor of the bytes of the files that the submission may read.
+        settings: What the grader and the worker say about this submission.
+        user: The user and the group that this process has outside its user namespace.
+        notebook: The warm interpreter.
+    """
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         match settings["kind"]:
@@ -90,7 +104,7 @@ def _enter(
                 confine.private_mounts(settings["file_mb"])
                 files.show(staged, settings["files"])
             case "landlock":
-                # It outlives the worker that is killed: what a submission has started is for it to end.
+                # The keeper has to outlive a worker that is killed, to end what the submission has started.
                 os.setsid()
                 confine.adopt_orphans()
                 folder = f"{settings['scratch']}/{os.getpid()}-{time.monotonic_ns()}"
