@@ -13,7 +13,7 @@ import statistics
 import time
 
 from autograder.course import Limits
-from autograder.sandbox import Kind, Worker, probe
+from autograder.sandbox import Kind, Worker, probe, protocol
 
 KINDS: tuple[Kind, ...] = ("none", "bubblewrap", "landlock")
 
@@ -24,7 +24,7 @@ def one_session(worker: Worker) -> float:
     with worker.session(Limits()) as session:
         session.run(["def f(): return 1"])
         with session.row() as row:
-            row.exchange(("call", "f", (), {}), "f")
+            row.exchange(protocol.Call("f", (), {}), "f")
     return 1000 * (time.perf_counter() - begun)
 
 

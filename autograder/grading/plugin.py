@@ -135,13 +135,13 @@ def _submission_calls(
     notebook: Path, course: Course, assignment: Assignment, config: pytest.Config
 ) -> Callable[[str], AbstractContextManager[Calls]]:
     """Runs the notebook once; each check then gets a fork of the state after it."""
-    from autograder.sandbox import Worker, held
+    from autograder.sandbox import Worker, probed
     from autograder.submission import code_cells, read_submission
 
     submission = read_submission(notebook, assignment)
     if submission.unreadable:
         raise pytest.UsageError(submission.unreadable)
-    worker = held(Worker(course.sandbox, assignment.allowed_imports))
+    worker = probed(Worker(course.sandbox, assignment.allowed_imports))
     session = worker.session(assignment.limits, assignment.seed, files=submission.files)
     config.add_cleanup(worker.close)
     config.add_cleanup(session.close)

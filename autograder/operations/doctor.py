@@ -15,7 +15,7 @@ from autograder.base import AutograderError, ConfigError, NoGradebookError
 from autograder.course import Course, find_course, load_course
 from autograder.gradebook import open_gradebook
 from autograder.grading import Suite
-from autograder.sandbox import GIVES_NOT, Kind, Worker, find_bubblewrap, probe, site_entries
+from autograder.sandbox import NOT_PROMISED, Kind, Worker, find_bubblewrap, probe, site_entries
 
 
 @dataclass(frozen=True)
@@ -68,15 +68,15 @@ def _sandboxes(chosen: Kind) -> Iterator[Finding]:
 def _sandbox(kind: Kind) -> Finding:
     try:
         with Worker(kind, ("numpy",)) as worker:
-            attempts = probe(worker)
+            escapes = probe(worker)
     except AutograderError as error:
         return Finding(f"{kind}: {error}", well=False)
-    reached = [attempt.what for attempt in attempts if not attempt.blocked]
+    reached = [escape.what for escape in escapes if not escape.blocked]
     if reached:
         return Finding(f"{kind}: a submission can {'; '.join(reached)}. Do not grade with it here.", well=False)
-    lacks = f". It does not give all: {'; '.join(GIVES_NOT[kind])}" if GIVES_NOT[kind] else ""
+    lacks = f". It does not give all: {'; '.join(NOT_PROMISED[kind])}" if NOT_PROMISED[kind] else ""
     return Finding(
-        f"{kind} was seen to block {len(attempts)} attempts: {'; '.join(each.what for each in attempts)}{lacks}"
+        f"{kind} was seen to block {len(escapes)} attempts: {'; '.join(each.what for each in escapes)}{lacks}"
     )
 
 

@@ -33,7 +33,7 @@ from autograder.grading import (
     row_tree,
     undefined_after,
 )
-from autograder.sandbox import Kind, Opaque, Ref, Worker, held, protocol
+from autograder.sandbox import Kind, Opaque, Ref, Worker, probed, protocol
 from autograder.submission import Submission, code_cells, submission_of
 
 FOR_INSTRUCTORS = "For instructors: expected values and hidden checks are in this. Never for students."
@@ -137,8 +137,10 @@ def explain(
         upto = replace(assignment, rows=assignment.rows[: position + 1])
         with (
             Suite(assignment) as suite,
-            held(Worker(sandbox, assignment.allowed_imports)) as worker,
-            worker.session(assignment.limits, assignment.seed, files=submission.files, kept=MAX_PRINTED) as session,
+            probed(Worker(sandbox, assignment.allowed_imports)) as worker,
+            worker.session(
+                assignment.limits, assignment.seed, files=submission.files, printed_limit=MAX_PRINTED
+            ) as session,
         ):
             suite.draw_for(student)
             runs = place_runs(submission, session.run([source for _, source in code_cells(submission)]))

@@ -13,7 +13,7 @@ import numpy as np
 from autograder.checking import judge
 from autograder.grading import CallRecord, Checked
 from autograder.reports.explanation import FOR_INSTRUCTORS, Explanation, comparisons
-from autograder.sandbox import Opaque, Ref, calls, protocol, same
+from autograder.sandbox import Opaque, Ref, calls, protocol, repeatable
 from autograder.submission import code_cells
 
 MAX_LITERAL = 64
@@ -114,7 +114,7 @@ def compare(label, actual, expected, relative, noise, floor):
         print(f"    {list(at)}: {values}, error {error[at]:.3g}, allowed {allowed[at]:.3g}")
 '''
 
-_AS_INSIDE = (calls._is_random, calls._put_state, same.fill_empty_arrays, same._filled)
+_AS_INSIDE = (calls._is_random, calls._put_state, repeatable.fill_empty_arrays, repeatable._filled)
 
 _END = """
 print(f"\\n{wrong} comparisons are wrong.")

@@ -41,7 +41,7 @@ def delegated() -> Path | None:
             (leaf / "cgroup.procs").write_text(str(os.getpid()))
             (group / "cgroup.subtree_control").write_text("+memory +pids")
         except OSError:
-            # Others are in it: it is not this process's to divide.
+            # Other processes are in it as well, so this one cannot divide it among groups below.
             (group / "cgroup.procs").write_text(str(os.getpid()))
             leaf.rmdir()
             return None
@@ -98,6 +98,7 @@ def remove(group: Path) -> None:
 
 
 def _own_group() -> Path | None:
+    """The folder of the group (version 2) that this process is in, or None where none is mounted."""
     try:
         groups = Path("/proc/self/cgroup").read_text().splitlines()
         mounts = Path("/proc/self/mountinfo").read_text().splitlines()

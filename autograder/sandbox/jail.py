@@ -1,4 +1,4 @@
-"""The jail that a warm worker lives in: what it may see, built up from nothing, and the command that starts it."""
+"""Starts a warm worker in its sandbox, with what it can see: the paths listed here, and nothing else of the machine."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from autograder.sandbox.inside import confine
 from autograder.sandbox.visible import interpreter, library_links, site_entries, standard_library
 
 Kind = Literal["bubblewrap", "landlock", "none"]
-"""What keeps a submission: namespaces; where they are forbidden, Landlock; or nothing, by name."""
+"""What isolates a submission: namespaces, made by bubblewrap; Landlock, where a machine forbids namespaces; or nothing,
+where somebody asks for that by its name."""
 
-GIVES_NOT: dict[Kind, tuple[str, ...]] = {
+NOT_PROMISED: dict[Kind, tuple[str, ...]] = {
     "bubblewrap": (),
     "landlock": (
         "a submission can tell which files and processes there are on the machine, though not look into them",
@@ -33,14 +34,14 @@ GIVES_NOT: dict[Kind, tuple[str, ...]] = {
     ),
     "none": ("anything: students' code runs as you",),
 }
-"""What each kind of sandbox does not give."""
+"""What each kind of sandbox does not promise, for people to read."""
 
 LANDLOCK_NEEDED = 6
-"""The first version that keeps signals and abstract sockets inside."""
+"""The first version that stops signals and connections to abstract sockets from leaving the sandbox."""
 
 INSIDE = Path(__file__).with_name("inside")
 STUDENT_UID = 1_879_048_193
-"""The user outside that a submission's processes belong to where root runs the grader: one that nobody has."""
+"""Where root runs the grader, a submission's processes belong to this user, whose number no account has."""
 
 ENVIRONMENT = {
     "HOME": "/tmp",
@@ -62,7 +63,7 @@ _WORKER_TMP_MB = 64
 
 
 @dataclass(frozen=True)
-class Started:
+class StartedWorker:
     """A warm worker's process, and the folder made for it, which has to be removed when it has ended."""
 
     process: subprocess.Popen[bytes]
@@ -84,40 +85,46 @@ def find_bubblewrap() -> Path | None:
 
 
 def student_uid(kind: Kind) -> int:
-    """The user outside that submissions are where root grades.
+    """The user of this machine that submissions run as where root runs the grader.
 
-    Without a namespace for users there is one for each process that grades, so that the limit on processes counts those
-    of one submission at a time.
+    In bubblewrap each submission has a user namespace, which counts its processes apart from all others, so one number
+    does for all. Under Landlock there is none: each process that grades has a number of its own, so that the limit on
+    processes counts those of one submission at a time.
     """
     return STUDENT_UID if kind == "bubblewrap" else STUDENT_UID + 1 + os.getpid() % 2**20
 
 
-def start(kind: Kind, allowed: tuple[str, ...], control_fd: int, errors: int) -> Started:
+def start(kind: Kind, allowed: tuple[str, ...], control_fd: int, errors: int) -> StartedWorker:
     """Start a warm worker.
 
     Args:
-        kind: What it is kept in.
+        kind: The kind of sandbox.
         allowed: Distributions that a submission may import.
         control_fd: The worker's end of its control socket.
         errors: A file descriptor for what the worker says while it starts.
 
     Raises:
-        SandboxError: What it should be kept in is not to be had on this machine.
+        SandboxError: This machine cannot give that kind of sandbox; the message says what is missing.
     """
     if kind != "none" and not seccomp.supported():
         raise SandboxError("there is no sandbox for this machine's processor: x86-64 and aarch64 have one.")
     match kind:
         case "bubblewrap":
-            return Started(_in_bubblewrap(allowed, control_fd, errors))
+            return StartedWorker(_in_bubblewrap(allowed, control_fd, errors))
         case "landlock":
             return _under_landlock(allowed, control_fd, errors)
         case "none":
             folder = tempfile.gettempdir()
             paths = [str(INSIDE.parent), *(path for path in sys.path if path)]
-            return Started(_popen(_python(paths, control_fd, kind), _environment(folder), errors, [control_fd]))
+            return StartedWorker(_popen(_python(paths, control_fd, kind), _environment(folder), errors, [control_fd]))
 
 
 def _in_bubblewrap(allowed: tuple[str, ...], control_fd: int, errors: int) -> subprocess.Popen[bytes]:
+    """Start a worker in bubblewrap, under the filter that still lets it make namespaces for its submissions.
+
+    Raises:
+        SandboxError: Bubblewrap is not installed.
+    """
     bubblewrap = find_bubblewrap()
     if bubblewrap is None:
         raise SandboxError(
@@ -135,11 +142,14 @@ def _in_bubblewrap(allowed: tuple[str, ...], control_fd: int, errors: int) -> su
         return _popen(command, {}, errors, [control_fd, filter_file.fileno()])
 
 
-def _under_landlock(allowed: tuple[str, ...], control_fd: int, errors: int) -> Started:
-    """A worker that sees the machine, and whose submissions see no more of it than in a jail, by Landlock.
+def _under_landlock(allowed: tuple[str, ...], control_fd: int, errors: int) -> StartedWorker:
+    """Start a worker that is not restricted itself, and restricts each of its submissions by Landlock.
 
-    Its folder holds ``site`` and ``runner``, links to what can be imported, and ``scratch``, where each submission has
-    a working folder.
+    A submission can then read no more files than one in bubblewrap. The worker's folder holds ``site`` and ``runner``,
+    with links to what can be imported, and ``scratch``, in which each submission has a working folder.
+
+    Raises:
+        SandboxError: The kernel's Landlock is missing or too old.
     """
     version = confine.landlock_version()
     if version < LANDLOCK_NEEDED:
@@ -170,13 +180,14 @@ def _under_landlock(allowed: tuple[str, ...], control_fd: int, errors: int) -> S
             "scratch": str(scratch),
             "rules": [(access, str(path)) for access, path in rules],
         }
-        return Started(_popen([*command, repr(setup)], _environment(str(scratch)), errors, [control_fd]), folder)
+        return StartedWorker(_popen([*command, repr(setup)], _environment(str(scratch)), errors, [control_fd]), folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
 def _is_open_to_all(path: Path) -> bool:
+    """Whether every user may enter all the folders that lead to the path."""
     return all(parent.stat().st_mode & stat.S_IXOTH for parent in path.resolve().parents)
 
 
@@ -197,6 +208,7 @@ def _environment(folder: str) -> dict[str, str]:
 
 
 def _popen(command: list[str], environment: dict[str, str], errors: int, fds: list[int]) -> subprocess.Popen[bytes]:
+    """Start a command in a session of its own, with these descriptors and no others but the standard ones."""
     return subprocess.Popen(
         command,
         env=environment,
@@ -211,11 +223,17 @@ def _popen(command: list[str], environment: dict[str, str], errors: int, fds: li
 
 
 def _python(paths: list[str], control_fd: int, kind: Kind) -> list[str]:
+    """The command that starts a warm worker's Python, which looks for modules in ``paths`` alone."""
     start = f"import sys; sys.path[:] = {paths!r}; from inside.template import main; main({control_fd}, {kind!r})"
     return [os.path.realpath(sys.executable), "-s", "-S", "-P", "-B", "-X", "utf8", "-c", start]
 
 
 def _bubblewrap(bubblewrap: Path, allowed: tuple[str, ...], filter_fd: int, *, root: bool) -> list[str]:
+    """The command that starts bubblewrap, up to the program that it is to run.
+
+    It says, in this order: which namespaces and capabilities, which users, which environment, what is mounted to be
+    read, which devices, which small file systems for temporary files, and which filter of system calls.
+    """
     command = [str(bubblewrap)]
     for space in ("ipc", "pid", "net", "uts", "cgroup-try"):
         command.append(f"--unshare-{space}")

@@ -1,4 +1,4 @@
-"""Outputs that came over the wall → notebook outputs that are safe to keep: bounded, of passive types, plain text."""
+"""Turns what came out of the sandbox into notebook outputs that are safe to keep: bounded, passive, plain text."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ IMAGE_BYTES = 2**20
 
 
 @dataclass
-class Room:
+class Allowance:
     """What may still be kept of a submission's outputs: characters of text, and characters of encoded pictures."""
 
     text: int = 2**21
     images: int = 12 * 2**20
 
 
-def passive(outputs: Any, output_kb: int, room: Room) -> tuple[dict[str, Any], ...]:
-    """What of one cell's ``outputs`` may be kept.
+def passive(outputs: Any, output_kb: int, left: Allowance) -> tuple[dict[str, Any], ...]:
+    """The part of one cell's ``outputs`` that may be kept.
 
     The process that sent them may have written anything: each output is built anew from the fields that nbformat 4
     knows, text beyond ``output_kb`` is cut, and only text and pictures stay (no HTML, SVG or JavaScript). Texts have
@@ -34,42 +34,45 @@ def passive(outputs: Any, output_kb: int, room: Room) -> tuple[dict[str, Any], .
     Args:
         outputs: What came over the wall.
         output_kb: What one cell may print, in KiB.
-        room: What the whole submission may still have; what is kept is taken off.
+        left: What the whole submission may still have; what is kept is taken off.
 
     Returns:
         Notebook outputs.
     """
     if not isinstance(outputs, list | tuple):
         return ()
-    budget = _Budget(min(output_kb * 1024 + 4096, room.text), room)
-    built = (_output(output, budget) for output in list(outputs)[:MAX_ITEMS])
+    allowance = _CellAllowance(min(output_kb * 1024 + 4096, left.text), left)
+    built = (_output(output, allowance) for output in list(outputs)[:MAX_ITEMS])
     return tuple(output for output in built if output is not None)
 
 
-class _Budget:
+class _CellAllowance:
     """What one cell may still have."""
 
-    def __init__(self, text: int, room: Room) -> None:
+    def __init__(self, text: int, left: Allowance) -> None:
         self.text = text
-        self.room = room
+        self.left = left
         self.pictures = MAX_IMAGES
 
     def cut(self, value: Any) -> str:
+        """As much of a text as may still be kept, made safe; nothing of what is no text."""
         room = max(self.text, 0)
         kept = without_host_paths(plain(value[:room]))[:room] if isinstance(value, str) else ""
         self.text -= len(kept)
-        self.room.text -= len(kept)
+        self.left.text -= len(kept)
         return kept
 
     def has_room_for(self, image: str) -> bool:
-        if self.pictures <= 0 or len(image) > min(2 * IMAGE_BYTES, self.room.images):
+        """Whether a picture may still be kept; if so, it is counted."""
+        if self.pictures <= 0 or len(image) > min(2 * IMAGE_BYTES, self.left.images):
             return False
         self.pictures -= 1
-        self.room.images -= len(image)
+        self.left.images -= len(image)
         return True
 
 
-def _output(output: Any, budget: _Budget) -> dict[str, Any] | None:
+def _output(output: Any, allowance: _CellAllowance) -> dict[str, Any] | None:
+    """One output, built anew from the fields that nbformat knows; None where nothing of it may be kept."""
     if not isinstance(output, dict):
         return None
     match output.get("output_type"):
@@ -77,18 +80,18 @@ def _output(output: Any, budget: _Budget) -> dict[str, Any] | None:
         case str("stream"):
             named = output.get("name")
             name = "stderr" if isinstance(named, str) and named == "stderr" else "stdout"
-            text = budget.cut(output.get("text"))
+            text = allowance.cut(output.get("text"))
             return {"output_type": "stream", "name": name, "text": text} if text else None
         case str("error"):
             lines = output.get("traceback")
             return {
                 "output_type": "error",
-                "ename": budget.cut(output.get("ename")),
-                "evalue": budget.cut(output.get("evalue")),
-                "traceback": [budget.cut(line) for line in lines[:500]] if isinstance(lines, list) else [],
+                "ename": allowance.cut(output.get("ename")),
+                "evalue": allowance.cut(output.get("evalue")),
+                "traceback": [allowance.cut(line) for line in lines[:500]] if isinstance(lines, list) else [],
             }
         case str("display_data" | "execute_result") as kind:
-            data = _bundle(output.get("data"), budget)
+            data = _bundle(output.get("data"), allowance)
             if not data:
                 return None
             built: dict[str, Any] = {"output_type": kind, "data": data, "metadata": {}}
@@ -99,13 +102,14 @@ def _output(output: Any, budget: _Budget) -> dict[str, Any] | None:
     return None
 
 
-def _bundle(data: Any, budget: _Budget) -> dict[str, str]:
+def _bundle(data: Any, allowance: _CellAllowance) -> dict[str, str]:
+    """The texts and pictures of a display or a result that may be kept, by their types."""
     if not isinstance(data, dict):
         return {}
-    kept = {mime: text for mime in TEXT_TYPES if (text := budget.cut(data.get(mime)))}
+    kept = {mime: text for mime in TEXT_TYPES if (text := allowance.cut(data.get(mime)))}
     for mime, magic in IMAGE_TYPES.items():
         image = data.get(mime)
-        if isinstance(image, str) and budget.has_room_for(image) and _is_image(image, magic):
+        if isinstance(image, str) and allowance.has_room_for(image) and _is_image(image, magic):
             kept[mime] = image
     return kept
 

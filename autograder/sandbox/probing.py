@@ -1,4 +1,4 @@
-"""What the sandbox is seen to block: each thing that a submission must not do is tried inside, for real."""
+"""Tries in the sandbox what a submission must not be able to do, and sees whether it is blocked."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from autograder.sandbox.worker import Worker
 LIMITS = Limits(cell_seconds=20, submission_seconds=60, memory_mb=256, processes=32, file_mb=8, output_kb=16)
 SHORT = replace(LIMITS, cell_seconds=0.05)
 
-# Each source raises, or leaves `reached` false, where the attempt is blocked; then its cell ends in an exception.
-_ATTEMPTS: tuple[tuple[str, str], ...] = (
+# Each source raises, or leaves `reached` false, where it is blocked; then its cell ends in an exception.
+_ESCAPES: tuple[tuple[str, str], ...] = (
     ("read a file of the course", "reached = open({planted!r}).read()"),
     ("read a file of the machine", "reached = open('/etc/passwd').read()"),
     ("read the environment of another process", "reached = open('/proc/1/environ', 'rb').read()"),
@@ -85,7 +85,7 @@ _ATTEMPTS: tuple[tuple[str, str], ...] = (
         "finally:\n    [os.kill(pid, 9) for pid in born]; [os.waitpid(pid, 0) for pid in born]",
     ),
 )
-# Whether these are blocked is seen from outside, once they have been made: a cell that fails has tried.
+# Whether these are blocked shows outside, after the cell has run; the cell itself may fail or not.
 _END = ("end a process of the machine", "import os\nif {victim} > 9: os.kill({victim}, 9)")
 _STAY = (
     "leave a process behind",
@@ -95,12 +95,12 @@ _STAY = (
 _HANG = ("run for longer than it may", "while True: pass")
 _PRINT = ("print more than it may", "print('x' * {output_kb} * 4096)")
 
-NOT_GIVEN: dict[Kind, frozenset[str]] = {
+NOT_TRIED: dict[Kind, frozenset[str]] = {
     "bubblewrap": frozenset({"start a program"}),
     "landlock": frozenset({"write more files than it has room for"}),
     "none": frozenset(),
 }
-"""What is not tried, since a kind of sandbox does not promise it (``jail.GIVES_NOT`` says so to people)."""
+"""What is not tried, since a kind of sandbox does not promise it (``jail.NOT_PROMISED`` says so to people)."""
 
 _PRELUDE = """
 import ctypes, sys
@@ -113,23 +113,23 @@ def call(name, *arguments):
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """One thing that was tried: what, and whether it was blocked."""
+class Escape:
+    """Something that a submission must not be able to do, as it was tried: what, and whether it was blocked."""
 
     what: str
     blocked: bool
 
 
-def probe(worker: Worker) -> list[Attempt]:
-    """Try in a submission's place everything that a submission must not be able to do.
+def probe(worker: Worker) -> list[Escape]:
+    """Try, in the place of a submission, everything that a submission must not be able to do.
 
     Returns:
-        The attempts, in a fixed order. One that could not be made counts as one that was not blocked.
+        What was tried, in a fixed order. What could not be tried counts as not blocked.
 
     Raises:
         SandboxError: No submission can be started.
     """
-    tried = [attempt for attempt in _ATTEMPTS if attempt[0] not in NOT_GIVEN[worker.kind]]
+    tried = [escape for escape in _ESCAPES if escape[0] not in NOT_TRIED[worker.kind]]
     with _planted(worker.kind) as values:
         sources = [f"reached = False\n{source.format(**values)}\nassert reached" for _, source in tried]
         others = [source.format(**values) for _, source in (_END, _STAY, _PRINT)]
@@ -139,28 +139,28 @@ def probe(worker: Worker) -> list[Attempt]:
             (hanging,) = hung.result()
         made = [run.status in ("ok", "raised") for run in runs[-len(others) :]]
         printed = sum(len(output.get("text", "")) for output in runs[-1].outputs)
-        attempts = [
-            Attempt(what, prelude.status == "ok" and run.status == "raised")
+        escapes = [
+            Escape(what, prelude.status == "ok" and run.status == "raised")
             for (what, _), run in zip(tried, runs, strict=False)
         ]
         return [
-            *attempts,
-            Attempt(_END[0], made[0] and values["alive"]()),
-            Attempt(_STAY[0], made[1] and not _is_left(values["name"])),
-            Attempt(_HANG[0], hanging.status == "timeout"),
-            Attempt(_PRINT[0], 0 < printed < 2 * LIMITS.output_kb * 1024),
+            *escapes,
+            Escape(_END[0], made[0] and values["alive"]()),
+            Escape(_STAY[0], made[1] and not _is_left(values["name"])),
+            Escape(_HANG[0], hanging.status == "timeout"),
+            Escape(_PRINT[0], 0 < printed < 2 * LIMITS.output_kb * 1024),
         ]
 
 
 def require(worker: Worker) -> None:
-    """Probe the sandbox of a worker; one without a sandbox, which was chosen by name, promises nothing.
+    """Probe the sandbox of a worker. Where somebody chose to grade without one, there is nothing to probe.
 
     Raises:
-        SandboxError: It does not hold; the message names what a submission could do, and the way out.
+        SandboxError: Something was not blocked; the message names what a submission could do, and the way out.
     """
     if worker.kind == "none":
         return
-    reached = [attempt.what for attempt in probe(worker) if not attempt.blocked]
+    reached = [escape.what for escape in probe(worker) if not escape.blocked]
     if reached:
         raise SandboxError(
             f"the sandbox ({worker.kind}) does not hold on this machine: a submission could {'; '.join(reached)}. "
@@ -168,8 +168,8 @@ def require(worker: Worker) -> None:
         )
 
 
-def held(worker: Worker) -> Worker:
-    """The worker, once its sandbox has been seen to hold; otherwise it is closed.
+def probed(worker: Worker) -> Worker:
+    """The worker, once its sandbox has been probed; where something was not blocked, the worker is closed.
 
     Raises:
         SandboxError: As ``require``.
@@ -184,10 +184,13 @@ def held(worker: Worker) -> Worker:
 
 @contextlib.contextmanager
 def _planted(kind: Kind) -> Iterator[dict[str, Any]]:
-    """Things outside for a submission to reach for: a file, services, a process; as values for the sources.
+    """Put a file, services and a process outside the sandbox, which the escapes try to reach.
 
-    All of them are open to everybody, and where root grades the process belongs to the user that submissions are: it is
-    the sandbox that has to keep them, not who owns them.
+    All of them are open to everybody, and where root grades, the process belongs to the user that submissions run as:
+    the sandbox has to protect them, not their permissions.
+
+    Yields:
+        Where they are, as values for the escapes' sources.
     """
     user = jail.student_uid(kind) if os.geteuid() == 0 and kind != "none" else None
     with (

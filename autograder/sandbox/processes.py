@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 
-def below(pid: int) -> set[int]:
+def with_descendants(pid: int) -> set[int]:
     """The process and all its descendants."""
     parents: dict[int, int] = {}
     for folder in Path("/proc").glob("[0-9]*"):
@@ -21,7 +21,7 @@ def below(pid: int) -> set[int]:
 
 
 def children(pid: int) -> list[int]:
-    """The processes whose parent it is."""
+    """The processes whose parent is ``pid``."""
     try:
         return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
@@ -29,7 +29,7 @@ def children(pid: int) -> list[int]:
 
 
 def named(name: str) -> list[int]:
-    """The processes of this machine that call themselves so."""
+    """The processes of this machine with this name (``comm``)."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -41,7 +41,7 @@ def named(name: str) -> list[int]:
 
 
 def child(parent: int, inside: int) -> int | None:
-    """The child of ``parent`` that is called ``inside`` in its own PID namespace, or None."""
+    """The child of ``parent`` whose number in its own PID namespace is ``inside``, or None."""
     try:
         for each in children(parent):
             for line in Path(f"/proc/{each}/status").read_text().splitlines():

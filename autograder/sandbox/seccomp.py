@@ -207,8 +207,8 @@ def program(whose: Literal["template", "bubblewrap", "landlock"]) -> bytes:
     """A filter as the kernel and bubblewrap take it: ``struct sock_filter`` after ``struct sock_filter``.
 
     Args:
-        whose: The warm worker's in bubblewrap, which may enter namespaces and mount; or a submission's, by what
-            keeps it.
+        whose: ``template`` for the warm worker in bubblewrap, which may enter namespaces and mount; otherwise the kind
+            of sandbox that a submission is in.
 
     Raises:
         KeyError: The machine is neither x86-64 nor aarch64.

@@ -1,7 +1,7 @@
 """The trusted side of the sandbox: warm workers, one session for each submission, one fork for each row.
 
-Whatever comes back from a session is taken for what a hostile process wrote: it is decoded within bounds, its form is
-checked, and anything else ends in ``Stopped``, which is the student's, never in an error of ours.
+Whatever comes back from a session may have been written by a hostile process. It is decoded within bounds, and its form
+is checked; anything else ends in ``Stopped``, a failure of the student's, and never in an error of ours.
 """
 
 from __future__ import annotations
@@ -34,14 +34,16 @@ from autograder.sandbox.inside.protocol import (
     CellRan,
     Forked,
     ForkRow,
+    NotIsolated,
     Raised,
     Refused,
     Replace,
     RunCell,
+    Started,
 )
 from autograder.sandbox.inside.removal import empty
 from autograder.sandbox.jail import Kind
-from autograder.sandbox.outputs import Room, passive
+from autograder.sandbox.outputs import Allowance, passive
 from autograder.sandbox.runs import CellRun
 
 __all__ = ["Kind", "RowCalls", "Session", "Worker"]
@@ -75,19 +77,29 @@ ENDINGS: dict[int, str] = {
 """How a student's process may end, by the signal that ended it, for the student."""
 
 
-def _later(latest: float, process: int | None, begun: float, seconds: float) -> Callable[[], float]:
-    """Gives the deadline of what a process began, without the time that it waited for a processor since then."""
+def _stretched_deadline(latest: float, process: int | None, begun: float, seconds: float) -> Callable[[], float]:
+    """A function that gives the deadline of what a process has just begun.
+
+    Time in which the process waits for a processor does not count; with it, the limit is at most ``PATIENCE`` times as
+    long.
+
+    Args:
+        latest: When it is too late in any case.
+        process: The process, by its number outside; None where that is not known.
+        begun: When it began, on ``time.monotonic``'s clock.
+        seconds: What it may take.
+    """
     before = processes.waited(process)
 
-    def later() -> float:
+    def stretched() -> float:
         waited = processes.waited(process) - before
         return min(begun + seconds + waited, begun + PATIENCE * seconds, latest)
 
-    return later
+    return stretched
 
 
-def _processes(kind: Kind, allowed: int) -> int:
-    """What to set as the limit on the processes of a submission's user."""
+def _process_limit(kind: Kind, allowed: int) -> int:
+    """The limit on processes to set for the user that a submission runs as, which counts all processes of that user."""
     if kind == "none":
         return 10_000
     if kind == "landlock":
@@ -100,7 +112,7 @@ class Worker:
     """A warm Python inside the sandbox, which forks for one submission after the other."""
 
     def __init__(self, kind: Kind, allowed: tuple[str, ...]) -> None:
-        """Start one, which warms up while others go on; the first session waits for it.
+        """Start a worker without waiting until it is warm; the first session waits for that.
 
         Raises:
             SandboxError: The sandbox is missing; the message says why.
@@ -120,7 +132,7 @@ class Worker:
                 raise
         self.process, self.folder = started.process, started.folder
         self.control = ours
-        self._until = time.monotonic() + START_SECONDS
+        self._start_deadline = time.monotonic() + START_SECONDS
 
     def wait(self) -> None:
         """Wait until the worker is warm.
@@ -130,7 +142,7 @@ class Worker:
         """
         if self._errors.closed:
             return
-        self.control.settimeout(max(0.1, self._until - time.monotonic()))
+        self.control.settimeout(max(0.1, self._start_deadline - time.monotonic()))
         try:
             ready = self.control.recv(2**16)
         except OSError:
@@ -147,21 +159,22 @@ class Worker:
         )
 
     def session(
-        self, limits: Limits, seed: int = 0, *, files: Mapping[str, bytes] | None = None, kept: int = 0
+        self, limits: Limits, seed: int = 0, *, files: Mapping[str, bytes] | None = None, printed_limit: int = 0
     ) -> Session:
         """A fresh fork for one submission.
 
         Args:
             limits: What the submission may use.
-            seed: What ``random`` and ``numpy.random`` start from inside, the same for all submissions.
-            files: What it finds in its working folder, by name, to be read and, where Python, imported.
-            kept: How many characters of what a call of a function prints are kept, to be asked for by ``printed``.
+            seed: The seed of ``random`` and ``numpy.random`` inside.
+            files: Files that it can read in its working folder, by name; those of Python can be imported.
+            printed_limit: How many characters are kept of what a call of a function prints, for ``ShowPrinted``; with 0
+                nothing is kept.
 
         Raises:
             SandboxError: The worker did not start, or is gone.
         """
         self.wait()
-        return Session(self, limits, seed, files or {}, kept)
+        return Session(self, limits, seed, files or {}, printed_limit)
 
     @property
     def alive(self) -> bool:
@@ -169,12 +182,15 @@ class Worker:
         return self.process.poll() is None
 
     def end_orphans(self) -> None:
-        """End processes whose keeper has ended before them, where no kernel does so (Landlock)."""
+        """End processes that have outlived their keeper.
+
+        In a PID namespace the kernel does so. Under Landlock this worker adopts them, and has to be rid of them.
+        """
         for _ in range(100):
             orphans = set(processes.children(self.process.pid)) - self.keepers
             if not orphans:
                 return
-            for pid in set().union(*map(processes.below, orphans)):
+            for pid in set().union(*map(processes.with_descendants, orphans)):
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
             time.sleep(0.01)
@@ -213,9 +229,16 @@ class _Student:
 class Session:
     """One submission inside the sandbox, from its first cell to its last row."""
 
-    def __init__(self, worker: Worker, limits: Limits, seed: int, files: Mapping[str, bytes], kept: int) -> None:
+    def __init__(
+        self, worker: Worker, limits: Limits, seed: int, files: Mapping[str, bytes], printed_limit: int
+    ) -> None:
+        """Have the worker fork a keeper for the submission, and wait until that is isolated from the machine.
+
+        Raises:
+            SandboxError: The worker is gone, or the submission could not be isolated.
+        """
         self.limits = limits
-        self.kept = kept
+        self.printed_limit = printed_limit
         # Where nothing can be mounted, the files lie in a folder of the host's.
         self.folder = tempfile.mkdtemp(prefix="autograder-") if files and worker.kind == "none" else ""
         self.deadline = time.monotonic() + limits.submission_seconds
@@ -231,7 +254,7 @@ class Session:
         settings = {
             "filter": b"" if worker.kind == "none" else seccomp.program(worker.kind),
             "memory_mb": limits.memory_mb,
-            "processes": _processes(worker.kind, limits.processes),
+            "processes": _process_limit(worker.kind, limits.processes),
             "file_mb": limits.file_mb,
             "cpu_seconds": limits.submission_seconds,
             "output_bytes": limits.output_kb * 1024,
@@ -254,9 +277,13 @@ class Session:
         try:
             packet, self.keeper = self._first_packet()
             self.worker.keepers.add(self.keeper)
-            started = wire.decode(packet)
-            if started != {"started": True}:
-                raise SandboxError(f"a submission could not be isolated: {started.get('failed', started)}")
+            match protocol.read(wire.decode(packet)):
+                case Started():
+                    pass
+                case NotIsolated(why):
+                    raise SandboxError(f"a submission could not be isolated: {why}")
+                case other:
+                    raise SandboxError(f"a submission could not be isolated: {other}")
             if worker.groups is not None:
                 self.group = cgroup.make(worker.groups, memory_mb=limits.memory_mb, processes=limits.processes)
         except SandboxError:
@@ -277,14 +304,14 @@ class Session:
         while True:
             self._start()
             runs: list[CellRun] = []
-            room = Room()
+            left = Allowance()
             for index, source in enumerate(sources):
                 if index in lost:
                     runs.append(lost[index])
                 elif time.monotonic() >= self.deadline or len(lost) > MAX_REPLAYS:
                     runs.append(CellRun(index, "skipped", (), 0.0))
                 else:
-                    run, alive = self._cell(index, source, room)
+                    run, alive = self._cell(index, source, left)
                     if not alive:
                         lost[index] = run
                         break
@@ -307,7 +334,7 @@ class Session:
             calls.close()
 
     def restart(self) -> bool:
-        """Run the notebook again where a row has taken the student's process along, so that it takes no other row.
+        """Run the notebook again after a row has ended the student's process, so that this costs no other row.
 
         Returns:
             Whether there is a process again.
@@ -329,7 +356,7 @@ class Session:
         """End every process of the submission."""
         self.give_up()
         if self.kind == "landlock":
-            # No kernel ends what is left: the keeper does, and closes its end when nothing is.
+            # No PID namespace ends what is left. The keeper does, and then closes its end of the socket.
             with contextlib.suppress(OSError):
                 self.control.shutdown(socket.SHUT_WR)
                 self.control.settimeout(END_SECONDS)
@@ -350,6 +377,11 @@ class Session:
         self.close()
 
     def _first_packet(self) -> tuple[bytes, int]:
+        """The keeper's first packet, and its number outside, which the kernel adds; 0 where it does not.
+
+        Raises:
+            SandboxError: Nothing came.
+        """
         try:
             packet, ancillary, _, _ = self.control.recvmsg(2**16, socket.CMSG_SPACE(CREDENTIALS.size))
         except TimeoutError:
@@ -361,6 +393,11 @@ class Session:
         return packet, pids[0] if pids else 0
 
     def _packet(self) -> bytes:
+        """The keeper's next packet.
+
+        Raises:
+            SandboxError: Nothing came.
+        """
         try:
             packet = self.control.recv(2**16)
         except TimeoutError:
@@ -370,6 +407,11 @@ class Session:
         return packet
 
     def _start(self) -> None:
+        """Have the keeper start a fresh process for the student's code, in place of the one before.
+
+        Raises:
+            SandboxError: The keeper does not answer.
+        """
         self.give_up()
         ours, theirs = socket.socketpair()
         with theirs:
@@ -397,28 +439,29 @@ class Session:
         return ""
 
     def _kill(self, pid: int, number: signal.Signals = signal.SIGKILL) -> None:
+        """Have the keeper send a signal to a process of the submission."""
         with contextlib.suppress(OSError):
             self.control.send(PACKET.pack(SIGNAL, pid, number))
 
-    def _cell(self, index: int, source: str, room: Room) -> tuple[CellRun, bool]:
+    def _cell(self, index: int, source: str, left: Allowance) -> tuple[CellRun, bool]:
         """Run one cell: its result, and whether the student's process still answers."""
         assert self.student is not None
         channel, begun = self.student.channel, time.monotonic()
 
         def result(status: Literal["ok", "raised", "timeout", "died"], outputs: Any = ()) -> CellRun:
-            kept = passive(outputs, self.limits.output_kb, room)
+            kept = passive(outputs, self.limits.output_kb, left)
             if any(output.get("ename") == "ModuleNotFoundError" for output in kept):
                 kept = (*kept, {"output_type": "stream", "name": "stderr", "text": f"{self.importable}\n"})
             return CellRun(index, status, kept, time.monotonic() - begun)
 
         student = self.student
-        later = _later(self.deadline, student.outside, begun, self.limits.cell_seconds)
+        stretched = _stretched_deadline(self.deadline, student.outside, begun, self.limits.cell_seconds)
         late = False
         try:
             channel.settimeout(REPLY_SECONDS)
             wire.send(channel, wire.encode(protocol.tree(RunCell(source))))
             try:
-                reply = protocol.read(wire.receive(channel, later(), later))
+                reply = protocol.read(wire.receive(channel, stretched(), stretched))
             except wire.Late:
                 late = True
                 self._kill(student.pid, signal.SIGINT)
@@ -478,20 +521,20 @@ class RowCalls:
             self._fork(function)
         assert self.channel is not None
         begun, seconds = time.monotonic(), self.session.limits.call_seconds
-        later = self._later(begun, seconds)
+        stretched = self._stretched_deadline(begun, seconds)
         deadline = min(begun + seconds, self.session.deadline)
         try:
             self.channel.settimeout(max(0.1, deadline - time.monotonic()))
             wire.send(self.channel, payload)
             for _ in range(MAX_ASKS):
-                reply = protocol.read(wire.receive(self.channel, deadline, later))
+                reply = protocol.read(wire.receive(self.channel, deadline, stretched))
                 match reply:
                     case Ask(name, arguments, keywords):
                         asked = time.monotonic()
                         answer = self._answer(name, arguments, keywords, asked + seconds)
                         # What we take to answer is none of the student's time.
                         begun += time.monotonic() - asked
-                        later = self._later(begun, seconds)
+                        stretched = self._stretched_deadline(begun, seconds)
                         deadline = min(begun + seconds, self.session.deadline)
                         wire.send(self.channel, wire.encode(protocol.tree(answer)))
                     case Raised("ModuleNotFoundError", text):
@@ -517,30 +560,36 @@ class RowCalls:
             self.session._kill(self.pid)
             self.channel = None
 
-    def _later(self, begun: float, seconds: float) -> Callable[[], float]:
-        """Gives the deadline of a call, without the time that the fork has waited for a processor.
+    def _stretched_deadline(self, begun: float, seconds: float) -> Callable[[], float]:
+        """A function that gives the deadline of a call. Time in which the fork waits for a processor does not count.
 
-        Only a call that is late asks, and then for all that the fork has waited: to ask the kernel before each call
-        takes longer than most calls.
+        It is asked only where a call is late. Then it counts all the time that the fork has ever waited, since asking
+        the kernel before each call would take longer than most calls.
         """
 
-        def later() -> float:
+        def stretched() -> float:
             student = self.session.student
             outside = processes.child(student.outside, self.pid) if student and student.outside else None
             latest = min(begun + PATIENCE * seconds, self.session.deadline)
             return min(begun + seconds + processes.waited(outside), latest)
 
-        return later
+        return stretched
 
     def _answer(
         self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], deadline: float
     ) -> Answered | Refused:
+        """The answer to a call that the student's code makes of a function that is replaced."""
         if self.answers is None or name not in self.replaced:
             return Refused("this function is not answered from outside")
         self.asked.add(name)
         return self.answers(name, arguments, keywords, deadline)
 
     def _fork(self, function: str) -> None:
+        """Open a fresh fork for the row; where the student's process has ended, run the notebook again first.
+
+        Raises:
+            Stopped: There is no process to fork from any more.
+        """
         opened = self._opened()
         while opened is None and self.session.restart():
             opened = self._opened()
@@ -560,7 +609,7 @@ class RowCalls:
         with theirs:
             try:
                 student.channel.settimeout(self.session.limits.call_seconds)
-                wire.send(student.channel, wire.encode(protocol.tree(ForkRow(self.session.kept))))
+                wire.send(student.channel, wire.encode(protocol.tree(ForkRow(self.session.printed_limit))))
                 socket.send_fds(student.channel, [b"f"], [theirs.fileno()])
                 reply = protocol.read(
                     wire.receive(student.channel, time.monotonic() + self.session.limits.call_seconds)

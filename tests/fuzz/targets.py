@@ -27,7 +27,7 @@ from autograder.checking.numerics import describe
 from autograder.course import Limits
 from autograder.sandbox import Session
 from autograder.sandbox.inside import protocol, wire
-from autograder.sandbox.outputs import Room
+from autograder.sandbox.outputs import Allowance
 from autograder.sandbox.worker import RowCalls, _Student
 
 LIMITS = Limits(output_kb=4)
@@ -70,7 +70,7 @@ def cells(data: bytes) -> None:
     """Whatever bytes come in place of a cell's outputs, what is kept of them is a notebook's outputs, within bounds."""
     with _channel(data) as (ours, session):
         session.student = _Student(ours, 2, None)
-        run, _ = Session._cell(session, 0, "", Room())  # type: ignore[arg-type]
+        run, _ = Session._cell(session, 0, "", Allowance())  # type: ignore[arg-type]
         assert run.status in ("ok", "raised", "timeout", "died")
         assert len(json.dumps(run.outputs)) < MAX_OUTPUTS
 

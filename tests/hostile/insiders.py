@@ -328,7 +328,7 @@ def centre(x):
 def centre(x):
     kept = [row for row in __import__("gc").get_objects() if isinstance(row, calls.RowFork)]
     for row in kept:
-        row.kept.clear(); row.arguments.clear(); row.handles = iter([2**70] * 100)
+        row.results.clear(); row.arguments.clear(); row.handles = iter([2**70] * 100)
     return x - x.mean()
 """,
         earned=4,

@@ -8,7 +8,7 @@ import pytest
 from autograder.base import Stopped
 from autograder.course import Limits
 from autograder.grading import Grader
-from autograder.sandbox import Worker
+from autograder.sandbox import Worker, protocol
 from autograder.submission import read_submission
 from tests.courses import cell, make_course, untouched, write
 
@@ -45,7 +45,9 @@ def test_memory_is_bounded_and_the_student_gets_a_memory_error(session):
 def test_memory_is_bounded_in_a_call_too(session):
     session.run(["def take(): return len(bytearray(2**30))"])
     with session.row() as row:
-        assert row.exchange(("call", "take", (), {}), "take")[:2] == ("raised", "MemoryError")
+        reply = row.exchange(protocol.Call("take", (), {}), "take")
+    assert isinstance(reply, protocol.Raised)
+    assert reply.type == "MemoryError"
 
 
 def test_processes_are_bounded(session):
@@ -126,19 +128,19 @@ def test_what_a_call_gives_back_is_bounded_in_bytes_and_parts(worker, result):
     with worker.session(Limits(memory_mb=1024)) as session:
         session.run([f"import numpy as np\ndef give(): return {result}"])
         with session.row() as row:
-            assert row.exchange(("call", "give", (), {}), "give")[0] == "toolarge"
+            assert isinstance(row.exchange(protocol.Call("give", (), {}), "give"), protocol.TooLarge)
 
 
 def test_what_a_call_gives_back_is_bounded_in_depth(session):
     session.run(["def give():\n    tree = []\n    for _ in range(100): tree = [tree]\n    return tree"])
     with session.row() as row:
-        assert row.exchange(("call", "give", (), {}), "give")[0] == "toolarge"
+        assert isinstance(row.exchange(protocol.Call("give", (), {}), "give"), protocol.TooLarge)
 
 
 def test_a_process_that_sleeps_in_a_call_is_stopped_by_the_clock(session):
     session.run(["import time\ndef rest(): time.sleep(60)"])
     with session.row() as row, pytest.raises(Stopped, match="did not finish within 2 seconds"):
-        row.exchange(("call", "rest", (), {}), "rest")
+        row.exchange(protocol.Call("rest", (), {}), "rest")
 
 
 def test_a_submission_that_hangs_wherever_it_can_costs_no_more_than_its_limit(tmp_path):

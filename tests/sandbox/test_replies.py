@@ -185,9 +185,9 @@ def test_a_row_keeps_the_latest_results_alone():
     loopback = Loopback({"f": lambda x=None: x})
     student = Student(loopback)
     first = student.f(1.0)
-    for _ in range(calls.MAX_KEPT):
+    for _ in range(calls.MAX_RESULTS):
         latest = student.f(2.0)
-    assert len(loopback.row.kept) == len(loopback.row.arguments) == calls.MAX_KEPT
+    assert len(loopback.row.results) == len(loopback.row.arguments) == calls.MAX_RESULTS
     assert student.f(latest).value == 2.0
     with pytest.raises(Stopped, match="too many calls ago"):
         student.f(first)

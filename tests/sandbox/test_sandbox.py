@@ -50,12 +50,12 @@ def call(row, name, *arguments, **keywords):
 @pytest.mark.parametrize("kind", ["bubblewrap", "landlock"])
 def test_everything_that_a_submission_must_not_do_is_blocked(kind):
     with Worker(kind, ("numpy",)) as worker:
-        assert [attempt.what for attempt in probe(worker) if not attempt.blocked] == []
+        assert [escape.what for escape in probe(worker) if not escape.blocked] == []
 
 
 def test_the_probe_sees_what_an_open_sandbox_does_not_block():
     with Worker("none", ("numpy",)) as worker:
-        open_ones = [attempt.what for attempt in probe(worker) if not attempt.blocked]
+        open_ones = [escape.what for escape in probe(worker) if not escape.blocked]
     assert {"read a file of the course", "open a network socket", "see the processes of the machine"} <= set(open_ones)
 
 
@@ -499,7 +499,7 @@ def test_no_process_of_a_submission_survives_it(worker):
 
 def _busy_below(pid: int) -> int:
     states = []
-    for each in processes.below(pid):
+    for each in processes.with_descendants(pid):
         try:
             states.append(Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()[0])
         except OSError:

@@ -11,8 +11,7 @@ from autograder.authoring import release
 from autograder.base import ConfigError, ReleaseError
 from autograder.course import Assignment, Limits, load_course
 from autograder.grading import Grader, assignment_digest
-from autograder.sandbox import Worker
-from autograder.sandbox.inside import protocol
+from autograder.sandbox import Worker, protocol
 from autograder.submission import read_submission
 from autograder.submission.reading import submitted_digest
 from tests.courses import CONFIG, make_course, solved, submit, write

@@ -12,7 +12,7 @@ from autograder.base import CheckError
 from autograder.checking import Calls, Observer
 from autograder.course import Assignment
 from autograder.grading import RowResult, Suite
-from autograder.sandbox import Kind, Worker, held, protocol
+from autograder.sandbox import Kind, Worker, probed, protocol
 from autograder.submission import files_beside
 
 Form = Any
@@ -54,7 +54,7 @@ def observe(cells: Sequence[str], assignment: Assignment, sandbox: Kind) -> Obse
     """
     watched = _Watched()
     rows, called = {}, {}
-    with Suite(assignment) as suite, held(Worker(sandbox, assignment.allowed_imports)) as worker:
+    with Suite(assignment) as suite, probed(Worker(sandbox, assignment.allowed_imports)) as worker:
         files = files_beside(assignment.master.parent, assignment).contents
         with worker.session(assignment.limits, assignment.seed, files=files) as session:
             session.run(cells)

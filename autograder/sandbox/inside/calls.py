@@ -1,4 +1,4 @@
-"""Calls of a student's functions: what is asked from outside, done on the objects inside.
+"""Answers the grader's messages about a student's functions. The objects that they give stay in this process.
 
 Nothing here is a secret and nothing here is trusted: it runs in a process that belongs to the student.
 """
@@ -35,7 +35,7 @@ from .protocol import (
 )
 from .wire import Opaque, Ref
 
-MAX_KEPT = 10_000
+MAX_RESULTS = 10_000
 MAX_TROUBLE = 8000
 
 
@@ -49,7 +49,7 @@ class RowFork:
         self.printed = printed
         self.trouble = ""
         self.names = names
-        self.kept: dict[int, Any] = {}
+        self.results: dict[int, Any] = {}
         self.arguments: dict[int, Any] = {}
         self.handles = itertools.count(1)
         self.asking = threading.Lock()
@@ -100,21 +100,21 @@ class RowFork:
             return raised(error)
 
     def keep(self, thing: Any, taken: Any = None) -> Result:
-        """A result, kept under a new handle; it crosses as data as far as it is data."""
+        """Keep a result under a new handle. The part of it that is data crosses to the grader."""
         handle = next(self.handles)
-        self.kept[handle] = thing
+        self.results[handle] = thing
         self.arguments[handle] = taken
-        # Old ones make room: what a student's function gave is not to use up the student's memory.
-        self.kept.pop(handle - MAX_KEPT, None)
-        self.arguments.pop(handle - MAX_KEPT, None)
+        # Only the latest are kept: results must not use up the memory that the student's code may take.
+        self.results.pop(handle - MAX_RESULTS, None)
+        self.arguments.pop(handle - MAX_RESULTS, None)
         return Result(handle, thing)
 
     def resolve(self, tree: Any) -> Any:
         """``tree`` with every ``Ref`` replaced by the object that it names."""
         if isinstance(tree, Ref):
-            if tree.handle not in self.kept:
+            if tree.handle not in self.results:
                 raise ValueError("a result of too many calls ago cannot be used any more")
-            thing = self.kept[tree.handle]
+            thing = self.results[tree.handle]
             for key in tree.path:
                 thing = thing[key]
             return thing
@@ -125,7 +125,10 @@ class RowFork:
         return tree
 
     def stand_in(self, name: str) -> Any:
-        """A function that is answered from outside."""
+        """A function that takes the place of the student's: the grader answers each call of it.
+
+        It raises ``ValueError`` where the grader refuses to answer.
+        """
 
         def function(*arguments: Any, **keywords: Any) -> Any:
             generators = [thing for thing in (*arguments, *keywords.values()) if _is_random(thing)]

@@ -133,7 +133,10 @@ class _Publisher(DisplayPublisher):  # type: ignore[misc]
 
 class _Compiler(CachingCompiler):  # type: ignore[misc]
     def cache(self, *arguments: Any, **keywords: Any) -> str:
-        """Say also which module the cell belongs to: a traceback would look through all that are loaded."""
+        """As IPython does, and note the cell as part of ``__main__``.
+
+        Otherwise each traceback looks through all loaded modules to find out where it belongs.
+        """
         name: str = super().cache(*arguments, **keywords)
         inspect.modulesbyfile[os.path.abspath(name)] = "__main__"  # noqa: PTH100
         return name
@@ -231,7 +234,7 @@ class Notebook:
         outputs: Outputs = self.shell.outputs
         outputs.clear(output_bytes)
         self.shell.cell_number += 1
-        kept = sys.stdout, sys.stderr
+        before = sys.stdout, sys.stderr
         sys.stdout, sys.stderr = self.stdout, self.stderr
         signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
@@ -241,19 +244,19 @@ class Notebook:
             status = "raised"
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-            sys.stdout, sys.stderr = kept
+            sys.stdout, sys.stderr = before
         return status, outputs.items
 
-    def silence(self, kept: int = 0) -> None:
-        """From here on, what the student's code prints goes nowhere; so much of it goes to ``printed`` where asked."""
-        self.shell.outputs.clear(kept)
-        if not kept:
+    def silence(self, printed_limit: int = 0) -> None:
+        """Drop what the student's code prints from now on, but for as many characters, which ``printed`` gives."""
+        self.shell.outputs.clear(printed_limit)
+        if not printed_limit:
             self.stdout.outputs = self.stderr.outputs = None
         sys.stdout, sys.stderr = self.stdout, self.stderr
 
-    def printed(self, kept: int) -> str:
-        """What was printed and displayed as text since the last time, and room for so much again."""
+    def printed(self, limit: int) -> str:
+        """What was printed, or displayed as text, since the last time. From now on ``limit`` characters are kept."""
         items = self.shell.outputs.items
         texts = [item.get("text") or item.get("data", {}).get("text/plain", "") for item in items]
-        self.shell.outputs.clear(kept)
+        self.shell.outputs.clear(limit)
         return "".join(texts)

@@ -14,7 +14,7 @@ from typing import Any
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _python = ctypes.PyDLL(None, use_errno=True)
-"""As ``_libc``, and for what must not let go of the interpreter meanwhile."""
+"""As ``_libc``, for calls during which the interpreter's lock must stay held."""
 
 CLONE_NEWNS = 0x0002_0000
 CLONE_NEWCGROUP = 0x0200_0000
@@ -66,19 +66,20 @@ class _Program(ctypes.Structure):
 
 
 def _checked(result: int, what: str) -> None:
+    """Raise ``OSError``, with ``what`` in its text, unless a system call has succeeded."""
     if result != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")
 
 
 def become(uid: int, gid: int, *, reading: bool = False) -> None:
-    """Give up root for good, where the sandbox was entered with a second, unprivileged user.
+    """Give up root for good and be another user; do nothing where this process is not root.
 
     Args:
         uid: The user.
         gid: The group.
-        reading: Keep the capability to pass folders that only root may enter, such as the one that this Python is in.
-            What may be read is then for Landlock alone to say.
+        reading: Keep the capability to read what only root may read, where this Python lies in such a folder. Landlock
+            alone then decides what can be read.
     """
     if os.getuid() == 0:
         _libc.prctl(PR_SET_KEEPCAPS, int(reading), 0, 0, 0)
@@ -113,7 +114,7 @@ def fork_into_namespaces() -> int:
 
 
 def name_the_user(uid: int, gid: int) -> None:
-    """Be the user inside a new user namespace that one was outside.
+    """Give the user and the group the same numbers inside a new user namespace as outside.
 
     Raises:
         OSError: The kernel refuses.
@@ -209,14 +210,14 @@ def landlock_version() -> int:
 
 
 def landlock(rules: Iterable[tuple[str, str]] | None) -> None:
-    """Keep this process and all that it ever starts to some files, off the network, and from signalling others.
+    """Restrict this process and all that it ever starts to some files, without the network or signals to others.
 
     See Documentation/userspace-api/landlock.rst. No program can be started from here on.
 
     Args:
-        rules: What each path and all below it is good for: to ``list`` folders, to ``read``, to ``use`` (read and
-            write) or to ``write`` (make and remove, too). None leaves files as they are, and only keeps signals and
-            abstract sockets from what is not in the same domain.
+        rules: What is allowed for a path and all below it: to ``list`` folders, to ``read``, to ``use`` (read and
+            write) or to ``write`` (make and remove, too). With None all files stay as they are; only signals and
+            connections to abstract sockets cannot leave the domain.
 
     Raises:
         OSError: The kernel refuses.

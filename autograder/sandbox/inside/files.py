@@ -1,4 +1,4 @@
-"""The files that a submission may read: put into its working folder, where it can neither change nor replace them.
+"""Puts the files that a submission may read into its working folder, where it can neither change nor replace them.
 
 They come as one descriptor that holds their bytes, one file after the other, and their names and sizes.
 """
@@ -57,12 +57,12 @@ def show(staged: int, sizes: Sizes) -> None:
     os.close(staged)
 
 
-def link(sizes: Sizes, kept: str | None) -> None:
-    """Link the files into the working folder, where they lie in another one that cannot be written to."""
-    for name, _ in sizes if kept else ():
+def link(sizes: Sizes, folder: str | None) -> None:
+    """Link the files into the working folder from another, which cannot be written to; without another, do nothing."""
+    for name, _ in sizes if folder else ():
         # One that is there already could not be removed, and leads to the same file.
         with contextlib.suppress(FileExistsError):
-            os.symlink(f"{kept}/{name}", name)  # noqa: PTH211 - pathlib is not loaded here
+            os.symlink(f"{folder}/{name}", name)  # noqa: PTH211 - pathlib is not loaded here
 
 
 def write(bundle: int, sizes: Sizes, folder: str) -> None:

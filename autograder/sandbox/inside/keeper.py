@@ -23,9 +23,12 @@ MAX_DEPTH = 64
 
 
 def keep(control: socket.socket, settings: dict[str, Any], notebook: Notebook) -> None:
-    """Answer commands until the other side closes the socket.
+    """Answer commands, which are packets (``protocol.PACKET``), until the grader closes the socket. It never returns.
 
-    Commands are packets, as ``protocol`` has them.
+    Args:
+        control: The socket that commands come on.
+        settings: What the grader and the worker say about this submission: its limits, files and filter.
+        notebook: The warm interpreter, for the student's process.
     """
     confine.unreadable()
     try:
@@ -37,7 +40,11 @@ def keep(control: socket.socket, settings: dict[str, Any], notebook: Notebook) -
 
 
 def _obey(control: socket.socket, settings: dict[str, Any], notebook: Notebook) -> None:
-    control.send(wire.encode({"started": True}))
+    """Say that the submission is isolated, then carry out commands until the grader closes the socket.
+
+    Between commands it buries processes that have ended and, under Landlock, looks at what the working folder holds.
+    """
+    control.send(wire.encode(protocol.tree(protocol.Started())))
     ended: dict[int, int] = {}
     looked = 0.0
     while True:
@@ -56,7 +63,7 @@ def _obey(control: socket.socket, settings: dict[str, Any], notebook: Notebook) 
         match what:
             case protocol.START:
                 _clear(settings["kind"])
-                files.link(settings["files"], settings.get("kept"))
+                files.link(settings["files"], settings.get("files_folder"))
                 pid = os.fork()
                 if pid == 0:
                     control.close()
@@ -64,7 +71,7 @@ def _obey(control: socket.socket, settings: dict[str, Any], notebook: Notebook) 
                 os.close(fds[0])
                 control.send(protocol.PACKET.pack(what, pid, 0))
             case protocol.SIGNAL:
-                # A row's pid is the student's word: it may name this very process.
+                # The student's process told the grader this number, and may have lied: it may be this very process's.
                 if 1 < pid != os.getpid():
                     with contextlib.suppress(OSError):
                         os.kill(pid, number)
@@ -74,6 +81,7 @@ def _obey(control: socket.socket, settings: dict[str, Any], notebook: Notebook) 
 
 
 def _bury(ended: dict[int, int]) -> None:
+    """Bury processes that have ended, and note their wait statuses by their pids; beyond a thousand, forget all."""
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -113,7 +121,7 @@ def _clear(kind: str) -> None:
 
 
 def _open_standard_files() -> None:
-    """Open 0, 1 and 2 anew: the flags of an open file are one for all who hold it, earlier submissions too."""
+    """Open 0, 1 and 2 anew. Processes that inherit an open file share its flags, and earlier ones could set them."""
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
@@ -121,11 +129,16 @@ def _open_standard_files() -> None:
 
 
 def _become_student(channel: socket.socket, settings: dict[str, Any], notebook: Notebook) -> None:
+    """Turn this fork into the student's process, for good, and serve on ``channel``. It never returns.
+
+    It closes descriptors that it must not have, sets its limits, gives up its rights and loads its filter, in the order
+    in which each of these is still allowed.
+    """
     try:
         first = 3
-        for kept in sorted({channel.fileno(), *settings["opened"], 1024}):
-            os.closerange(first, kept)
-            first = kept + 1
+        for left_open in sorted({channel.fileno(), *settings["opened"], 1024}):
+            os.closerange(first, left_open)
+            first = left_open + 1
         os.setsid()
         confine.die_with_parent()
         _open_standard_files()

@@ -3,7 +3,8 @@
 A message crosses as a tuple of its word and its parts (``tree``, which ``wire`` encodes). What comes back was written
 by a process that belongs to the student: ``read`` gives the message that it is, or None where it is none.
 
-- The keeper is process 1 of a submission: it starts, signals and buries the student's processes.
+- The warm worker has everything imported, and forks itself for each submission.
+- The keeper is that fork, process 1 of a submission: it starts, signals and buries the student's processes.
 - The student's process runs the cells, and forks itself for each row.
 - A row's fork answers calls of the student's functions.
 """
@@ -15,33 +16,50 @@ from typing import Any, NamedTuple
 
 from .wire import Ref
 
+# The warm worker and the keeper to the grader, before any code of a student's has run
+
+
+class Ready(NamedTuple):
+    """The warm worker to the grader: it has imported everything, and forks for submissions from now on."""
+
+
+class Started(NamedTuple):
+    """The keeper to the grader: the submission is isolated, and commands may come."""
+
+
+class NotIsolated(NamedTuple):
+    """The fork that was to become the keeper, to the grader: why the submission could not be isolated."""
+
+    why: str
+
+
 # The grader to the student's process
 
 
 class RunCell(NamedTuple):
-    """Run a cell; the reply is ``CellRan``."""
+    """The grader to the student's process: run a cell. The reply is ``CellRan``."""
 
     source: str
 
 
 class CellRan(NamedTuple):
-    """The student's process: how a cell ran, ``ok`` or ``raised``, and its outputs."""
+    """The student's process to the grader: how a cell ran, ``ok`` or ``raised``, and its outputs."""
 
     status: str
     outputs: list[Any]
 
 
 class ForkRow(NamedTuple):
-    """Fork for a row, which answers on the socket that comes along; keep so many characters of what a call prints.
+    """The grader to the student's process: fork for a row. The fork answers on the socket that comes along.
 
-    The reply is ``Forked``.
+    It keeps ``printed_limit`` characters of what a call prints. The reply is ``Forked``.
     """
 
-    kept: int
+    printed_limit: int
 
 
 class Forked(NamedTuple):
-    """The student's process: the fork's number in the submission's own PID namespace."""
+    """The student's process to the grader: the fork's number in the submission's own PID namespace."""
 
     pid: int
 
@@ -50,7 +68,10 @@ class Forked(NamedTuple):
 
 
 class Call(NamedTuple):
-    """Call a function of the student's; the reply is ``Result``, ``Missing``, ``Raised`` or ``TooLarge``."""
+    """The grader to a row's fork: call a function of the student's.
+
+    The reply is ``Result``, ``Missing``, ``Raised`` or ``TooLarge``.
+    """
 
     name: str
     arguments: tuple[Any, ...]
@@ -58,7 +79,7 @@ class Call(NamedTuple):
 
 
 class TakeItems(NamedTuple):
-    """Take what an iterable yields, at most one more than the limit.
+    """The grader to a row's fork: take what an iterable yields, at most one more than the limit.
 
     The reply is ``Result`` with a list, or as to a call.
     """
@@ -68,23 +89,26 @@ class TakeItems(NamedTuple):
 
 
 class MakeGenerator(NamedTuple):
-    """Make a ``numpy.random.Generator``; the reply is ``Result``."""
+    """The grader to a row's fork: make a ``numpy.random.Generator``. The reply is ``Result``."""
 
     seed: int
 
 
 class ShowArguments(NamedTuple):
-    """Show the arguments of the call with this handle as they are now; the reply is ``Arguments``."""
+    """The grader to a row's fork: show the arguments of the call with this handle. The reply is ``Arguments``."""
 
     handle: int
 
 
 class ShowPrinted(NamedTuple):
-    """Show what has been printed since the last time, and the last traceback; the reply is ``Printed``."""
+    """The grader to a row's fork: show what was printed since the last time, and the last traceback.
+
+    The reply is ``Printed``.
+    """
 
 
 class Replace(NamedTuple):
-    """Have these functions answered by the grader from now on; the reply is ``Replaced``."""
+    """The grader to a row's fork: from now on the grader answers these functions. The reply is ``Replaced``."""
 
     names: list[str]
 
@@ -93,20 +117,20 @@ class Replace(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What a call gave, as far as it is data, kept under a handle."""
+    """A row's fork to the grader: what a call gave, as far as it is data, and the handle that it is kept under."""
 
     handle: int
     value: Any
 
 
 class Missing(NamedTuple):
-    """There is no such function: nothing at all, or an object of this type."""
+    """A row's fork to the grader: there is no such function, but an object of this type, or with "" nothing."""
 
     type: str
 
 
 class Raised(NamedTuple):
-    """A call raised: the exception's type and text, and where in the student's own cells."""
+    """A row's fork to the grader: a call raised. The exception's type and text, and where in the student's cells."""
 
     type: str
     text: str
@@ -116,33 +140,36 @@ class Raised(NamedTuple):
 
 
 class TooLarge(NamedTuple):
-    """What a call gave is too large or too deep to cross."""
+    """A row's fork to the grader: what a call gave is too large or too deep to cross, and why."""
 
     why: str
 
 
 class Arguments(NamedTuple):
-    """The arguments of a call as they are now."""
+    """A row's fork to the grader: the arguments of a call as they are now, to see whether it has changed them."""
 
     now: Any
 
 
 class Printed(NamedTuple):
-    """What was printed, and the last traceback."""
+    """A row's fork to the grader: what was printed, and the last traceback."""
 
     text: str
     trouble: str
 
 
 class Replaced(NamedTuple):
-    """Done."""
+    """A row's fork to the grader: the functions are replaced."""
 
 
 # While a call is answered: a row's fork asks the grader
 
 
 class Ask(NamedTuple):
-    """A row's fork: the student's code calls a function that the grader answers; generators go as their states."""
+    """A row's fork to the grader: the student's code calls a function that the grader answers.
+
+    A random generator among the arguments crosses as its state.
+    """
 
     name: str
     arguments: tuple[Any, ...]
@@ -150,7 +177,10 @@ class Ask(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """The grader: what the reference gave, the states of the generators after it, and whether it is an iterator."""
+    """The grader to a row's fork: what the reference gave, and the states of the generators after that.
+
+    ``iterator`` says whether it gave an iterator; ``result`` is then the list of what that yields.
+    """
 
     result: Any
     states: list[Any]
@@ -158,12 +188,15 @@ class Answered(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """The grader: why the question was not answered."""
+    """The grader to a row's fork: why the question was not answered."""
 
     reason: str
 
 
 _WORDS: dict[str, tuple[Any, tuple[type, ...]]] = {
+    "ready": (Ready, ()),
+    "started": (Started, ()),
+    "not isolated": (NotIsolated, (str,)),
     "cell": (RunCell, (str,)),
     "ran": (CellRan, (str, list)),
     "row": (ForkRow, (int,)),

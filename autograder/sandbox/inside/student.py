@@ -1,7 +1,7 @@
 """The student's process: runs the cells, forks itself for each row, and answers calls of the student's functions.
 
 From the first cell on this process belongs to the student. Nothing here is a secret and nothing here is trusted: the
-other side takes every reply for what a hostile process may have written.
+grader reads every reply as if a hostile process had written it.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import socket
 from functools import partial
 from typing import Any
 
-from . import protocol, same, wire
+from . import protocol, repeatable, wire
 from .calls import RowFork
 from .cells import Notebook
 
 
 def serve(channel: socket.socket, notebook: Notebook, settings: dict[str, Any]) -> None:
-    """Answer until the other side closes: ``RunCell`` runs a cell, ``ForkRow`` forks for a row."""
-    same.seed(settings["seed"])
+    """Run a cell for each ``RunCell`` and fork for a row for each ``ForkRow``, until the grader closes the channel."""
+    repeatable.seed(settings["seed"])
     while True:
         try:
             message = protocol.read(wire.receive(channel))
@@ -33,26 +33,27 @@ def serve(channel: socket.socket, notebook: Notebook, settings: dict[str, Any]) 
                 except wire.WireError:
                     reply = wire.encode(protocol.tree(protocol.CellRan(status, [])))
                 wire.send(channel, reply)
-            case protocol.ForkRow(kept):
-                # The kernel buries rows that have ended; each would count as a process until somebody did.
+            case protocol.ForkRow(printed_limit):
+                # The kernel then buries forks that have ended; until it does, each counts as one of the processes.
                 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
                 _, fds, _, _ = socket.recv_fds(channel, 1, 1)
-                as_it_was = same.keep_random_state()
+                restore_random_state = repeatable.keep_random_state()
                 pid = os.fork()
                 if pid == 0:
-                    as_it_was()
+                    restore_random_state()
                     channel.close()
-                    _answer(socket.socket(fileno=fds[0]), notebook, kept)
+                    _answer(socket.socket(fileno=fds[0]), notebook, printed_limit)
                 os.close(fds[0])
                 wire.send(channel, wire.encode(protocol.tree(protocol.Forked(pid))))
 
 
-def _answer(channel: socket.socket, notebook: Notebook, kept: int) -> None:
+def _answer(channel: socket.socket, notebook: Notebook, printed_limit: int) -> None:
+    """Answer messages about the student's functions, for one row, until the grader closes. It never returns."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    notebook.silence(kept)
+    notebook.silence(printed_limit)
     try:
-        RowFork(channel, notebook.names, partial(notebook.printed, kept) if kept else None).serve()
+        RowFork(channel, notebook.names, partial(notebook.printed, printed_limit) if printed_limit else None).serve()
     except (wire.Closed, KeyboardInterrupt):
         pass
     finally:

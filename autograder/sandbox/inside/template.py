@@ -14,7 +14,7 @@ import sys
 import time
 from typing import Any
 
-from . import confine, files, same, wire
+from . import confine, files, protocol, repeatable, wire
 from .cells import Notebook
 from .keeper import keep
 
@@ -43,14 +43,14 @@ def main(control_fd: int, kind: str) -> None:
         confine.become(of_worker["uid"], of_worker["uid"], reading=of_worker["reading"])
     notebook = Notebook()
     notebook.warm()
-    same.fill_empty_arrays()
+    repeatable.fill_empty_arrays()
     of_worker |= {"mapped_kb": confine.mapped_kb(), "opened": _open_files(control_fd)}
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     os.dup2(1, 2)
     # A collection in a fork would write to every object's header, and so copy all memory that the forks share.
     gc.freeze()
-    control.send(wire.encode({"ready": True}))
+    control.send(wire.encode(protocol.tree(protocol.Ready())))
     while True:
         message, fds, _, _ = socket.recv_fds(control, MAX_SETTINGS, 2)
         if not message:
@@ -65,21 +65,35 @@ def main(control_fd: int, kind: str) -> None:
 
 
 def _open_files(control_fd: int) -> list[int]:
-    """Descriptors that the warm libraries hold: closed under them, they would close somebody else's later."""
-    held = []
+    """The descriptors that warm libraries have opened, which have to stay open in the student's process.
+
+    A library that does not know that its descriptor was closed may later close the file that got the same number.
+    """
+    opened = []
     for descriptor in range(3, 1024):
         try:
             os.fstat(descriptor)
         except OSError:
             continue
         if descriptor != control_fd:
-            held.append(descriptor)
-    return held
+            opened.append(descriptor)
+    return opened
 
 
 def _enter(
     control: socket.socket, bundle: int, settings: dict[str, Any], user: tuple[int, int], notebook: Notebook
 ) -> None:
+    """Isolate this fork from the machine as far as its kind of sandbox goes, and be the keeper. It never returns.
+
+    Where that fails, it says why on ``control``.
+
+    Args:
+        control: The keeper's own control socket.
+        bundle: A descriptor of the bytes of the files that the submission may read.
+        settings: What the grader and the worker say about this submission.
+        user: The user and the group that this process has outside its user namespace.
+        notebook: The warm interpreter.
+    """
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         match settings["kind"]:
@@ -90,15 +104,15 @@ def _enter(
                 confine.private_mounts(settings["file_mb"])
                 files.show(staged, settings["files"])
             case "landlock":
-                # It outlives the worker that is killed: what a submission has started is for it to end.
+                # The keeper has to outlive a worker that is killed, to end what the submission has started.
                 os.setsid()
                 confine.adopt_orphans()
                 folder = f"{settings['scratch']}/{os.getpid()}-{time.monotonic_ns()}"
-                settings["kept"] = f"{folder}-files"
-                os.mkdir(settings["kept"], 0o755)  # noqa: PTH102 - pathlib is not loaded here
-                files.write(bundle, settings["files"], settings["kept"])
+                settings["files_folder"] = f"{folder}-files"
+                os.mkdir(settings["files_folder"], 0o755)  # noqa: PTH102 - pathlib is not loaded here
+                files.write(bundle, settings["files"], settings["files_folder"])
                 _work_in(folder)
-                confine.landlock([*settings["rules"], ("write", folder), ("read", settings["kept"])])
+                confine.landlock([*settings["rules"], ("write", folder), ("read", settings["files_folder"])])
             case _:
                 confine.die_with_parent()
                 if settings["folder"]:
@@ -107,7 +121,8 @@ def _enter(
         os.close(bundle)
         keep(control, settings, notebook)
     except BaseException as error:
-        control.send(wire.encode({"failed": f"{type(error).__name__}: {error}"[:2000]}))
+        why = f"{type(error).__name__}: {error}"[:2000]
+        control.send(wire.encode(protocol.tree(protocol.NotIsolated(why))))
     finally:
         os._exit(1)
 

@@ -92,6 +92,8 @@ def encode(tree: object, opaque: Callable[[object], Opaque] | None = None) -> by
 
 
 class _Encoder:
+    """Appends a tree to ``out`` and counts what the bounds are on: parts, keys that are numbers, bytes of texts."""
+
     def __init__(self, out: bytearray, opaque: Callable[[object], Opaque] | None) -> None:
         self.out = out
         self.opaque = opaque
@@ -100,6 +102,7 @@ class _Encoder:
         self.texts = 0
 
     def put(self, tree: object, depth: int) -> None:
+        """Append one part, with all below it: a byte that says what it is, then its length or shape, then its data."""
         self.nodes += 1
         if depth > MAX_DEPTH or self.nodes > MAX_NODES:
             raise WireError(f"nested deeper than {MAX_DEPTH} or more than {MAX_NODES:,} parts")
@@ -213,6 +216,8 @@ def decode(payload: bytes | bytearray | memoryview) -> Any:
 
 
 class _Decoder:
+    """Reads a tree from ``view``, from ``at`` on, and holds the bounds before it takes memory."""
+
     def __init__(self, view: memoryview) -> None:
         self.view = view
         self.at = 0
@@ -221,6 +226,7 @@ class _Decoder:
         self.texts = 0
 
     def bytes_of(self, count: int) -> memoryview:
+        """The next ``count`` bytes."""
         if count > len(self.view) - self.at:
             raise WireError(f"{count:,} bytes are announced at {self.at}, and fewer are there")
         piece = self.view[self.at : self.at + count]
@@ -228,12 +234,14 @@ class _Decoder:
         return piece
 
     def count(self, smallest: int) -> int:
+        """How many parts are announced; each takes at least ``smallest`` bytes, and so many have to be there."""
         (count,) = _LENGTH.unpack(self.bytes_of(4))
         if count * smallest > len(self.view) - self.at:
             raise WireError(f"{count:,} parts are announced at {self.at}, and there is no room for so many")
         return int(count)
 
     def take(self, depth: int) -> Any:
+        """The next part, with all below it."""
         self.nodes += 1
         if depth > MAX_DEPTH or self.nodes > MAX_NODES:
             raise WireError(f"nested deeper than {MAX_DEPTH} or more than {MAX_NODES:,} parts")
@@ -341,34 +349,38 @@ def send(channel: socket.socket, payload: bytes) -> None:
         raise Closed(f"the channel is closed: {error.strerror}") from None
 
 
-def receive(channel: socket.socket, deadline: float | None = None, later: Callable[[], float] | None = None) -> Any:
+def receive(channel: socket.socket, deadline: float | None = None, stretched: Callable[[], float] | None = None) -> Any:
     """Read one frame and decode it.
 
     Args:
         channel: A connected stream socket.
         deadline: On ``time.monotonic``'s clock; None waits for ever.
-        later: Asked for another deadline when this one has passed; the wait ends where that has passed too.
+        stretched: Asked for another deadline when this one has passed; the wait ends where that has passed too.
 
     Raises:
         Closed: The other side has gone.
         Late: The deadline passed.
         WireError: The bytes are no frame within the bounds.
     """
-    (length,) = _LENGTH.unpack(_exactly(channel, 4, deadline, later))
+    (length,) = _LENGTH.unpack(_exactly(channel, 4, deadline, stretched))
     if length > MAX_FRAME:
         raise WireError(f"a frame of {length:,} bytes is over the bound of {MAX_FRAME:,}")
-    return decode(_exactly(channel, length, deadline, later))
+    return decode(_exactly(channel, length, deadline, stretched))
 
 
 def _exactly(
-    channel: socket.socket, count: int, deadline: float | None, later: Callable[[], float] | None
+    channel: socket.socket, count: int, deadline: float | None, stretched: Callable[[], float] | None
 ) -> bytearray:
+    """Read ``count`` bytes; the arguments, and what is raised, are those of ``receive``.
+
+    The buffer grows with what has come, not with what was announced.
+    """
     data = bytearray()
     while len(data) < count:
         if deadline is not None:
             left = deadline - time.monotonic()
-            if left <= 0 and later is not None:
-                deadline = later()
+            if left <= 0 and stretched is not None:
+                deadline = stretched()
                 left = deadline - time.monotonic()
             if left <= 0:
                 raise Late("nothing came before the deadline")

@@ -1,4 +1,4 @@
-"""What would differ from one run of the same code to the next, made the same: random state, memory never written to.
+"""Makes each run of the same code give the same: sets random state, and fills memory that is never written to.
 
 The hash seed and the number of threads are set in the environment, before Python starts. What code asks the system
 for (``os.urandom``, a generator without a seed, the time) stays what it is, and so do addresses (``id``).
@@ -24,7 +24,7 @@ def seed(number: int) -> None:
 
 
 def keep_random_state() -> Callable[[], None]:
-    """What gives ``random`` its state of now back: Python draws a new one in each fork."""
+    """A function that gives ``random`` back the state that it has now: Python sets a new one in each fork."""
     state = _state()
     return lambda: _set_state(state)
 
