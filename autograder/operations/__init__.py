@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from autograder.base import on_demand
 
 if TYPE_CHECKING:
-    from autograder.operations.check_notebook import assignment_of, check_notebook
     from autograder.operations.collecting import collect_from
     from autograder.operations.doctor import Finding, examine
     from autograder.operations.exchange import released_exchange
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from autograder.operations.grade_class import Result, Status, grade_assignment, trouble
     from autograder.operations.lab import become, check_port, configured, lab_command, prepare, prepare_lab
     from autograder.operations.nbgrader_configuration import nbgrader_config
+    from autograder.operations.one_notebook import assignment_of, check_notebook
     from autograder.operations.pool import cores, processes
     from autograder.operations.watching import watch
 
@@ -45,10 +45,6 @@ __all__ = [
 __getattr__ = on_demand(
     __name__,
     {
-        "check_notebook": (
-            "assignment_of",
-            "check_notebook",
-        ),
         "collecting": ("collect_from",),
         "doctor": (
             "Finding",
@@ -71,6 +67,10 @@ __getattr__ = on_demand(
             "prepare_lab",
         ),
         "nbgrader_configuration": ("nbgrader_config",),
+        "one_notebook": (
+            "assignment_of",
+            "check_notebook",
+        ),
         "pool": (
             "cores",
             "processes",
