@@ -30,8 +30,9 @@ from autograder.gradebook import (
     store_timestamp,
     update_late_penalties,
 )
-from autograder.grading import Grader, Report, digest_of, provenance_for
-from autograder.operations.pool import Graded, grade_all
+from autograder.grading import Report, digest_of, provenance_for
+from autograder.operations.graded import Graded, require_gradable
+from autograder.operations.pool import grade_all
 from autograder.sandbox import Kind
 from autograder.submission import HandIn, SubmittedFolder, find_hand_in, submissions
 
@@ -144,9 +145,7 @@ def _grade_all(
             hand_ins.append(found)
             odd[folder.student] = _with_damage(folder, course, assignment)
     if hand_ins and scheduler is None:
-        # What is missing is known before the first submission is graded.
-        with Grader(sandbox) as grader:
-            grader.prepare(assignment)
+        require_gradable(assignment, sandbox)
     yield from refused
     moved = moved_timestamps(gradebook, assignment, {folder.student: folder.timestamp for folder in kept})
     for folder in (*kept, *outdone):

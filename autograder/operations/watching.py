@@ -33,10 +33,11 @@ from autograder.gradebook import (
     register,
     update_late_penalties,
 )
-from autograder.grading import Grader, digest_of, provenance_for
+from autograder.grading import digest_of, provenance_for
 from autograder.operations.exchange import collect_from_exchange, inbound, release_feedback
 from autograder.operations.grade_class import store_graded
-from autograder.operations.pool import Graded, grade_hand_in, processes
+from autograder.operations.graded import Graded, grade_hand_in, require_gradable
+from autograder.operations.pool import processes
 from autograder.sandbox import Kind
 from autograder.submission import HandIn, find_hand_in, submissions
 
@@ -110,8 +111,7 @@ def watch(
     submitted = course.root / "submitted"
     submitted.mkdir(exist_ok=True)
     folders = [submitted] if exchange is None else [submitted, inbound(course, exchange)]
-    with Grader(sandbox) as grader:
-        grader.prepare(assignment)
+    require_gradable(assignment, sandbox)
     # What sets prose, formulas and code takes longer to import than a submission to grade.
     prose = {"cell_type": "markdown", "metadata": {}, "source": "$x$"}
     code = {"cell_type": "code", "metadata": {}, "source": "x", "outputs": []}
