@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from autograder.operations.doctor import Finding, examine
     from autograder.operations.exchange import released_exchange
     from autograder.operations.fleet import Scheduler
-    from autograder.operations.grade_class import Result, Status, grade_assignment, trouble
+    from autograder.operations.grade_class import grade_assignment
     from autograder.operations.lab import become, check_port, configured, lab_command, prepare, prepare_lab
     from autograder.operations.nbgrader_configuration import nbgrader_config
     from autograder.operations.one_notebook import assignment_of, check_notebook
     from autograder.operations.pool import cores, processes
+    from autograder.operations.storing import Result, Status, store_grade, why_ungraded
     from autograder.operations.watching import watch
 
 __all__ = [
@@ -38,8 +39,9 @@ __all__ = [
     "prepare_lab",
     "processes",
     "released_exchange",
-    "trouble",
+    "store_grade",
     "watch",
+    "why_ungraded",
 ]
 
 __getattr__ = on_demand(
@@ -52,12 +54,7 @@ __getattr__ = on_demand(
         ),
         "exchange": ("released_exchange",),
         "fleet": ("Scheduler",),
-        "grade_class": (
-            "Result",
-            "Status",
-            "grade_assignment",
-            "trouble",
-        ),
+        "grade_class": ("grade_assignment",),
         "lab": (
             "become",
             "check_port",
@@ -74,6 +71,12 @@ __getattr__ = on_demand(
         "pool": (
             "cores",
             "processes",
+        ),
+        "storing": (
+            "Result",
+            "Status",
+            "store_grade",
+            "why_ungraded",
         ),
         "watching": ("watch",),
     },

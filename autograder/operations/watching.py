@@ -35,9 +35,9 @@ from autograder.gradebook import (
 )
 from autograder.grading import digest_of, provenance_for
 from autograder.operations.exchange import collect_from_exchange, inbound, release_feedback
-from autograder.operations.grade_class import store_graded
 from autograder.operations.graded import Graded, grade_hand_in, require_gradable
 from autograder.operations.pool import processes
+from autograder.operations.storing import stored
 from autograder.sandbox import Kind
 from autograder.submission import HandIn, find_hand_in, submissions
 
@@ -284,7 +284,7 @@ def _finish(of: _Watch, waiting: _Waiting, graded: Graded, arrived: float) -> No
     course, assignment, gradebook = of.course, of.assignment, of.gradebook
     student, submitted, report = graded.hand_in.student, graded.hand_in.digest, graded.report
     if graded.submission is None or report is None or report.errored:
-        result = store_graded(gradebook, course, assignment, graded, "", of.clock())
+        result = stored(gradebook, course, assignment, graded, note="", now=of.clock())
         _say(of, waiting, student, f"{result.status}: {result.why}")
         return
     worth = _worth(of, graded)
@@ -293,7 +293,7 @@ def _finish(of: _Watch, waiting: _Waiting, graded: Graded, arrived: float) -> No
     register(gradebook, course, assignment, [student])
     note_attempt(course, assignment, student, Attempt(submitted, of.clock().isoformat(), worth, counts))
     if counts:
-        result = store_graded(gradebook, course, assignment, graded, "", of.clock())
+        result = stored(gradebook, course, assignment, graded, note="", now=of.clock())
         if result.status != "graded":
             _say(of, waiting, student, f"{result.status}: {result.why}")
             return
