@@ -217,8 +217,18 @@ def _begin(under_way: _UnderWay, student: str, arrived: float) -> None:
         _say(under_way, student, f"failed: {error}")
     else:
         if hand_in is not None:
-            future = under_way.pool.submit(grade_hand_in, hand_in, watched.assignment, watched.sandbox)
-            under_way.running[future] = hand_in, arrived
+            _give_out(under_way, hand_in, arrived)
+
+
+def _give_out(under_way: _UnderWay, hand_in: HandIn, arrived: float) -> None:
+    """Give a submission to the pool; to the next one, where a process of this one was killed meanwhile."""
+    watched = under_way.watched
+    try:
+        future = under_way.pool.submit(grade_hand_in, hand_in, watched.assignment, watched.sandbox)
+    except BrokenProcessPool:
+        _replace_pool(under_way, [(hand_in, arrived)])
+    else:
+        under_way.running[future] = hand_in, arrived
 
 
 def _have_wait(under_way: _UnderWay, student: str, what: str) -> None:
@@ -235,20 +245,27 @@ def _have_wait(under_way: _UnderWay, student: str, what: str) -> None:
 
 def _take_graded(under_way: _UnderWay) -> None:
     """Take what is graded from the pool, which is made anew where a process of it was killed."""
+    lost = []
     for future in [each for each in under_way.running if each.done()]:
         hand_in, arrived = under_way.running.pop(future)
         try:
             under_way.graded.append((future.result(), arrived))
         except BrokenProcessPool:
-            _replace_pool(under_way, hand_in, arrived)
+            lost.append((hand_in, arrived))
+    if lost:
+        _replace_pool(under_way, lost)
 
 
-def _replace_pool(under_way: _UnderWay, hand_in: HandIn, arrived: float) -> None:
+def _replace_pool(under_way: _UnderWay, lost: list[tuple[HandIn, float]]) -> None:
     """Go on with a new pool where a process of the old one was killed, which ends all of it.
 
-    What the old one had goes back into the queue, unless that has happened to it too often: it may be what kills them.
+    What the old pool had goes back into the queue, unless that has happened to it too often: it may be what kills them.
+
+    Args:
+        under_way: What is under way; what is still running there is lost as well.
+        lost: What the old pool had besides, each with when it arrived.
     """
-    lost = [(hand_in, arrived), *under_way.running.values()]
+    lost = [*lost, *under_way.running.values()]
     under_way.running.clear()
     under_way.pool.shutdown(wait=False, cancel_futures=True)
     under_way.pool = processes(under_way.jobs)
