@@ -27,7 +27,7 @@ from measuring import GROUPS, writable
 
 from autograder.course import load_course
 from autograder.gradebook import open_gradebook, register, store
-from autograder.operations.pool import grade_hand_in
+from autograder.operations.graded import grade_hand_in
 from autograder.submission import submissions
 from autograder.submission.folders import find_notebook
 from autograder.submission.hand_in import HandIn

@@ -1,12 +1,11 @@
-"""A grade stored with what its student may read of it, as grading does."""
+"""A grade stored as grading does, for a time before any date."""
 
 from datetime import datetime
 
-from autograder import gradebook as room
 from autograder.course import Assignment, Course
-from autograder.feedback import shown_to_student
 from autograder.gradebook import Gradebook
 from autograder.grading import Report
+from autograder.operations import store_grade
 from autograder.submission import Submission
 
 
@@ -19,6 +18,5 @@ def store(
     *,
     now: datetime | None = None,
 ) -> bool:
-    """As ``gradebook.store``."""
-    shown = shown_to_student(gradebook, assignment, submission, report, now)
-    return room.store(gradebook, course, assignment, submission, report, shown)
+    """As ``store_grade``."""
+    return store_grade(gradebook, course, assignment, submission, report, now)

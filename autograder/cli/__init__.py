@@ -1,6 +1,10 @@
 """The command ``autograder``: parse, call, print."""
 
-from autograder.cli import authoring, grading, machine, results
-from autograder.cli.app import app, main
+# Imported for what they do: each enters its commands into the app.
+import autograder.cli.authoring
+import autograder.cli.grading
+import autograder.cli.machine
+import autograder.cli.results  # noqa: F401
+from autograder.cli.command import app, main
 
-__all__ = ["app", "authoring", "grading", "machine", "main", "results"]
+__all__ = ["app", "main"]

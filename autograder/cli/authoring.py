@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autograder.base import write_output
-from autograder.cli.app import OURS, AsJson, AssignmentName, CourseFolder, Jobs, app, open_assignment
+from autograder.cli.command import OURS, AsJson, AssignmentName, CourseFolder, Jobs, app, open_assignment
 from autograder.cli.printing import near_path, print_audit, print_release, progress, say, say_warning, waiting
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from autograder.base import AutograderError, ConfigError, visible
-from autograder.cli.app import (
+from autograder.cli.command import (
     OURS,
     AsJson,
     AssignmentName,

@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from autograder.base import visible
-from autograder.cli.app import OURS, CourseFolder, app, open_assignment, open_course
 from autograder.cli.authoring import release_and_print
+from autograder.cli.command import OURS, CourseFolder, app, open_assignment, open_course
 from autograder.cli.grading import grade_and_print
 from autograder.cli.printing import (
     near_path,

@@ -294,9 +294,9 @@ def print_report(report: Report, assignment: Assignment) -> None:
     for row in report.rows if common is None else ():
         _print_row(console, row, assignment, first=row is first)
     if report.errored:
-        from autograder.operations import trouble
+        from autograder.operations import why_ungraded
 
-        say_error(trouble(report))
+        say_error(why_ungraded(report))
 
 
 def _print_row(console: Console, row: RowResult, assignment: Assignment, *, first: bool) -> None:

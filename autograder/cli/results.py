@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from autograder.base import write_output
-from autograder.cli.app import (
+from autograder.cli.command import (
     OURS,
     AsJson,
     AssignmentName,

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 from autograder.base import on_demand
 
 if TYPE_CHECKING:
-    from autograder.operations.check_notebook import assignment_of, check_notebook
     from autograder.operations.collecting import collect_from
     from autograder.operations.doctor import Finding, examine
     from autograder.operations.exchange import released_exchange
     from autograder.operations.fleet import Scheduler
-    from autograder.operations.grade_class import Result, Status, grade_assignment, trouble
+    from autograder.operations.grade_class import grade_assignment
     from autograder.operations.lab import become, check_port, configured, lab_command, prepare, prepare_lab
     from autograder.operations.nbgrader_configuration import nbgrader_config
+    from autograder.operations.one_notebook import assignment_of, check_notebook
     from autograder.operations.pool import cores, processes
+    from autograder.operations.storing import Result, Status, store_grade, why_ungraded
     from autograder.operations.watching import watch
 
 __all__ = [
@@ -38,17 +39,14 @@ __all__ = [
     "prepare_lab",
     "processes",
     "released_exchange",
-    "trouble",
+    "store_grade",
     "watch",
+    "why_ungraded",
 ]
 
 __getattr__ = on_demand(
     __name__,
     {
-        "check_notebook": (
-            "assignment_of",
-            "check_notebook",
-        ),
         "collecting": ("collect_from",),
         "doctor": (
             "Finding",
@@ -56,12 +54,7 @@ __getattr__ = on_demand(
         ),
         "exchange": ("released_exchange",),
         "fleet": ("Scheduler",),
-        "grade_class": (
-            "Result",
-            "Status",
-            "grade_assignment",
-            "trouble",
-        ),
+        "grade_class": ("grade_assignment",),
         "lab": (
             "become",
             "check_port",
@@ -71,9 +64,19 @@ __getattr__ = on_demand(
             "prepare_lab",
         ),
         "nbgrader_configuration": ("nbgrader_config",),
+        "one_notebook": (
+            "assignment_of",
+            "check_notebook",
+        ),
         "pool": (
             "cores",
             "processes",
+        ),
+        "storing": (
+            "Result",
+            "Status",
+            "store_grade",
+            "why_ungraded",
         ),
         "watching": ("watch",),
     },

@@ -1,8 +1,8 @@
 """The fleet on Dask: other machines grade, and need neither the course nor its gradebook.
 
-What goes there and comes back are bytes (``travel``); Dask itself carries only them and the name of a function of this
-module. The assignment goes to each worker once. A worker of which something that decides a grade differs from ours, or
-whose sandbox does not hold, grades nothing.
+What goes there and comes back are bytes (``packing``); Dask itself carries only them and the name of a function of this
+module. The assignment goes to each worker once. A worker grades nothing where something that decides a grade is another
+there than here, or where its sandbox does not hold.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     wait,
 )
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,8 @@ from typing import Any
 from autograder.base import AutograderError, CheckError, RefusedError, SandboxError
 from autograder.course import Assignment
 from autograder.grading import environment, process_grader
-from autograder.operations.pool import WAITING_PER_JOB, Graded, grade_hand_in
-from autograder.operations.travel import (
+from autograder.operations.graded import Graded, grade_hand_in
+from autograder.operations.packing import (
     packed_assignment,
     packed_grade,
     packed_hand_in,
@@ -38,6 +38,7 @@ from autograder.operations.travel import (
     unpacked_grade,
     unpacked_hand_in,
 )
+from autograder.operations.pool import WAITING_PER_JOB
 from autograder.sandbox import Kind
 from autograder.submission import HandIn
 
@@ -45,7 +46,11 @@ JOIN_SECONDS = 60.0
 """How long to wait for the first worker to join the scheduler."""
 
 _COUNT_SECONDS = 2.0
+"""How often the workers are counted, since they may come and go."""
+
 _UNFIT = b"unfit:"
+"""How the reply of a worker begins that must not grade; why follows."""
+
 _one_at_a_time = ThreadPoolExecutor(1)
 """The thread of a worker's process that grades: its sandbox lives as long as the thread that started it."""
 
@@ -65,9 +70,9 @@ def grade_all_remotely(
 ) -> Iterator[Graded]:
     """Grade hand-ins on the workers of a Dask scheduler.
 
-    Workers may come and go. What a lost one was at, or had waiting, is graded by another. Where a submission's worker
-    dies as often as the scheduler allows, it is tried once more when nothing else is under way, since Dask cannot tell
-    it from one that only waited there; then it is given up.
+    Workers may come and go: what a lost worker was grading, or had waiting, is graded by another. A submission whose
+    workers are lost as often as the scheduler allows may have killed them, or only have waited beside one that did:
+    Dask cannot tell which. So it is graded once more when nothing else is under way, and given up where that fails too.
 
     Yields:
         Results in the order in which they are ready, one for each hand-in.
@@ -83,7 +88,8 @@ def grade_all_remotely(
             # A task, which Dask can make again where every worker that had it is lost.
             bundle = client.submit(_as_it_is, packed_assignment(assignment), pure=False)
             ours = environment(assignment.allowed_imports)
-            yield from _graded(client, bundle, hand_ins, assignment, sandbox, ours)
+            fleet = _Fleet(client, bundle, sandbox, ours, client.get_executor(pure=False))
+            yield from _graded(fleet, hand_ins, assignment)
         except (OSError, TimeoutError, CancelledError, BrokenExecutor) as error:
             raise AutograderError(f"{away} ({type(error).__name__}: {error})") from error
 
@@ -109,6 +115,7 @@ def grade_packed(bundle: bytes, packed: bytes, sandbox: Kind, ours: dict[str, st
 
 
 def _grade_packed(bundle: bytes, packed: bytes, sandbox: Kind, ours: dict[str, str], here: Path) -> bytes:
+    """As ``grade_packed``, with files in the worker's folder ``here``."""
     hand_in = None
     try:
         assignment = unpacked_assignment(bundle, here)
@@ -124,7 +131,7 @@ def _grade_packed(bundle: bytes, packed: bytes, sandbox: Kind, ours: dict[str, s
     except (SandboxError, CheckError, PackageNotFoundError) as error:
         return _UNFIT + str(error).encode()
     except Exception as error:
-        # An exception of ours would travel as a pickle.
+        # An exception that went back by itself would go as a pickle.
         said = "".join(traceback.format_exception(error))
         return packed_grade(Graded(hand_in or HandIn("", None, None), None, None, trouble=said))
 
@@ -133,46 +140,37 @@ def _as_it_is(packed: bytes) -> bytes:
     return packed
 
 
-def _graded(
-    client: Any, bundle: Any, hand_ins: Iterable[HandIn], assignment: Assignment, sandbox: Kind, ours: dict[str, str]
-) -> Iterator[Graded]:
-    from distributed.scheduler import KilledWorker
+@dataclass
+class _Fleet:
+    """The workers, and what is under way on them.
 
-    pool: Executor = client.get_executor(pure=False)
-    unfit: dict[str, str] = {}
-    running: dict[Future[tuple[str, bytes]], tuple[HandIn, bytes]] = {}
+    Attributes:
+        client: Dask's client.
+        bundle: The packed assignment, as a task of Dask's.
+        sandbox: What keeps the submissions.
+        ours: What decides a grade here, as ``environment`` gives it.
+        pool: The workers that may grade, as Dask gives them.
+        running: What is under way, each hand-in with its packed bytes.
+        unfit: Why a worker must not grade, by its address.
+    """
+
+    client: Any
+    bundle: Any
+    sandbox: Kind
+    ours: dict[str, str]
+    pool: Executor
+    running: dict[Future[tuple[str, bytes]], tuple[HandIn, bytes]] = field(default_factory=dict)
+    unfit: dict[str, str] = field(default_factory=dict)
+
+
+def _graded(fleet: _Fleet, hand_ins: Iterable[HandIn], assignment: Assignment) -> Iterator[Graded]:
+    """Send hand-ins to the workers, only as many at once as keep them busy, and give the results as they come back.
+
+    Raises:
+        AutograderError: None of the workers may grade.
+    """
     suspects: list[tuple[HandIn, bytes]] = []
-    alone = False
     room, counted = 0, 0.0
-
-    def send(hand_in: HandIn, packed: bytes) -> None:
-        running[pool.submit(grade_packed, bundle, packed, sandbox, ours)] = hand_in, packed
-
-    def finished() -> Iterator[Graded]:
-        nonlocal pool
-        done, _ = wait(running, return_when=FIRST_COMPLETED)
-        for future in done:
-            hand_in, packed = running.pop(future)
-            try:
-                address, reply = future.result()
-            except KilledWorker as error:
-                if not alone:
-                    suspects.append((hand_in, packed))
-                    continue
-                times = error.allowed_failures + 1
-                yield Graded(hand_in, None, None, trouble=f"{times} workers were lost while they graded it")
-                continue
-            if not reply.startswith(_UNFIT):
-                yield unpacked_grade(reply, hand_in)
-                continue
-            unfit[address] = reply.removeprefix(_UNFIT).decode()
-            fit = [each for each in client.nthreads() if each not in unfit]
-            if not fit:
-                listed = "; ".join(f"{each}: {why}" for each, why in unfit.items())
-                raise AutograderError(f"none of the workers may grade: {listed}")
-            pool = client.get_executor(pure=False, workers=fit)
-            send(hand_in, packed)
-
     try:
         for hand_in in hand_ins:
             try:
@@ -183,25 +181,79 @@ def _graded(
             except (AutograderError, OSError) as error:
                 yield Graded(hand_in, None, None, trouble=str(error))
                 continue
-            send(hand_in, packed)
+            _send(fleet, hand_in, packed)
             if time.monotonic() > counted + _COUNT_SECONDS:
-                room, counted = WAITING_PER_JOB * max(1, sum(client.nthreads().values())), time.monotonic()
-            while len(running) >= room:
-                yield from finished()
-        while running:
-            yield from finished()
-        alone = True
+                room, counted = WAITING_PER_JOB * max(1, sum(fleet.client.nthreads().values())), time.monotonic()
+            while len(fleet.running) >= room:
+                yield from _finished(fleet, suspects)
+        while fleet.running:
+            yield from _finished(fleet, suspects)
         for hand_in, packed in suspects:
-            send(hand_in, packed)
-            while running:
-                yield from finished()
+            _send(fleet, hand_in, packed)
+            while fleet.running:
+                yield from _finished(fleet, None)
     finally:
-        for future in running:
+        for future in fleet.running:
             future.cancel()
+
+
+def _send(fleet: _Fleet, hand_in: HandIn, packed: bytes) -> None:
+    future = fleet.pool.submit(grade_packed, fleet.bundle, packed, fleet.sandbox, fleet.ours)
+    fleet.running[future] = hand_in, packed
+
+
+def _finished(fleet: _Fleet, suspects: list[tuple[HandIn, bytes]] | None) -> Iterator[Graded]:
+    """Wait until some are back, and give their results; what a worker must not grade is sent to the others.
+
+    Args:
+        fleet: The fleet.
+        suspects: Gets what may have killed its workers; None where each is alone on the fleet, so that it has.
+
+    Raises:
+        AutograderError: None of the workers may grade.
+    """
+    from distributed.scheduler import KilledWorker
+
+    done, _ = wait(fleet.running, return_when=FIRST_COMPLETED)
+    for future in done:
+        hand_in, packed = fleet.running.pop(future)
+        try:
+            address, reply = future.result()
+        except KilledWorker as error:
+            if suspects is not None:
+                suspects.append((hand_in, packed))
+                continue
+            times = error.allowed_failures + 1
+            yield Graded(hand_in, None, None, trouble=f"{times} workers were lost while they graded it")
+            continue
+        if not reply.startswith(_UNFIT):
+            yield unpacked_grade(reply, hand_in)
+            continue
+        _leave_out(fleet, address, reply.removeprefix(_UNFIT).decode())
+        _send(fleet, hand_in, packed)
+
+
+def _leave_out(fleet: _Fleet, address: str, why: str) -> None:
+    """Send nothing more to a worker that must not grade.
+
+    Raises:
+        AutograderError: It was the last.
+    """
+    fleet.unfit[address] = why
+    fit = [each for each in fleet.client.nthreads() if each not in fleet.unfit]
+    if not fit:
+        listed = "; ".join(f"{each}: {said}" for each, said in fleet.unfit.items())
+        raise AutograderError(f"none of the workers may grade: {listed}")
+    fleet.pool = fleet.client.get_executor(pure=False, workers=fit)
 
 
 @contextlib.contextmanager
 def _client(scheduler: Scheduler) -> Iterator[Any]:
+    """Dask's client, connected.
+
+    Raises:
+        AutograderError: Dask is not installed, a file of TLS is missing, or there is no scheduler.
+    """
     try:
         from distributed import Client, Security
     except ImportError as error:
@@ -230,6 +282,11 @@ def _client(scheduler: Scheduler) -> Iterator[Any]:
 
 
 def _await_workers(client: Any, scheduler: Scheduler) -> None:
+    """Wait until a worker has joined.
+
+    Raises:
+        AutograderError: None has, for ``JOIN_SECONDS``.
+    """
     try:
         client.wait_for_workers(1, timeout=JOIN_SECONDS)
     except TimeoutError as error:

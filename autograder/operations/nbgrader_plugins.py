@@ -34,7 +34,6 @@ from autograder.feedback import (
     annotated,
     lateness_text,
     seen_now,
-    shown_to_student,
     standing_as_seen,
     told_anew,
 )
@@ -48,9 +47,9 @@ from autograder.gradebook import (
     penalty_of,
     register,
     standings,
-    store,
 )
 from autograder.grading import grade
+from autograder.operations.storing import store_grade
 from autograder.reports import fill_in_file, scores_of
 from autograder.submission import Submission, submission_of
 
@@ -126,8 +125,7 @@ class GradeSubmission(NbGraderPreprocessor):  # type: ignore[misc]
         _clear(course.root / "autograded" / names["student"] / assignment.name)
         with only_run(course), open_gradebook(course) as gradebook:
             now = datetime.now(UTC)
-            shown = shown_to_student(gradebook, assignment, submission, report, now)
-            store(gradebook, course, assignment, submission, report, shown)
+            store_grade(gradebook, course, assignment, submission, report, now)
             seen = seen_now(gradebook, course, assignment, names["student"], now)
         # The stored result has no outputs: those of the run belong into the notebook.
         return nbformat.from_dict(annotated(submission, replace(seen, cells=report.cells), assignment)), resources
@@ -322,7 +320,7 @@ def configure(c: Any, config_file: str) -> None:
 def _clear(folder: Path) -> None:
     """Take away what nbgrader copied beside the notebook: all that was handed in, what a browser runs included.
 
-    ``store`` puts there what may be there.
+    ``store_grade`` puts there what may be there.
     """
     for path in sorted(folder.rglob("*"), reverse=True):
         if path.is_dir() and not path.is_symlink():

@@ -12,27 +12,15 @@ import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
 from multiprocessing.sharedctypes import Synchronized
 
-from autograder.base import AutograderError, RefusedError
 from autograder.course import Assignment
-from autograder.grading import Report
+from autograder.operations.graded import Graded, grade_hand_in
 from autograder.sandbox import Kind, confine
-from autograder.submission import HandIn, Submission
+from autograder.submission import HandIn
 
 WAITING_PER_JOB = 4
-
-
-@dataclass(frozen=True)
-class Graded:
-    """A hand-in, with the submission and its report; or with why there is none."""
-
-    hand_in: HandIn
-    submission: Submission | None
-    report: Report | None
-    refused: str = ""
-    trouble: str = ""
+"""How many hand-ins are given out for each process: one that it grades, the others so that it never waits."""
 
 
 def cores() -> int:
@@ -43,13 +31,15 @@ def cores() -> int:
 def grade_all(hand_ins: Iterable[HandIn], assignment: Assignment, *, sandbox: Kind, jobs: int) -> Iterator[Graded]:
     """Grade hand-ins in a pool of ``jobs`` processes.
 
-    One bad submission never stops the others: where a process of the pool is killed, what it was at is graded again,
-    alone, and given up only when that process is killed as well.
+    One bad submission never stops the others. Where a process of the pool is killed, the whole pool ends with it, and
+    which submission killed it is not known. So each that had been given out is graded again in a process of its own,
+    and has no grade only where that process is killed as well; a new pool grades the rest.
 
     Yields:
         Results in the order in which they are ready.
     """
     waiting = iter(hand_ins)
+    # Those that may have killed a process: all that were given out, and the one that a broken pool did not take.
     suspects: list[HandIn] = []
     pool = processes(jobs)
     running: dict[Future[Graded], HandIn] = {}
@@ -70,33 +60,6 @@ def grade_all(hand_ins: Iterable[HandIn], assignment: Assignment, *, sandbox: Ki
         yield _alone(hand_in, assignment, sandbox)
     if suspects:
         yield from grade_all(waiting, assignment, sandbox=sandbox, jobs=jobs)
-
-
-def grade_hand_in(hand_in: HandIn, assignment: Assignment, sandbox: Kind, *, probed: bool = True) -> Graded:
-    """Read and grade one hand-in; what is wrong with it, or with us, is in the result.
-
-    Args:
-        hand_in: The submission.
-        assignment: What it is a submission for.
-        sandbox: What keeps it.
-        probed: Whether the sandbox of this machine has been tried, as by the process that the pool belongs to.
-    """
-    from autograder.grading import process_grader
-    from autograder.submission import read_submission, unread_submission
-
-    known = {"student": hand_in.student, "timestamp": hand_in.timestamp}
-    try:
-        if hand_in.notebook is None:
-            submission = unread_submission(assignment, hand_in.unread, **known)
-        else:
-            submission = read_submission(hand_in.notebook, assignment, **known)
-        report = process_grader(sandbox, probed=probed).grade(submission, assignment)
-        # The files have done their part; back through the pool's pipe they would cost more than all the rest.
-        return Graded(hand_in, replace(submission, files={}), report)
-    except RefusedError as error:
-        return Graded(hand_in, None, None, refused=str(error))
-    except (AutograderError, OSError) as error:
-        return Graded(hand_in, None, None, trouble=str(error))
 
 
 def processes(jobs: int) -> Executor:
@@ -120,6 +83,11 @@ def _join_the_pool(number: Synchronized[int]) -> None:
 
 
 def _finished(running: dict[Future[Graded], HandIn]) -> Iterator[Graded]:
+    """Wait until some are graded, take those out of what is running and give their results.
+
+    Raises:
+        BrokenProcessPool: A process of the pool was killed; what it may have graded is still among what is running.
+    """
     done, _ = wait(running, return_when=FIRST_COMPLETED)
     for future in done:
         result = future.result()
@@ -128,6 +96,7 @@ def _finished(running: dict[Future[Graded], HandIn]) -> Iterator[Graded]:
 
 
 def _alone(hand_in: HandIn, assignment: Assignment, sandbox: Kind) -> Graded:
+    """Grade a hand-in in a process of its own, which it alone can have killed."""
     with processes(1) as pool:
         try:
             return pool.submit(grade_hand_in, hand_in, assignment, sandbox).result()

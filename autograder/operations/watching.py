@@ -2,7 +2,7 @@
 
 What waits is one hand-in a student, in the order in which they arrived; who hands in again goes to the end of the queue
 and replaces what still waited. What has its grade is known by its digest, so a watch that was killed goes on where it
-was.
+was. What becomes of one submission is in ``arrivals``; here is when.
 """
 
 from __future__ import annotations
@@ -18,27 +18,14 @@ from pathlib import Path
 
 from autograder.base import AutograderError, GradebookError, RefusedError
 from autograder.course import Assignment, Course
-from autograder.feedback import feedback_html, write_attempt, write_feedback
-from autograder.gradebook import (
-    Attempt,
-    Gradebook,
-    attempts_of,
-    backup,
-    graded_digest,
-    graded_on,
-    note_attempt,
-    only_run,
-    open_gradebook,
-    penalty_of,
-    register,
-    update_late_penalties,
-)
-from autograder.grading import Grader, digest_of, provenance_for
-from autograder.operations.exchange import collect_from_exchange, inbound, release_feedback
-from autograder.operations.grade_class import store_graded
-from autograder.operations.pool import Graded, grade_hand_in, processes
+from autograder.feedback import feedback_html
+from autograder.gradebook import backup, only_run, open_gradebook, register
+from autograder.operations.arrivals import AttemptsSpentError, Watched, store_attempt, tell_to_wait, to_be_graded
+from autograder.operations.exchange import collect_from_exchange, inbound
+from autograder.operations.graded import Graded, grade_hand_in, require_gradable
+from autograder.operations.pool import processes
 from autograder.sandbox import Kind
-from autograder.submission import HandIn, find_hand_in, submissions
+from autograder.submission import HandIn
 
 SETTLED_SECONDS = 0.3
 """How long nothing may have changed in a submission before it is taken: somebody may still be writing it."""
@@ -47,35 +34,40 @@ TICK_SECONDS = 0.1
 SCAN_SECONDS = 30.0
 """How often everything is looked at, for file systems that tell of no change, and for those who wait for midnight."""
 
+MOST_KILLED = 2
+"""How often the pool may be killed while it has a submission, before that is given up."""
+
 Told = Callable[[str, str], None]
 """Told of a student what became of their submission, in words."""
 
 
 @dataclass
-class _Waiting:
-    """What is under way: students whose folder changed, and when; who is to be graded; what runs; what is graded."""
+class _UnderWay:
+    """What is under way in a watch.
 
+    Attributes:
+        watched: What is watched.
+        jobs: How many are graded at once.
+        told: Told of everything that happens.
+        pool: The processes that grade.
+        changed: Students whose folder changed, and when; somebody may still be writing there.
+        queue: Students whose submission waits, in the order in which they arrived, and when they did.
+        running: What is being graded, and when it arrived.
+        graded: What is graded and not stored yet, and when it arrived.
+        killed: How often the pool was killed while it had a student's submission.
+        said: What was told last of each student; of the empty name, what is about none.
+    """
+
+    watched: Watched
+    jobs: int
+    told: Told
     pool: Executor
     changed: dict[str, float] = field(default_factory=dict)
     queue: dict[str, float] = field(default_factory=dict)
     running: dict[Future[Graded], tuple[HandIn, float]] = field(default_factory=dict)
     graded: list[tuple[Graded, float]] = field(default_factory=list)
-    broken: dict[str, int] = field(default_factory=dict)
+    killed: dict[str, int] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Watch:
-    """What a watch is about."""
-
-    course: Course
-    assignment: Assignment
-    gradebook: Gradebook
-    jobs: int
-    sandbox: Kind
-    exchange: Path | None
-    told: Told
-    clock: Callable[[], datetime]
 
 
 def watch(
@@ -110,8 +102,7 @@ def watch(
     submitted = course.root / "submitted"
     submitted.mkdir(exist_ok=True)
     folders = [submitted] if exchange is None else [submitted, inbound(course, exchange)]
-    with Grader(sandbox) as grader:
-        grader.prepare(assignment)
+    require_gradable(assignment, sandbox)
     # What sets prose, formulas and code takes longer to import than a submission to grade.
     prose = {"cell_type": "markdown", "metadata": {}, "source": "$x$"}
     code = {"cell_type": "code", "metadata": {}, "source": "x", "outputs": []}
@@ -120,19 +111,19 @@ def watch(
         with only_run(course):
             backup(course)
             register(gradebook, course, assignment, [])
-        of = _Watch(course, assignment, gradebook, jobs, sandbox, exchange, told, clock)
-        waiting = _Waiting(processes(jobs))
+        watched = Watched(course, assignment, gradebook, sandbox, exchange, clock)
+        under_way = _UnderWay(watched, jobs, told, processes(jobs))
         try:
             for changes in _changes(folders, stop, once=once):
-                _notice(of, waiting, changes, folders, settled=once)
-                _advance(of, waiting, stopping=stop.is_set())
-                if once and not (waiting.queue or waiting.running or waiting.graded):
+                _notice(under_way, changes, folders, settled=once)
+                _advance(under_way, stopping=stop.is_set())
+                if once and not (under_way.queue or under_way.running or under_way.graded):
                     break
-            while waiting.running or waiting.graded:
-                _advance(of, waiting, stopping=True)
+            while under_way.running or under_way.graded:
+                _advance(under_way, stopping=True)
                 time.sleep(TICK_SECONDS)
         finally:
-            waiting.pool.shutdown(cancel_futures=True)
+            under_way.pool.shutdown(cancel_futures=True)
 
 
 def _changes(folders: list[Path], stop: threading.Event, *, once: bool) -> Iterator[set[Path] | None]:
@@ -161,174 +152,161 @@ def _changes(folders: list[Path], stop: threading.Event, *, once: bool) -> Itera
             yield None
 
 
-def _notice(of: _Watch, waiting: _Waiting, changes: set[Path] | None, folders: list[Path], *, settled: bool) -> None:
-    """Note whose submission changed; from the exchange, once it has been collected."""
-    submitted, now = folders[0], time.monotonic()
+def _notice(under_way: _UnderWay, changes: set[Path] | None, folders: list[Path], *, settled: bool) -> None:
+    """Note whose submission changed; from the exchange, once it has been collected.
+
+    Args:
+        under_way: What is under way.
+        changes: What changed, as ``_changes`` gives it.
+        folders: ``submitted/``, and the exchange's inbound folder where there is one.
+        settled: Whether nobody is still writing.
+    """
+    watched, submitted, now = under_way.watched, folders[0], time.monotonic()
     everything = changes is None
-    if of.exchange is not None and (everything or any(folders[1] in path.parents for path in changes or ())):
+    if watched.exchange is not None and (everything or any(folders[1] in path.parents for path in changes or ())):
         try:
-            collect_from_exchange(of.course, of.assignment, of.exchange)
+            collect_from_exchange(watched.course, watched.assignment, watched.exchange)
         except AutograderError as error:
-            _say(of, waiting, "", str(error))
+            _say(under_way, "", str(error))
     students = {path.relative_to(submitted).parts[0] for path in changes or () if submitted in path.parents}
     if everything:
         students = {path.name for path in submitted.iterdir() if not path.name.startswith(".")}
     for student in sorted(students):
-        if (submitted / student / of.assignment.name).exists():
-            waiting.changed[student] = now - (SETTLED_SECONDS if settled or everything else 0.0)
+        if (submitted / student / watched.assignment.name).exists():
+            under_way.changed[student] = now - (SETTLED_SECONDS if settled or everything else 0.0)
 
 
-def _advance(of: _Watch, waiting: _Waiting, *, stopping: bool) -> None:
+def _advance(under_way: _UnderWay, *, stopping: bool) -> None:
+    """Take every submission a step further where it can go on; while stopping, none is begun."""
+    _queue_settled(under_way)
+    if not stopping:
+        _begin_waiting(under_way)
+    _take_graded(under_way)
+    _store_graded(under_way)
+
+
+def _queue_settled(under_way: _UnderWay) -> None:
+    """Put those whose folder has settled at the end of the queue."""
     now = time.monotonic()
-    for student in [each for each, at in waiting.changed.items() if now >= at + SETTLED_SECONDS]:
-        waiting.queue.pop(student, None)
-        waiting.queue[student] = waiting.changed.pop(student)
-    busy = {hand_in.student for hand_in, _ in waiting.running.values()}
-    busy |= {graded.hand_in.student for graded, _ in waiting.graded}
-    for student in [] if stopping else [each for each in waiting.queue if each not in busy]:
-        if len(waiting.running) >= of.jobs:
+    for student in [each for each, at in under_way.changed.items() if now >= at + SETTLED_SECONDS]:
+        under_way.queue.pop(student, None)
+        under_way.queue[student] = under_way.changed.pop(student)
+
+
+def _begin_waiting(under_way: _UnderWay) -> None:
+    """Have those graded that wait the longest, as many as there is room for, and one of a student at a time."""
+    busy = {hand_in.student for hand_in, _ in under_way.running.values()}
+    busy |= {graded.hand_in.student for graded, _ in under_way.graded}
+    for student in [each for each in under_way.queue if each not in busy]:
+        if len(under_way.running) >= under_way.jobs:
             break
-        arrived = waiting.queue.pop(student)
-        try:
-            _begin(of, waiting, student, arrived)
-        except AutograderError as error:
-            # The next look at everything tries again.
-            _say(of, waiting, student, f"failed: {error}")
-    for future in [each for each in waiting.running if each.done()]:
-        hand_in, arrived = waiting.running.pop(future)
-        try:
-            waiting.graded.append((future.result(), arrived))
-        except BrokenProcessPool:
-            _mend(of, waiting, hand_in, arrived)
-    if waiting.graded:
-        try:
-            with only_run(of.course):
-                _store_all(of, waiting)
-        except GradebookError as error:
-            # An instructor's command has the course.
-            _say(of, waiting, "", f"what is graded waits to be stored: {error}")
+        _begin(under_way, student, under_way.queue.pop(student))
 
 
-def _store_all(of: _Watch, waiting: _Waiting) -> None:
-    while waiting.graded:
-        graded, arrived = waiting.graded.pop(0)
-        try:
-            _finish(of, waiting, graded, arrived)
-        except AutograderError as error:
-            # It has no grade then, so that the next look at everything grades it again; the others go on.
-            _say(of, waiting, graded.hand_in.student, f"failed: {error}")
-
-
-def _begin(of: _Watch, waiting: _Waiting, student: str, arrived: float) -> None:
+def _begin(under_way: _UnderWay, student: str, arrived: float) -> None:
     """Have a submission graded, unless it has its grade, is refused, or has to wait."""
-    course, assignment = of.course, of.assignment
-    folder = submissions(course.root, assignment.name, [student], timezone=course.timezone)[0]
+    watched = under_way.watched
     try:
-        found = find_hand_in(folder, assignment)
+        hand_in = to_be_graded(watched, student)
     except RefusedError as error:
-        _say(of, waiting, student, f"refused: {error}")
-        return
-    attempts = attempts_of(course, assignment, student)
-    wanted = digest_of(provenance_for(assignment, of.sandbox)(found.digest, student))
-    if graded_digest(of.gradebook, course, student, assignment) == wanted:
-        return
-    known = bool(attempts) and attempts[-1].submission == found.digest
-    if known and not attempts[-1].counts:
-        return
-    today = of.clock().astimezone(course.timezone).date()
-    most = assignment.attempts.per_day
-    if most and not known and graded_on(attempts, today, course.timezone) >= most:
-        _have_wait(of, waiting, student, most)
-        return
-    future = waiting.pool.submit(grade_hand_in, found, assignment, of.sandbox)
-    waiting.running[future] = found, arrived
+        _say(under_way, student, f"refused: {error}")
+    except AttemptsSpentError as error:
+        _have_wait(under_way, student, f"waits for tomorrow: {error}")
+    except AutograderError as error:
+        # The next look at everything tries again.
+        _say(under_way, student, f"failed: {error}")
+    else:
+        if hand_in is not None:
+            _give_out(under_way, hand_in, arrived)
 
 
-def _have_wait(of: _Watch, waiting: _Waiting, student: str, most: int) -> None:
-    """Tell a student, on the page of the attempt that counts, that the new one is graded tomorrow; once."""
-    what = f"waits for tomorrow: {most} of today's attempts are graded"
-    if waiting.said.get(student) == what:
-        return
-    attempts = "1 attempt is" if most == 1 else f"{most} attempts are"
-    notice = (
-        f"You handed in again. {attempts} graded on one day, and today's are: this one is graded after midnight. Until "
-        "then this page is about the attempt that counts so far."
-    )
+def _give_out(under_way: _UnderWay, hand_in: HandIn, arrived: float) -> None:
+    """Give a submission to the pool; to the next one, where a process of this one was killed meanwhile."""
+    watched = under_way.watched
     try:
-        with only_run(of.course):
-            write_feedback(of.gradebook, of.course, of.assignment, student, now=of.clock(), notice=notice)
-        if of.exchange is not None:
-            release_feedback(of.course, of.assignment, of.exchange, student)
+        future = under_way.pool.submit(grade_hand_in, hand_in, watched.assignment, watched.sandbox)
+    except BrokenProcessPool:
+        _replace_pool(under_way, [(hand_in, arrived)])
+    else:
+        under_way.running[future] = hand_in, arrived
+
+
+def _have_wait(under_way: _UnderWay, student: str, what: str) -> None:
+    """Tell a student once that their submission waits, and the instructor too."""
+    if under_way.said.get(student) == what:
+        return
+    try:
+        tell_to_wait(under_way.watched, student)
     except AutograderError as error:
         # Where another command has the course, the next look at everything tries again.
         what = f"{what}; not told on a page: {error}"
-    _say(of, waiting, student, what)
+    _say(under_way, student, what)
 
 
-def _mend(of: _Watch, waiting: _Waiting, hand_in: HandIn, arrived: float) -> None:
-    """Go on with new processes where one of the pool was killed; what it was at is graded again, twice at the most."""
-    lost = [(hand_in, arrived), *waiting.running.values()]
-    waiting.running.clear()
-    waiting.pool.shutdown(wait=False, cancel_futures=True)
-    waiting.pool = processes(of.jobs)
-    for each, at in lost:
-        waiting.broken[each.student] = waiting.broken.get(each.student, 0) + 1
-        if waiting.broken[each.student] <= 2:
-            waiting.queue.setdefault(each.student, at)
-        else:
-            _say(of, waiting, each.student, "failed: the process that graded it was killed, again and again")
-
-
-def _finish(of: _Watch, waiting: _Waiting, graded: Graded, arrived: float) -> None:
-    """Store a grade that counts, and write and release the feedback."""
-    course, assignment, gradebook = of.course, of.assignment, of.gradebook
-    student, submitted, report = graded.hand_in.student, graded.hand_in.digest, graded.report
-    if graded.submission is None or report is None or report.errored:
-        result = store_graded(gradebook, course, assignment, graded, "", of.clock())
-        _say(of, waiting, student, f"{result.status}: {result.why}")
-        return
-    worth = _worth(of, graded)
-    earlier = [each.worth for each in attempts_of(course, assignment, student) if each.submission != submitted]
-    counts = assignment.attempts.counts == "last" or not earlier or worth >= max(earlier)
-    register(gradebook, course, assignment, [student])
-    note_attempt(course, assignment, student, Attempt(submitted, of.clock().isoformat(), worth, counts))
-    if counts:
-        result = store_graded(gradebook, course, assignment, graded, "", of.clock())
-        if result.status != "graded":
-            _say(of, waiting, student, f"{result.status}: {result.why}")
-            return
-        update_late_penalties(gradebook, course, assignment)
-        write_feedback(gradebook, course, assignment, student, now=of.clock())
-    else:
-        write_attempt(gradebook, course, assignment, graded.submission, report, of.clock())
-    released = ""
-    if of.exchange is not None:
+def _take_graded(under_way: _UnderWay) -> None:
+    """Take what is graded from the pool, which is made anew where a process of it was killed."""
+    lost = []
+    for future in [each for each in under_way.running if each.done()]:
+        hand_in, arrived = under_way.running.pop(future)
         try:
-            released = " and released" if release_feedback(course, assignment, of.exchange, student) else ""
-        except AutograderError as error:
-            released = f", not released: {error}"
-    seconds = time.monotonic() - arrived
-    best = "" if counts else "; an earlier attempt counts"
-    waiting.said.pop(student, None)
-    _say(
-        of,
-        waiting,
-        student,
-        f"{report.score:g} of {report.max_score:g}{best}; feedback{released} after {seconds:.1f} s",
-    )
+            under_way.graded.append((future.result(), arrived))
+        except BrokenProcessPool:
+            lost.append((hand_in, arrived))
+    if lost:
+        _replace_pool(under_way, lost)
 
 
-def _worth(of: _Watch, graded: Graded) -> float:
-    """The points by the checks, less the late penalty of this attempt."""
-    score = graded.report.least if graded.report else 0.0
-    if graded.hand_in.timestamp is None:
-        return score
-    handed_in = datetime.fromisoformat(graded.hand_in.timestamp)
-    return score - penalty_of(of.gradebook, of.assignment, graded.hand_in.student, handed_in, score)
+def _replace_pool(under_way: _UnderWay, lost: list[tuple[HandIn, float]]) -> None:
+    """Go on with a new pool where a process of the old one was killed, which ends all of it.
+
+    What the old pool had goes back into the queue, unless that has happened to it too often: it may be what kills them.
+
+    Args:
+        under_way: What is under way; what is still running there is lost as well.
+        lost: What the old pool had besides, each with when it arrived.
+    """
+    lost = [*lost, *under_way.running.values()]
+    under_way.running.clear()
+    under_way.pool.shutdown(wait=False, cancel_futures=True)
+    under_way.pool = processes(under_way.jobs)
+    for each, at in lost:
+        under_way.killed[each.student] = under_way.killed.get(each.student, 0) + 1
+        if under_way.killed[each.student] <= MOST_KILLED:
+            under_way.queue.setdefault(each.student, at)
+        else:
+            _say(under_way, each.student, "failed: the process that graded it was killed, again and again")
 
 
-def _say(of: _Watch, waiting: _Waiting, student: str, what: str) -> None:
+def _store_graded(under_way: _UnderWay) -> None:
+    """Store what is graded, unless another command has the course: then it waits."""
+    if not under_way.graded:
+        return
+    try:
+        with only_run(under_way.watched.course):
+            while under_way.graded:
+                _store(under_way, *under_way.graded.pop(0))
+    except GradebookError as error:
+        # An instructor's command has the course.
+        _say(under_way, "", f"what is graded waits to be stored: {error}")
+
+
+def _store(under_way: _UnderWay, graded: Graded, arrived: float) -> None:
+    """Store what came of a submission, and tell it."""
+    student = graded.hand_in.student
+    try:
+        what = store_attempt(under_way.watched, graded)
+    except RefusedError as error:
+        _say(under_way, student, f"refused: {error}")
+    except AutograderError as error:
+        # It has no grade then, so that the next look at everything grades it again; the others go on.
+        _say(under_way, student, f"failed: {error}")
+    else:
+        under_way.said.pop(student, None)
+        _say(under_way, student, f"{what} after {time.monotonic() - arrived:.1f} s")
+
+
+def _say(under_way: _UnderWay, student: str, what: str) -> None:
     """Tell something once, not at every look."""
-    if waiting.said.get(student) != what:
-        waiting.said[student] = what
-        of.told(student, what)
+    if under_way.said.get(student) != what:
+        under_way.said[student] = what
+        under_way.told(student, what)

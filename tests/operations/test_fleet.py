@@ -25,8 +25,9 @@ from autograder.gradebook import open_gradebook, standings
 from autograder.grading import assignment_digest
 from autograder.operations import Result, Scheduler, grade_assignment
 from autograder.operations.fleet import grade_all_remotely
-from autograder.operations.pool import Graded, grade_all
-from autograder.operations.travel import packed_assignment, packed_hand_in, unpacked_assignment, unpacked_hand_in
+from autograder.operations.graded import Graded
+from autograder.operations.packing import packed_assignment, packed_hand_in, unpacked_assignment, unpacked_hand_in
+from autograder.operations.pool import grade_all
 from autograder.submission.hand_in import HandIn
 from tests.courses import cell, make_course, solved, submit, untouched
 

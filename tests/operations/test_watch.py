@@ -313,3 +313,28 @@ def test_a_mistake_in_attempts_is_named(tmp_path: Path, attempts: str, said: str
     config = BEST.replace("{counts: best}", attempts)
     with pytest.raises(ConfigError, match=said):
         load_course(make_course(tmp_path / "course", config=config))
+
+
+KILLS_ITS_GRADER = """
+
+@check("scale")
+def test_scale_once_more(student: Student, reference: Reference, draw: Draw) -> None:
+    \"\"\"It is scaled once more.\"\"\"
+    if student.scale(np.ones(2), 2.0).array((2,)).sum() == 8:
+        import os
+
+        os._exit(1)
+"""
+
+
+def test_what_kills_processes_of_the_pool_is_given_up_and_the_watch_goes_on(root: Path) -> None:
+    checks = root / "checks/warmup/test_warmup.py"
+    checks.write_text(checks.read_text() + KILLS_ITS_GRADER)
+    for student in ("bob", "cyd"):
+        submit(root, student, half())
+    course = load_course(root)
+    said: list[tuple[str, str]] = []
+    told = lambda student, what: said.append((student, what))  # noqa: E731
+    watch(course, course.assignment("warmup"), jobs=2, once=True, told=told)
+    given_up = "failed: the process that graded it was killed, again and again"
+    assert sorted(said) == [("bob", given_up), ("cyd", given_up)]

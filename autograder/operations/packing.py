@@ -1,7 +1,7 @@
-"""An assignment, a submission and its grade as bytes, to travel to another machine and back: plain data, nothing else.
+"""An assignment, a submission and its grade, packed as bytes for another machine and unpacked: plain data alone.
 
-What arrives needs no course: ``unpacked_assignment`` writes the assignment's files into a folder, where they have the
-same digest as at home.
+The other machine needs no course: ``unpacked_assignment`` writes the assignment's files into a folder, where they have
+the same digest as here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from autograder.base import AutograderError, RefusedError
 from autograder.course import Assignment, LatePolicy, Limits, Row
 from autograder.grading import decisive_files, report_from_dict, stored_tree
-from autograder.operations.pool import Graded
+from autograder.operations.graded import Graded
 from autograder.sandbox import wire
 from autograder.submission import HandIn, Submission, read_regular
 
@@ -26,10 +26,10 @@ _PLAIN = ("name", "title", "notebook", "seed", "manual", "inputs", "visibility")
 def packed_assignment(assignment: Assignment) -> bytes:
     """All that grading takes of an assignment: its settings, master, release, files, checks and reference.
 
-    Due dates, penalties and the course's other assignments stay at home.
+    Due dates, penalties and the course's other assignments are left out.
 
     Raises:
-        AutograderError: It is larger than what travels.
+        AutograderError: It is larger than what can be packed.
     """
     files: dict[str, bytes] = {}
     for label, folder in (("checks", assignment.checks), ("solutions", assignment.solutions)):
@@ -87,7 +87,7 @@ def packed_hand_in(hand_in: HandIn, assignment: Assignment) -> bytes:
 
     Raises:
         RefusedError: The notebook is a link, a pipe, a device or a folder, or cannot be opened.
-        AutograderError: It is larger than what travels.
+        AutograderError: It is larger than what can be packed.
     """
     tree: dict[str, Any] = {"student": hand_in.student, "timestamp": hand_in.timestamp, "unread": hand_in.unread}
     if hand_in.notebook is not None:
@@ -133,7 +133,7 @@ def unpacked_grade(packed: bytes, hand_in: HandIn) -> Graded:
     """The grade of a hand-in.
 
     Raises:
-        AutograderError: The bytes are none, as where the other machine has another version of autograder.
+        AutograderError: The bytes are no grade, as where the other machine has another version of autograder.
     """
     try:
         tree = json.loads(packed)
@@ -146,7 +146,7 @@ def unpacked_grade(packed: bytes, hand_in: HandIn) -> Graded:
 
 
 def _beside(path: Path, assignment: Assignment) -> Any:
-    """A file's bytes and size, ``"link"`` where it is none, or None where there is nothing."""
+    """A file's bytes and size, ``"link"`` where it is no regular file, or None where there is nothing."""
     if not os.path.lexists(path):
         return None
     try:

@@ -1,0 +1,70 @@
+"""One hand-in graded: read, run in the sandbox and checked, with all that came of it as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from autograder.base import AutograderError, RefusedError
+from autograder.course import Assignment
+from autograder.grading import Report
+from autograder.sandbox import Kind
+from autograder.submission import HandIn, Submission, read_submission, unread_submission
+
+
+@dataclass(frozen=True)
+class Graded:
+    """What came of a hand-in: a submission and its report, or why there is none.
+
+    Attributes:
+        hand_in: What was handed in.
+        submission: As it was read, without the files beside it; None where there is no report.
+        report: Its report; None where it was refused, or where something of ours failed around it.
+        refused: Why it was not taken, for the instructor; empty otherwise.
+        trouble: What of ours failed, for the instructor; empty otherwise.
+    """
+
+    hand_in: HandIn
+    submission: Submission | None
+    report: Report | None
+    refused: str = ""
+    trouble: str = ""
+
+
+def require_gradable(assignment: Assignment, sandbox: Kind) -> None:
+    """Try all that grading an assignment needs, so that what is missing is known before the first submission.
+
+    Raises:
+        SandboxError: There is no sandbox on this machine, or it does not hold.
+        CheckError: The assignment's checks cannot be used.
+    """
+    from autograder.grading import Grader
+
+    with Grader(sandbox) as grader:
+        grader.prepare(assignment)
+
+
+def grade_hand_in(hand_in: HandIn, assignment: Assignment, sandbox: Kind, *, probed: bool = True) -> Graded:
+    """Read and grade one hand-in; what is wrong with it, or with us, is in the result.
+
+    Args:
+        hand_in: The submission.
+        assignment: What it is a submission for.
+        sandbox: What keeps it.
+        probed: Whether the sandbox of this machine has been tried, as by the process that the pool belongs to.
+    """
+    # Not as this module is imported: a process of the pool has to answer Ctrl-C before it loads all that grades.
+    from autograder.grading import process_grader
+
+    known = {"student": hand_in.student, "timestamp": hand_in.timestamp}
+    try:
+        if hand_in.notebook is None:
+            submission = unread_submission(assignment, hand_in.unread, **known)
+        else:
+            submission = read_submission(hand_in.notebook, assignment, **known)
+        report = process_grader(sandbox, probed=probed).grade(submission, assignment)
+        # The files have done their part; back through the pool's pipe they would cost more than all the rest.
+        return Graded(hand_in, replace(submission, files={}), report)
+    except RefusedError as error:
+        return Graded(hand_in, None, None, refused=str(error))
+    except (AutograderError, OSError) as error:
+        return Graded(hand_in, None, None, trouble=str(error))
