@@ -24,7 +24,7 @@ from autograder.gradebook.attempts import FOLDER
 from autograder.operations import grade_assignment, watch
 from tests.courses import CONFIG, make_course, solved, submit, untouched
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.long]
 
 PROGRAMS = Path(sys.executable).parent
 NOON = datetime(2026, 11, 20, 17, tzinfo=UTC)
