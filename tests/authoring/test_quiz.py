@@ -7,7 +7,6 @@ import math
 import re
 import shutil
 import subprocess
-import sys
 import xml.etree.ElementTree as ET
 import zipfile
 from collections import Counter
@@ -25,6 +24,7 @@ from autograder.base import ConfigError
 from autograder.course import load_course
 from tests import labflow
 from tests.browsers import REPOSITORY, TOKEN, chromium_browser, jupyterlab, jupyters_environment
+from tests.commands import autograder
 from tests.courses import make_course
 
 GOOD = """\
@@ -209,8 +209,7 @@ def test_where_there_is_no_text_the_command_says_where_it_was_looked_for(tmp_pat
 
 
 def command(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    program = [str(Path(sys.executable).with_name("autograder")), *words]
-    return subprocess.run(program, cwd=root, capture_output=True, text=True, env={"COLUMNS": "1000", "PATH": ""})
+    return autograder(root, *words, PATH="")
 
 
 # For students: the notebook
