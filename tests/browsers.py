@@ -65,13 +65,14 @@ def started(command: list[str], folder: Path, environment: dict[str, str]) -> It
         )
     try:
         deadline = time.monotonic() + 120
-        known: list[Path] = []
-        while not known and process.poll() is None and time.monotonic() < deadline:
+        server: dict[str, Any] | None = None
+        while server is None and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
-            known = sorted(runtime.glob("jpserver-*.json"))
-        assert known, log.read_text()
-        time.sleep(0.5)  # it is written in one go, but not at once
-        yield json.loads(known[0].read_text())["url"]
+            for known in runtime.glob("jpserver-*.json"):
+                with contextlib.suppress(ValueError):  # it is there before it is written whole
+                    server = json.loads(known.read_text())
+        assert server is not None, log.read_text()
+        yield server["url"]
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)

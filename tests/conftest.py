@@ -1,9 +1,23 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from autograder.course import Assignment, load_course
+from tests.cores import InGroups, group_of
 from tests.courses import make_course
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> InGroups | None:
+    """Where several cores are at work by scope, the scopes are the groups of tests/cores.py."""
+    return InGroups(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the groups that have a long test, so that no core is at work on one alone in the end."""
+    first = {group_of(item.nodeid) for item in items if item.get_closest_marker("long") is not None}
+    items.sort(key=lambda item: group_of(item.nodeid) not in first)
 
 
 @pytest.fixture

@@ -207,8 +207,8 @@ def write_solution(desk: Desk, stub: str, solution: str) -> None:
 
 def save(desk: Desk) -> None:
     """Save the notebook that is open."""
-    desk.page.keyboard.press("Control+s")
-    desk.page.wait_for_timeout(1500)
+    with desk.page.expect_response(lambda answer: "/api/contents/" in answer.url and answer.request.method == "PUT"):
+        desk.page.keyboard.press("Control+s")
 
 
 def validate(desk: Desk) -> str:

@@ -1,8 +1,6 @@
 """The week as students meet it: its page, and a calendar that is right across changes of the clocks."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -21,6 +19,7 @@ from autograder.authoring import calendar, overview_page
 from autograder.base import ConfigError
 from autograder.course import Course, load_course
 from tests.browsers import REPOSITORY, assert_everybody_can_read, chromium_browser
+from tests.commands import autograder
 from tests.courses import CONFIG, make_course
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -193,13 +192,7 @@ def test_the_page_has_the_units_text_and_what_comes_back_every_week(tmp_path: Pa
 
 def test_without_a_text_the_command_says_what_it_looked_for(tmp_path: Path) -> None:
     course = course_with(tmp_path, unit=None)
-    ended = subprocess.run(
-        [Path(sys.executable).with_name("autograder"), "overview", "warmup"],
-        cwd=course.root,
-        capture_output=True,
-        text=True,
-        env={"COLUMNS": "1000", "PATH": ""},
-    )
+    ended = autograder(course.root, "overview", "warmup", PATH="")
     assert ended.returncode == 2
     assert "overviews/warmup.md cannot be read: No such file or directory. It holds the unit's" in ended.stderr
     assert not (course.root / "overview").exists()

@@ -7,7 +7,6 @@ import math
 import re
 import shutil
 import subprocess
-import sys
 import xml.etree.ElementTree as ET
 import zipfile
 from collections import Counter
@@ -25,6 +24,7 @@ from autograder.base import ConfigError
 from autograder.course import load_course
 from tests import labflow
 from tests.browsers import REPOSITORY, TOKEN, chromium_browser, jupyterlab, jupyters_environment
+from tests.commands import autograder
 from tests.courses import make_course
 
 GOOD = """\
@@ -66,7 +66,6 @@ def right(quiz: Quiz, title: str) -> str:
 
 
 def test_there_are_questions_on_each_objective_of_the_week(week2: Quiz) -> None:
-    assert len(week2.questions) >= 15
     assert [len(section.questions) for section in week2.sections] == [3, 3, 4, 2, 3, 2, 6]
     told = " ".join(plain(section.title + " " + section.text) for section in week2.sections).lower()
     for objective in (
@@ -209,8 +208,7 @@ def test_where_there_is_no_text_the_command_says_where_it_was_looked_for(tmp_pat
 
 
 def command(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    program = [str(Path(sys.executable).with_name("autograder")), *words]
-    return subprocess.run(program, cwd=root, capture_output=True, text=True, env={"COLUMNS": "1000", "PATH": ""})
+    return autograder(root, *words, PATH="")
 
 
 # For students: the notebook

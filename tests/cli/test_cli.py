@@ -28,7 +28,7 @@ from autograder.gradebook import Standing, open_gradebook, standings
 from autograder.reports.score_table import inert, write_csv
 from tests.courses import CHECKS, CONFIG, make_course, solved, submit, untouched
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

@@ -27,9 +27,10 @@ from autograder.course import Assignment, load_course
 from autograder.gradebook import RESULT_FILE, backup, enter, graded_digests, only_run, open_gradebook, read_report
 from autograder.grading import digest_of
 from autograder.grading.provenance import provenance_for, source_digest
+from tests import commands
 from tests.courses import CHECKS, CONFIG, make_course, solved, submit, untouched
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.long]
 
 ON_TIME, LATER = "2026-11-28 12:00:00 UTC", "2026-11-29 12:00:00 UTC"
 OLD, NEW = {"test_scale": 0.0, "test_centre": 0.0}, {"test_scale": 4.0, "test_centre": 6.0}
@@ -70,14 +71,8 @@ main()
 
 
 def run(root: Path, *arguments: str, stage: str = "", moment: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(RUN), stage, moment, *arguments],
-        cwd=root,
-        env=os.environ | {"COLUMNS": "200", "PYTHONPATH": str(Path(autograder.__file__).parents[1])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = os.environ | {"COLUMNS": "200"}
+    return commands.run(RUN, "autograder", stage, moment, *arguments, cwd=root, environment=environment)
 
 
 def grade(root: Path, **options: str) -> subprocess.CompletedProcess[str]:

@@ -24,7 +24,7 @@ from tests.courses import CHECKS, CONFIG, REFERENCE, make_course, submit
 from tests.hostile import attacks, insiders, notebooks, system
 from tests.hostile.attack import Attack, hand_in
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.long]
 
 ATTACKS = (*attacks.ATTACKS, *notebooks.ATTACKS, *insiders.ATTACKS, *system.ATTACKS)
 HONEST_EACH = 4
@@ -134,11 +134,11 @@ def watched(root: Path) -> Iterator[tuple[list[str], list[str]]]:
     """Fills two lists in the end: what changed on the machine, and which processes are left."""
     changed: list[str] = []
     left: list[str] = []
-    before = snapshot(root)
+    before, known = snapshot(root), running()
     with adopting_orphans():
         yield changed, left
         for _ in range(50):
-            left[:] = descendants()
+            left[:] = descendants(known)
             if not left:
                 break
             time.sleep(0.1)
@@ -178,11 +178,13 @@ def adopting_orphans() -> Iterator[None]:
         libc.prctl(set_subreaper, 0, 0, 0, 0)
 
 
-KNOWN_CHILDREN = frozenset(path.name for path in Path("/proc").glob("[0-9]*"))
+def running() -> frozenset[str]:
+    """The ids of the machine's processes."""
+    return frozenset(path.name for path in Path("/proc").glob("[0-9]*"))
 
 
-def descendants() -> list[str]:
-    """The processes below this one that run, by name; those that have ended are buried."""
+def descendants(known: frozenset[str] = frozenset()) -> list[str]:
+    """The processes below this one that run, by name, without those known; those that have ended are buried."""
     while True:
         try:
             if os.waitpid(-1, os.WNOHANG) == (0, 0):
@@ -200,7 +202,7 @@ def descendants() -> list[str]:
     below, ours = [], {os.getpid()}
     for _ in range(20):
         more = {pid for pid, parent in parents.items() if parent in ours} - ours
-        below += [names[pid] for pid in more if str(pid) not in KNOWN_CHILDREN]
+        below += [names[pid] for pid in more if str(pid) not in known]
         ours |= more
     return below
 
@@ -308,8 +310,7 @@ def test_a_second_run_finds_every_grade_and_grades_nothing(outcome):
     assert f"{len(graded)} had not changed" in outcome.printed
 
 
-def test_there_are_enough_attacks():
-    assert len(ATTACKS) >= 60
+def test_every_attack_has_a_name_of_its_own():
     assert len({attack.name for attack in ATTACKS}) == len(ATTACKS)
 
 

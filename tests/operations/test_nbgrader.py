@@ -5,7 +5,6 @@ import json
 import shutil
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from autograder.gradebook import RESULT_FILE, graded_digests, only_run, open_gra
 from autograder.grading import grade
 from autograder.submission import read_submission, submissions
 from autograder.submission.folders import find_notebook
+from tests.commands import NBGRADER, run
 from tests.courses import CONFIG, make_course, solved, submit, untouched
 from tests.grades import store
 
@@ -34,18 +34,9 @@ def nbgrader(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {
         "PATH": "/usr/bin:/bin",
         "HOME": str(root.parent),
-        "PYTHONPATH": str(REPOSITORY),
-        "PYTHONWARNINGS": "ignore",
         "LANG": "C.UTF-8",
     }
-    return subprocess.run(
-        [sys.executable, "-m", "nbgrader", *arguments],
-        cwd=root,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run(NBGRADER, "nbgrader", *arguments, cwd=root, environment=environment)
 
 
 def hand_in(root: Path) -> Path:

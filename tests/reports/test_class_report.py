@@ -1,8 +1,6 @@
 """The class report and a student's history: what is counted, what is said, and who can read it."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +19,7 @@ from autograder.grading import CheckResult, Report, RowResult
 from autograder.reports import class_page
 from autograder.reports.class_items import ClassReport, class_report, discrimination
 from tests.browsers import assert_everybody_can_read, chromium_browser
+from tests.commands import autograder
 from tests.courses import CONFIG, make_course, solved, submit, untouched
 
 OFF = Cause("values", what="`scale`", decade=2, index=(0, 3), wrong=2, total=12)
@@ -300,13 +299,6 @@ def test_on_paper_it_is_black_on_white_without_controls(browser: Any, page_file:
 
 # The commands
 
-PROGRAM = [str(Path(sys.executable).with_name("autograder"))]
-
-
-def command(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {"COLUMNS": "1000", "PATH": "/usr/bin:/bin", "NO_COLOR": "1"}
-    return subprocess.run([*PROGRAM, *words], cwd=root, capture_output=True, text=True, env=environment)
-
 
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -321,14 +313,14 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pipe = submit(root, "eve", solved())
     pipe.unlink()
     pipe.symlink_to("/etc/passwd")
-    done = command(root, "grade", "warmup", "--jobs", "1")
+    done = autograder(root, "grade", "warmup", "--jobs", "1")
     assert "1 of 5" not in done.stdout
     return root
 
 
 @pytest.mark.sandbox
 def test_the_command_writes_the_page_of_a_class(graded: Path) -> None:
-    done = command(graded, "report", "warmup")
+    done = autograder(graded, "report", "warmup")
     assert (done.returncode, done.stdout) == (0, "4 students in warmup-report.html\n"), done.stderr
     page = (graded / "warmup-report.html").read_text()
     for text in ("Class report: Warm-up", "cyd", "eve: ", "Excused: 1", "The commonest first mistakes"):
@@ -337,7 +329,7 @@ def test_the_command_writes_the_page_of_a_class(graded: Path) -> None:
 
 @pytest.mark.sandbox
 def test_a_page_that_cannot_be_written_is_named(graded: Path) -> None:
-    done = command(graded, "report", "warmup", "--output", "nowhere/report.html")
+    done = autograder(graded, "report", "warmup", "--output", "nowhere/report.html")
     assert done.returncode == 1
     assert "nowhere/report.html could not be written" in done.stderr
 
@@ -356,7 +348,7 @@ def test_a_page_that_cannot_be_written_is_named(graded: Path) -> None:
     ],
 )
 def test_a_students_history_says_how_they_did(graded: Path, student: str, said: list[str]) -> None:
-    done = command(graded, "history", student)
+    done = autograder(graded, "history", student)
     assert done.returncode == 0, done.stderr
     for text in said:
         assert text in done.stdout
@@ -364,12 +356,12 @@ def test_a_students_history_says_how_they_did(graded: Path, student: str, said: 
 
 @pytest.mark.sandbox
 def test_a_history_is_also_given_as_json(graded: Path) -> None:
-    (chapter,) = json.loads(command(graded, "history", "cyd", "--json").stdout)
+    (chapter,) = json.loads(autograder(graded, "history", "cyd", "--json").stdout)
     assert (chapter["assignment"], chapter["status"], chapter["standing"]["late_penalty"]) == ("warmup", "waits", 2.4)
 
 
 @pytest.mark.sandbox
 def test_a_mistyped_student_is_named_with_the_nearest(graded: Path) -> None:
-    done = command(graded, "history", "cid")
+    done = autograder(graded, "history", "cid")
     assert done.returncode == 1
     assert "'cid' is not in the gradebook and has handed in nothing; did you mean 'cyd'?" in done.stderr

@@ -406,15 +406,13 @@ def test_a_call_that_hangs_is_stopped_and_the_next_one_is_answered(session):
 
 
 def test_a_function_that_hung_twice_is_not_called_again(session):
-    session.run(["def hang():\n    while True: pass"])
+    session.run(["def hang(wanted):\n    while wanted: pass"])
     with session.row() as row:
         for _ in range(2):
             with pytest.raises(Stopped):
-                call(row, "hang")
-        begun = time.monotonic()
+                call(row, "hang", True)
         with pytest.raises(Stopped, match="earlier checks"):
-            call(row, "hang")
-        assert time.monotonic() - begun < LIMITS.call_seconds
+            call(row, "hang", False)  # it would be answered
 
 
 def test_a_call_that_ends_python_is_told_and_the_next_one_is_answered(session):
@@ -477,13 +475,12 @@ def test_a_function_that_was_not_replaced_cannot_be_asked_for(session):
 
 def test_a_submission_ends_at_its_time_limit_whatever_it_does(worker):
     limits = Limits(cell_seconds=2, submission_seconds=4, call_seconds=1)
-    begun = time.monotonic()
     with worker.session(limits) as session:
         runs = session.run(["while True: pass"] * 10)
         with session.row() as row, pytest.raises(Stopped, match="time was used up"):
             call(row, "f")
-    assert time.monotonic() - begun < 15
-    assert runs[-1].status == "skipped"
+    # Of 4 seconds, cells of 2 seconds use two, or a third that begins just before the end.
+    assert [run.status for run in runs[3:]] == ["skipped"] * 7
 
 
 def test_no_process_of_a_submission_survives_it(worker):

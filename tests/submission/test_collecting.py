@@ -5,7 +5,6 @@ import io
 import stat
 import struct
 import subprocess
-import sys
 import zipfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from autograder.gradebook import open_gradebook, register
 from autograder.reports import people_of
 from autograder.submission import Person, collect, local_time, plain_name, submissions
 from autograder.submission.collecting import Collected
+from tests.commands import autograder
 from tests.courses import CONFIG, make_course, solved, submit, untouched
 
 SOLVED, UNTOUCHED = notebook_text(solved()).encode(), notebook_text(untouched()).encode()
@@ -423,9 +423,7 @@ def test_a_plain_name_has_only_letters_and_digits(name: str) -> None:
 
 
 def command(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    program = [str(Path(sys.executable).with_name("autograder")), "collect", "warmup", *words]
-    environment = {"COLUMNS": "1000", "PATH": "/usr/bin:/bin", "NO_COLOR": "1"}
-    return subprocess.run(program, cwd=root, capture_output=True, text=True, env=environment)
+    return autograder(root, "collect", "warmup", *words)
 
 
 def test_the_command_lists_what_it_did_not_take(course: Course, tmp_path: Path) -> None:

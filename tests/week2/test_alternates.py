@@ -70,10 +70,6 @@ def cells_of(text: str, master: dict[str, dict[str, Any]]) -> list[dict[str, Any
     return [each for name in master for each in (solved.get(name, master[name]), *own.get(name, ()))]
 
 
-def test_there_are_many_styles() -> None:
-    assert len(ALTERNATES) >= 40
-
-
 def test_every_row_is_answered_in_several_styles(week2: Assignment) -> None:
     texts = [path.read_text(encoding="utf-8") for path in ALTERNATES]
     for row in week2.rows:
