@@ -138,7 +138,7 @@ def grade_and_print(
     Returns:
         Whether nothing of ours failed.
     """
-    from autograder.gradebook import held_scores, warnings_of
+    from autograder.gradebook import held_grades_by_student, warnings_of
     from autograder.operations import cores, grade_assignment
 
     lines: list[Line] = []
@@ -167,7 +167,7 @@ def grade_and_print(
             if not lines:
                 raise
     lines.sort(key=lambda line: line.student)
-    held = {} if stopped is not None else held_scores(course, assignment)
+    held = {} if stopped is not None else held_grades_by_student(course, assignment)
     if as_json:
         print(json.dumps([with_lateness(trees[student], held.get(student)) for student in sorted(trees)], indent=1))
     else:

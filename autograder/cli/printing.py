@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from autograder.authoring import Audit, Made, ReleaseResult
     from autograder.course import Assignment, Course
     from autograder.feedback import FeedbackWritten
-    from autograder.gradebook import Standing
+    from autograder.gradebook import HeldGrade
     from autograder.grading import Report, RowResult
     from autograder.operations import Finding, Result, Status
     from autograder.reports import Chapter
@@ -134,7 +134,7 @@ def result_tree(result: Result) -> dict[str, Any]:
     return tree
 
 
-def with_lateness(tree: dict[str, Any], score: Standing | None) -> dict[str, Any]:
+def with_lateness(tree: dict[str, Any], score: HeldGrade | None) -> dict[str, Any]:
     """The tree of a result, with what lateness costs by the gradebook."""
     return tree if score is None else tree | {"late_penalty": score.late_penalty}
 
@@ -199,7 +199,7 @@ def print_findings(findings: Iterable[Finding]) -> bool:
     return well
 
 
-def print_results(results: list[Line], assignment: Assignment, course: Course, held: dict[str, Standing]) -> None:
+def print_results(results: list[Line], assignment: Assignment, course: Course, held: dict[str, HeldGrade]) -> None:
     """Print the table of a class, what of it was left alone, and why somebody has no grade."""
     from rich.cells import cell_len
     from rich.table import Table
@@ -261,11 +261,11 @@ def _listed(names: list[str], room: int) -> str:
     return whole
 
 
-def _lateness(standing: Standing | None) -> tuple[str, str]:
+def _lateness(grade: HeldGrade | None) -> tuple[str, str]:
     """What lateness costs and what counts in the end, the points given by hand included."""
-    if standing is None:
+    if grade is None:
         return "", "—"
-    return f"−{short(standing.late_penalty)}" if standing.late_penalty else "", short(standing.score)
+    return f"−{short(grade.late_penalty)}" if grade.late_penalty else "", short(grade.score)
 
 
 def print_report(report: Report, assignment: Assignment) -> None:
@@ -336,17 +336,17 @@ def print_chapter(chapter: Chapter) -> None:
     from rich.text import Text
 
     console = open_console()
-    standing = chapter.standing
+    grade = chapter.grade
     points = ""
-    if standing is not None and chapter.status in ("graded", "waits", "excused"):
-        points = f"  {short(standing.score)} of {chapter.max_score:g}"
+    if grade is not None and chapter.status in ("graded", "waits", "excused"):
+        points = f"  {short(grade.score)} of {chapter.max_score:g}"
     line = Text(chapter.title, style="bold").append(points, style="default")
     if chapter.status != "graded":
         said = "waits for a grade by hand" if chapter.status == "waits" else chapter.status
         line.append(f"  {said}", style="yellow")
     console.print(line, soft_wrap=True)
-    if standing is not None and standing.late_penalty:
-        before, lost = short(standing.raw_score), short(standing.late_penalty)
+    if grade is not None and grade.late_penalty:
+        before, lost = short(grade.raw_score), short(grade.late_penalty)
         say_indented(console, f"{before} points, less {lost} for lateness.", 2)
     if chapter.lateness:
         say_indented(console, chapter.lateness, 2)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     )
     from autograder.feedback.summary import SUMMARY_ID
     from autograder.feedback.text import listed, points_text
-    from autograder.feedback.visibility import standing_as_seen
+    from autograder.feedback.visibility import grade_as_seen
 
 __all__ = [
     "SUMMARY_ID",
@@ -29,13 +29,13 @@ __all__ = [
     "annotated",
     "feedback_html",
     "first_to_fix",
+    "grade_as_seen",
     "lateness_text",
     "listed",
     "points_text",
     "said_of_all",
     "seen_now",
     "shown_to_student",
-    "standing_as_seen",
     "told_anew",
     "write_attempt",
     "write_class_feedback",
@@ -68,6 +68,6 @@ __getattr__ = on_demand(
             "listed",
             "points_text",
         ),
-        "visibility": ("standing_as_seen",),
+        "visibility": ("grade_as_seen",),
     },
 )

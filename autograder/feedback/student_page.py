@@ -16,22 +16,22 @@ from autograder.feedback.lateness import lateness_text
 from autograder.feedback.page import feedback_html
 from autograder.feedback.result import row_comment
 from autograder.feedback.summary import SUMMARY_ID, with_hand_grades
-from autograder.feedback.visibility import standing_as_seen, students_view
+from autograder.feedback.visibility import grade_as_seen, students_view
 from autograder.gradebook import (
     RESULT_FILE,
     Gradebook,
+    HeldGrade,
     Shown,
-    Standing,
     comment_on_rows,
     comments_of,
     due_of,
     executed_notebook,
     graded_digest,
+    held_grades,
     lateness_of,
     only_run,
     read_report,
     said_by,
-    standings,
     up_to_date_gradebook,
     write_page,
 )
@@ -91,21 +91,21 @@ def write_feedback(
         GradebookError: The student has no grade, or the page could not be written.
     """
     source = executed_notebook(course, assignment, student)
-    standing = next(iter(standings(gradebook, assignment, student=student)), None)
-    if standing is None or not source.is_file():
+    grade = next(iter(held_grades(gradebook, assignment, student=student)), None)
+    if grade is None or not source.is_file():
         raise GradebookError(
             f"{source}: {student} has no graded submission of {assignment.name}. "
             f"Run autograder grade {assignment.name} --student {student}."
         )
     seen = seen_now(gradebook, course, assignment, student, now)
     comments = comments_of(gradebook, assignment, student)
-    standing = standing_as_seen(standing, seen)
+    grade = grade_as_seen(grade, seen)
     try:
         text = source.read_text(encoding="utf-8")
         tree = told_anew(json.loads(text), seen, assignment)
         if (anew := notebook_text(tree)) != text:
             write_atomically(source, anew)
-        notebook = _with_scores(tree, assignment, standing, comments)
+        notebook = _with_scores(tree, assignment, grade, comments)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise GradebookError(
             f"{source}: the executed notebook cannot be read: {said_by(error)}. "
@@ -115,11 +115,11 @@ def write_feedback(
     page = feedback_html(
         notebook,
         assignment.title,
-        score=standing.raw_score,
-        max_score=standing.max_score,
-        late_penalty=standing.late_penalty,
+        score=grade.raw_score,
+        max_score=grade.max_score,
+        late_penalty=grade.late_penalty,
         notes=[*filter(None, (notice, lateness_text(lateness, assignment, student, course.timezone)))],
-        pending=standing.needs_manual_grade,
+        pending=grade.needs_manual_grade,
         least=seen.withheld,
     )
     return write_page(course, assignment, student, page)
@@ -155,7 +155,7 @@ def write_class_feedback(
     """
     troubles: list[str] = []
     with only_run(course), up_to_date_gradebook(course, assignment) as gradebook:
-        students = [standing.student for standing in standings(gradebook, assignment)]
+        students = [grade.student for grade in held_grades(gradebook, assignment)]
         started(len(students))
         for each in students:
             try:
@@ -214,14 +214,14 @@ def seen_now(
 
 
 def _with_scores(
-    notebook: dict[str, Any], assignment: Assignment, standing: Standing, comments: dict[str, str | None]
+    notebook: dict[str, Any], assignment: Assignment, grade: HeldGrade, comments: dict[str, str | None]
 ) -> dict[str, Any]:
     """The executed notebook, changed in place: its texts joined, scores and comments in the cells' metadata."""
     points = {row.test_id: row.points for row in assignment.rows} | assignment.manual
     for cell in notebook["cells"]:
         cell["source"] = joined(cell["source"])
         if cell.get("id") == SUMMARY_ID:
-            cell["source"] = with_hand_grades(cell["source"], assignment.manual, standing.scores)
+            cell["source"] = with_hand_grades(cell["source"], assignment.manual, grade.scores)
         for output in cell.get("outputs", []):
             if "text" in output:
                 output["text"] = joined(output["text"])
@@ -230,7 +230,7 @@ def _with_scores(
         meta = cell["metadata"].get("nbgrader", {})
         name = meta.get("grade_id")
         if name in points:
-            meta["score"], meta["points"] = standing.scores.get(name), points[name]
+            meta["score"], meta["points"] = grade.scores.get(name), points[name]
         if comments.get(name):
             meta["comment"] = comments[name]
     return notebook

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from autograder.course import Assignment
-from autograder.gradebook import Standing
+from autograder.gradebook import HeldGrade
 from autograder.grading import CheckResult, Report, RowResult
 
 
@@ -35,16 +35,16 @@ def students_view(
     return replace(report, rows=rows)
 
 
-def standing_as_seen(standing: Standing, seen: Report) -> Standing:
-    """The standing with no more points for a row than its student may know of."""
+def grade_as_seen(grade: HeldGrade, seen: Report) -> HeldGrade:
+    """The grade with no more points for a row than its student may know of."""
     least = {row.test_id: row.least for row in seen.rows if row.withheld}
     # A person may have given less than that; and a penalty that is capped by the true score would tell it.
     scores = {
-        name: score if score is None else min(score, least.get(name, score)) for name, score in standing.scores.items()
+        name: score if score is None else min(score, least.get(name, score)) for name, score in grade.scores.items()
     }
     raw = math.fsum(score or 0.0 for score in scores.values())
-    penalty = min(standing.late_penalty, raw) if least else standing.late_penalty
-    return replace(standing, scores=scores, raw_score=raw, score=max(0.0, raw - penalty), late_penalty=penalty)
+    penalty = min(grade.late_penalty, raw) if least else grade.late_penalty
+    return replace(grade, scores=scores, raw_score=raw, score=max(0.0, raw - penalty), late_penalty=penalty)
 
 
 def is_published(assignment: Assignment, now: datetime | None) -> bool:

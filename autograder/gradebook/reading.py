@@ -1,4 +1,4 @@
-"""What the gradebook holds: whose grade is whole, and where every student stands."""
+"""What the gradebook holds: whose grade is whole, and every student's scores, late penalty and score that counts."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where one student stands in one assignment, as the gradebook has it now.
+class HeldGrade:
+    """What the gradebook holds now of one student in one assignment.
 
     Attributes:
         student: The student's id.
@@ -102,8 +102,8 @@ def left_out(course: Course, student: str, assignment: Assignment) -> tuple[str,
     return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
 
 
-def standings(gradebook: Gradebook, assignment: Assignment, *, student: str | None = None) -> tuple[Standing, ...]:
-    """Where every student with a submission stands, by id, for tables and exports; or one of them alone."""
+def held_grades(gradebook: Gradebook, assignment: Assignment, *, student: str | None = None) -> tuple[HeldGrade, ...]:
+    """The grade of every student with a submission, by id, for tables and exports; or of one of them alone."""
     order = (*(row.test_id for row in assignment.rows), *assignment.manual)
     with gradebook.engine.connect() as connection:
         by_student = _grades_by_student(gradebook, connection, assignment, student)
@@ -114,7 +114,7 @@ def standings(gradebook: Gradebook, assignment: Assignment, *, student: str | No
         lost = rows[0].late_submission_penalty or 0.0
         when = rows[0].timestamp
         result.append(
-            Standing(
+            HeldGrade(
                 student=name,
                 timestamp=None if when is None else when.replace(tzinfo=UTC),
                 scores={name: scores.get(name) for name in order},
@@ -129,14 +129,14 @@ def standings(gradebook: Gradebook, assignment: Assignment, *, student: str | No
     return tuple(result)
 
 
-def held_scores(course: Course, assignment: Assignment) -> dict[str, Standing]:
-    """Where everybody with a submission stands in the course's gradebook, by student.
+def held_grades_by_student(course: Course, assignment: Assignment) -> dict[str, HeldGrade]:
+    """The grade of everybody with a submission that the course's gradebook holds, by student.
 
     Raises:
         GradebookError: There is no gradebook, or the assignment is not in it.
     """
     with open_gradebook(course, create=False) as gradebook:
-        return {each.student: each for each in standings(gradebook, assignment)}
+        return {each.student: each for each in held_grades(gradebook, assignment)}
 
 
 def warnings_of(course: Course, assignment: Assignment) -> list[str]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         provenance_for,
     )
     from autograder.grading.recording import MAX_PRINTED, CallRecord, Checked, Recorder, RowRun
+    from autograder.grading.reference_process import ReferenceProcess
     from autograder.grading.report import (
         CheckResult,
         Report,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
         row_tree,
         stored_tree,
     )
-    from autograder.grading.standin import StandIn
     from autograder.grading.suite import Suite
 
 __all__ = [
@@ -46,10 +46,10 @@ __all__ = [
     "Checked",
     "Grader",
     "Recorder",
+    "ReferenceProcess",
     "Report",
     "RowResult",
     "RowRun",
-    "StandIn",
     "Suite",
     "advice",
     "assignment_digest",
@@ -106,7 +106,7 @@ __getattr__ = on_demand(
             "row_tree",
             "stored_tree",
         ),
-        "standin": ("StandIn",),
+        "reference_process": ("ReferenceProcess",),
         "suite": ("Suite",),
     },
 )

@@ -17,8 +17,8 @@ from autograder.checking import Observer
 from autograder.course import Assignment, Row
 from autograder.grading.hints import told
 from autograder.grading.provenance import assignment_digest, digest_of, provenance_for
+from autograder.grading.reference_process import ReferenceProcess
 from autograder.grading.report import CheckResult, Report, RowResult
-from autograder.grading.standin import StandIn
 from autograder.grading.undefined import why_undefined
 from autograder.sandbox import CellRun, Kind, Session, Worker, require
 from autograder.submission import Submission, code_cells, files_beside, solution_cells
@@ -257,7 +257,7 @@ def _carried(
     for replaced in sets:
         if best.fraction < 1:
             observer.run_begins(row.name, tuple(replaced))
-            with StandIn(suite.reference, wrong, observer) as answers, session.row(answers, replaced) as calls:
+            with ReferenceProcess(suite.reference, wrong, observer) as answers, session.row(answers, replaced) as calls:
                 result = _result(row, suite.run(suite.rows()[row.name], calls, observer), undefined)
             if not result.errored and result.fraction > best.fraction:
                 best = replace(result, carried=tuple(name for name in replaced if name in calls.asked))

@@ -19,7 +19,7 @@ from _pytest.runner import runtestprotocol
 from autograder.base import Cause, CheckError, SandboxError, Wrong
 from autograder.checking import TOGETHER, Calls, Observed, Observer, Reference, Student, load_reference, observed_by
 from autograder.course import Assignment, Visibility
-from autograder.grading import direct
+from autograder.grading import without_pytest
 from autograder.grading.plugin import BENCH, Bench, declared
 from autograder.grading.provenance import AUTHORS_OWN
 from autograder.grading.report import CheckResult, Outcome
@@ -40,7 +40,7 @@ _WITHOUT = (
 
 @dataclass(frozen=True)
 class Check:
-    """One hidden check: what its author declared, the pytest item that runs it, and ``direct.parameters`` of that."""
+    """One hidden check: what its author declared, the pytest item that runs it, and its parameters without pytest."""
 
     row: str
     name: str
@@ -182,7 +182,7 @@ class Suite:
     def _error(self, check: Check, observed: Observed) -> BaseException | None:
         self._recorder.phase = "call"
         try:
-            direct.call(check.item, self._bench, Student(observed), check.parameters or {})
+            without_pytest.call(check.item, self._bench, Student(observed), check.parameters or {})
         except (KeyboardInterrupt, pytest.exit.Exception):
             raise
         except BaseException as error:
@@ -258,4 +258,6 @@ def _check(item: pytest.Item) -> Check:
     title = lines[0].strip() if lines else item.name.removeprefix("test_").replace("_", " ")
     parameters: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
     title = re.sub(r"\{(\w+)\}", lambda field: str(parameters.get(field[1], field[0])), title)
-    return Check(said.row, item.name, title, said.weight, said.hint, said.visibility, item, direct.parameters(item))
+    return Check(
+        said.row, item.name, title, said.weight, said.hint, said.visibility, item, without_pytest.parameters(item)
+    )

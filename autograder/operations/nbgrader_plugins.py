@@ -32,21 +32,21 @@ from autograder.course import Assignment, Course, load_course
 from autograder.feedback import (
     SUMMARY_ID,
     annotated,
+    grade_as_seen,
     lateness_text,
     seen_now,
-    standing_as_seen,
     told_anew,
 )
 from autograder.gradebook import (
     RESULT_FILE,
     backup,
     enter,
+    held_grades,
     lateness_of,
     only_run,
     open_gradebook,
     penalty_of,
     register,
-    standings,
 )
 from autograder.grading import grade
 from autograder.operations.storing import store_grade
@@ -144,19 +144,19 @@ class SeenGrades(GetGrades):  # type: ignore[misc]
         course, assignment = _course_of(self.parent.parent.coursedir, names["assignment"])
         with only_run(course), open_gradebook(course) as gradebook:
             seen = seen_now(gradebook, course, assignment, names["student"], datetime.now(UTC))
-            (standing,) = standings(gradebook, assignment, student=names["student"])
+            (grade,) = held_grades(gradebook, assignment, student=names["student"])
             late = lateness_of(gradebook, assignment, names["student"])
             lateness = lateness_text(late, assignment, names["student"], course.timezone)
         nb, resources = super().preprocess(nbformat.from_dict(told_anew(nb, seen, assignment)), resources)
-        standing = standing_as_seen(standing, seen)
+        grade = grade_as_seen(grade, seen)
         for cell in nb.cells:
             if lateness and cell.get("id") == SUMMARY_ID:
                 cell.source += f"\n\n{lateness}"
             meta = cell.metadata.get("nbgrader", {})
-            if meta.get("grade_id") in standing.scores and "score" in meta:
-                meta["score"] = standing.scores[meta["grade_id"]] or 0.0
-        resources["nbgrader"]["score"] = standing.score
-        resources["nbgrader"]["late_penalty"] = standing.late_penalty
+            if meta.get("grade_id") in grade.scores and "score" in meta:
+                meta["score"] = grade.scores[meta["grade_id"]] or 0.0
+        resources["nbgrader"]["score"] = grade.score
+        resources["nbgrader"]["late_penalty"] = grade.late_penalty
         return nb, resources
 
 

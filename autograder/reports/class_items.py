@@ -16,7 +16,7 @@ import numpy as np
 from autograder.base import common_reason
 from autograder.course import Assignment
 from autograder.feedback import said_of_all
-from autograder.gradebook import Standing
+from autograder.gradebook import HeldGrade
 from autograder.grading import CheckResult, Report, RowResult
 
 
@@ -25,12 +25,12 @@ class Taker:
     """One student's results.
 
     Attributes:
-        standing: As the gradebook has it, late penalty and hand grades included.
+        grade: As the gradebook has it, late penalty and hand grades included.
         points: Points by item, as far as they are known: rows and answers graded by hand, by their names.
         carried: How many rows were right only with a correct earlier function.
     """
 
-    standing: Standing
+    grade: HeldGrade
     points: dict[str, float]
     carried: int
 
@@ -71,7 +71,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Mistake:
+class CommonMistake:
     """A first mistake that several made: the row, what was checked, and what went wrong, with … for what varies."""
 
     row: str
@@ -98,7 +98,7 @@ class ClassReport:
     assignment: Assignment
     takers: tuple[Taker, ...]
     items: tuple[Item, ...]
-    mistakes: tuple[Mistake, ...]
+    mistakes: tuple[CommonMistake, ...]
     missing: tuple[str, ...]
     excused: tuple[str, ...]
     unread: dict[str, str]
@@ -107,17 +107,17 @@ class ClassReport:
     @property
     def scores(self) -> list[float]:
         """What counts, of everybody with a grade and not excused."""
-        return [taker.standing.score for taker in self.takers if not taker.standing.excused]
+        return [taker.grade.score for taker in self.takers if not taker.grade.excused]
 
     @property
     def late(self) -> tuple[str, ...]:
         """Who lost points by lateness."""
-        return tuple(taker.standing.student for taker in self.takers if taker.standing.late_penalty)
+        return tuple(taker.grade.student for taker in self.takers if taker.grade.late_penalty)
 
     @property
     def waiting(self) -> tuple[str, ...]:
         """Who waits for a person's grade."""
-        return tuple(taker.standing.student for taker in self.takers if taker.standing.needs_manual_grade)
+        return tuple(taker.grade.student for taker in self.takers if taker.grade.needs_manual_grade)
 
 
 @dataclass
@@ -132,7 +132,7 @@ class _Seen:
 
 def class_report(
     assignment: Assignment,
-    results: Iterable[tuple[Standing, Report]],
+    results: Iterable[tuple[HeldGrade, Report]],
     *,
     roster: Sequence[str],
     ungraded: Mapping[str, str],
@@ -148,21 +148,21 @@ def class_report(
     seen = _Seen()
     takers: list[Taker] = []
     unread: dict[str, str] = {}
-    for standing, report in results:
+    for grade, report in results:
         if report.rows and all(check.name == "readable" for row in report.rows for check in row.checks):
-            unread[standing.student] = report.rows[0].checks[0].reason
+            unread[grade.student] = report.rows[0].checks[0].reason
         else:
             _count(report, seen)
-        takers.append(_taker(assignment, standing, report))
-    takers.sort(key=lambda taker: taker.standing.student)
-    counted = [taker for taker in takers if not taker.standing.excused]
-    here = {taker.standing.student for taker in takers}
+        takers.append(_taker(assignment, grade, report))
+    takers.sort(key=lambda taker: taker.grade.student)
+    counted = [taker for taker in takers if not taker.grade.excused]
+    here = {taker.grade.student for taker in takers}
     most = sorted(seen.mistakes.items(), key=lambda each: (-each[1], each[0]))
     return ClassReport(
         assignment=assignment,
         takers=tuple(takers),
         items=_items(assignment, counted, seen),
-        mistakes=tuple(Mistake(*what, count) for what, count in most),
+        mistakes=tuple(CommonMistake(*what, count) for what, count in most),
         missing=tuple(sorted(name for name in set(roster) - here - set(ungraded) if name not in assignment.excused)),
         excused=tuple(sorted(assignment.excused)),
         unread=unread,
@@ -209,10 +209,10 @@ def _first_failed(row: RowResult) -> CheckResult | None:
     return next((check for check in row.checks if check.outcome == "failed"), None)
 
 
-def _taker(assignment: Assignment, standing: Standing, report: Report) -> Taker:
+def _taker(assignment: Assignment, grade: HeldGrade, report: Report) -> Taker:
     names = {row.test_id: row.name for row in assignment.rows} | {name: name for name in assignment.manual}
-    points = {names[name]: score for name, score in standing.scores.items() if score is not None}
-    return Taker(standing, points, sum(bool(row.carried) for row in report.rows))
+    points = {names[name]: score for name, score in grade.scores.items() if score is not None}
+    return Taker(grade, points, sum(bool(row.carried) for row in report.rows))
 
 
 def _items(assignment: Assignment, takers: Sequence[Taker], seen: _Seen) -> tuple[Item, ...]:

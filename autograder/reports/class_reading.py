@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from autograder.base import RefusedError
 from autograder.course import Assignment, Course
-from autograder.gradebook import Gradebook, Standing, read_report, roster, standings, up_to_date_gradebook
+from autograder.gradebook import Gradebook, HeldGrade, held_grades, read_report, roster, up_to_date_gradebook
 from autograder.grading import Report
 from autograder.reports.class_items import ClassReport, class_report
 from autograder.submission import find_hand_in, submissions
@@ -23,18 +23,18 @@ def read_class(course: Course, assignment: Assignment) -> ClassReport:
 
 
 def _read_class(gradebook: Gradebook, course: Course, assignment: Assignment) -> ClassReport:
-    standing = {each.student: each for each in standings(gradebook, assignment)}
+    grade = {each.student: each for each in held_grades(gradebook, assignment)}
     ungraded: dict[str, str] = {}
     for folder in submissions(course.root, assignment.name, timezone=course.timezone):
-        if read_report(course, folder.student, assignment) is None or folder.student not in standing:
+        if read_report(course, folder.student, assignment) is None or folder.student not in grade:
             try:
                 find_hand_in(folder, assignment)
                 ungraded[folder.student] = "not graded yet"
             except RefusedError as error:
                 ungraded[folder.student] = str(error)
 
-    def results() -> Iterator[tuple[Standing, Report]]:
-        for student, each in standing.items():
+    def results() -> Iterator[tuple[HeldGrade, Report]]:
+        for student, each in grade.items():
             report = read_report(course, student, assignment)
             if report is not None:
                 yield each, report

@@ -62,7 +62,7 @@ class Tolerance(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ShownComparison:
     """One array or number that a check compared.
 
     Attributes:
@@ -151,7 +151,7 @@ def explain(
     return Explanation(submission, assignment, result, stored, tuple(_differences(result, stored, changed)), counts)
 
 
-def comparisons(compared: Compared) -> Iterator[Comparison]:
+def comparisons(compared: Compared) -> Iterator[ShownComparison]:
     """What ``compared`` comes to, one array or number after the other."""
     answer = compared.actual if isinstance(compared.actual, Answer) else None
     value = answer.value if answer is not None else compared.actual
@@ -199,7 +199,7 @@ def _differences(row: RowResult, stored: RowResult | None, changed: bool) -> Ite
 
 def _compared(
     value: Any, desired: Any, noise: Any, around: Compared, label: str, ref: Ref | None, parts: Any = None
-) -> Iterator[Comparison]:
+) -> Iterator[ShownComparison]:
     if isinstance(desired, dict):
         keys: list[Any] = list(desired)
         wanted = [(key, f"{label}[{key!r}]", desired[key], noise[key]) for key in keys]
@@ -218,12 +218,12 @@ def _compared(
         inner = Ref(ref.handle, (*ref.path, key)) if ref is not None else None
         if problem:
             nothing = np.zeros(np.shape(each))
-            yield Comparison(name, None, problem, None, np.asarray(each), Tolerance(0.0, 0.0, 0.0), nothing, 0, ())
+            yield ShownComparison(name, None, problem, None, np.asarray(each), Tolerance(0.0, 0.0, 0.0), nothing, 0, ())
         else:
             yield from _compared(part, each, slack, around, name, inner)
 
 
-def _comparison(value: Any, desired: Any, noise: Any, single: bool, label: str, ref: Ref | None) -> Comparison:
+def _comparison(value: Any, desired: Any, noise: Any, single: bool, label: str, ref: Ref | None) -> ShownComparison:
     """One array or number beside what it should be, judged as the check judges it."""
     wanted = np.asarray(desired, dtype=np.float64)
     relative, floor = tolerances(single)
@@ -237,7 +237,7 @@ def _comparison(value: Any, desired: Any, noise: Any, single: bool, label: str, 
     elif actual.shape != wanted.shape:
         problem = f"its shape is {actual.shape}, {wanted.shape} was asked for"
     if problem or actual is None:
-        return Comparison(label, ref, problem, None, wanted, tolerance, _allowed(wanted, wanted, tolerance), 0, ())
+        return ShownComparison(label, ref, problem, None, wanted, tolerance, _allowed(wanted, wanted, tolerance), 0, ())
     right, difference, allowance, scale = judge(actual.astype(np.float64), wanted, *tolerance)
     allowed = _allowed(actual.astype(np.float64), wanted, tolerance)
     with np.errstate(all="ignore"):
@@ -256,7 +256,7 @@ def _comparison(value: Any, desired: Any, noise: Any, single: bool, label: str, 
         )
         for at in order
     )
-    return Comparison(label, ref, "", actual, wanted, tolerance, allowed, int(np.sum(~right)), entries)
+    return ShownComparison(label, ref, "", actual, wanted, tolerance, allowed, int(np.sum(~right)), entries)
 
 
 def _allowed(actual: Any, wanted: Any, tolerance: Tolerance) -> Any:
@@ -331,7 +331,7 @@ def _call_text(call: CallRecord) -> str:
     return call.function
 
 
-def _comparison_lines(comparison: Comparison) -> Iterator[str]:
+def _comparison_lines(comparison: ShownComparison) -> Iterator[str]:
     if comparison.problem:
         yield f"      {comparison.label}: {comparison.problem}; expected {_shown(comparison.desired)}"
         return

@@ -16,7 +16,7 @@ from typing import Any
 
 from autograder.base import AutograderError, did_you_mean, write_output
 from autograder.course import Assignment
-from autograder.gradebook import Standing
+from autograder.gradebook import HeldGrade
 from autograder.reports.score_table import inert
 from autograder.submission import Person, plain_name
 
@@ -91,7 +91,7 @@ class Filled:
 def filled_in(
     system: str,
     table: Path,
-    standings: Sequence[Standing],
+    grades: Sequence[HeldGrade],
     assignment: Assignment,
     *,
     match: str = "",
@@ -102,7 +102,7 @@ def filled_in(
     Args:
         system: Whose table it is: ``canvas``, ``moodle`` or ``blackboard``.
         table: The file as the system exported it.
-        standings: Where the students stand.
+        grades: What the gradebook holds of each student.
         assignment: The assignment.
         match: The column that holds the course's ids of students; found out where empty.
         column: The assignment's column, or its number; found by the assignment's title where empty.
@@ -127,7 +127,7 @@ def filled_in(
         )
     at = _column_of(form, header, assignment, column, table)
     people = _people(system, rows, header)
-    known = {standing.student: standing for standing in standings}
+    known = {grade.student: grade for grade in grades}
     key = _key_of(form, header, people, known, match, table)
     _same_points(system, form, rows, header, at, assignment, table)
     matched: set[str] = set()
@@ -137,21 +137,21 @@ def filled_in(
     comma = system == "moodle" and any("," in row[header.index("Maximum Grade")] for _, row in people)
     for line, row in people:
         student = row[key].strip()
-        standing = known.get(student)
+        grade = known.get(student)
         if student in assignment.excused:
             excused.append(student)
             if system == "canvas":
                 row[at] = "EX"
-        elif standing is None:
+        elif grade is None:
             unmatched.append(f"line {line}: {inert(student or row[0])}")
         elif system == "moodle" and _said(row, header, "Grade can be changed").lower() in ("no", "nein", "non"):
             raise AutograderError(
                 f"{table}, line {line}: the grade of {student} cannot be changed there; unlock it first"
             )
-        elif standing.needs_manual_grade:
+        elif grade.needs_manual_grade:
             waiting.append(student)
         else:
-            row[at] = _score(standing, assignment, table, line, comma=comma)
+            row[at] = _score(grade, assignment, table, line, comma=comma)
             matched.add(student)
     unknown = tuple(sorted(known.keys() - {row[key].strip() for _, row in people}))
     kept = list(range(len(header))) if system == "moodle" else _kept(form, header, at)
@@ -215,7 +215,7 @@ def people_of(table: Path, known: Collection[str], match: str = "") -> list[Pers
 def fill_in_file(
     system: str,
     table: Path,
-    standings: Sequence[Standing],
+    grades: Sequence[HeldGrade],
     assignment: Assignment,
     output: Path,
     *,
@@ -230,7 +230,7 @@ def fill_in_file(
     Raises:
         AutograderError: The table cannot be filled in, or the file could not be written.
     """
-    filled = filled_in(system, table, standings, assignment, match=match, column=column)
+    filled = filled_in(system, table, grades, assignment, match=match, column=column)
     write_output(output, filled.content)
     return what_came_of(filled, str(output))
 
@@ -362,13 +362,13 @@ def _same_points(
             )
 
 
-def _score(standing: Standing, assignment: Assignment, table: Path, line: int, *, comma: bool) -> str:
-    if not 0 <= standing.score <= assignment.max_score:
+def _score(grade: HeldGrade, assignment: Assignment, table: Path, line: int, *, comma: bool) -> str:
+    if not 0 <= grade.score <= assignment.max_score:
         raise AutograderError(
-            f"{table}, line {line}: {standing.student} has {standing.score:g} points, out of the range of 0 to "
+            f"{table}, line {line}: {grade.student} has {grade.score:g} points, out of the range of 0 to "
             f"{assignment.max_score:g}. Mend it in the formgrader first"
         )
-    text = f"{round(standing.score, 4):g}"
+    text = f"{round(grade.score, 4):g}"
     return text.replace(".", ",") if comma else text
 
 

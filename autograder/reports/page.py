@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from autograder.base import drawn, one_line, page
 from autograder.feedback import points_text
-from autograder.reports.class_items import CheckItem, ClassReport, Item, Mistake, Taker
+from autograder.reports.class_items import CheckItem, ClassReport, CommonMistake, Item, Taker
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -45,7 +45,7 @@ def class_page(report: ClassReport, zone: ZoneInfo, *, anonymous: bool = False) 
         anonymous: Leave out who is who: no id of a student is in the page then, times neither, and the order tells
             nothing. A mistake that a single student made, whose words might be theirs alone, is left out as well.
     """
-    ids = {taker.standing.student for taker in report.takers} | set(report.missing) | set(report.ungraded)
+    ids = {taker.grade.student for taker in report.takers} | set(report.missing) | set(report.ungraded)
     if anonymous:
         report = _without_names(report)
     checks = [(item, check) for item in report.items for check in item.checks if check.of]
@@ -74,10 +74,10 @@ def _without_names(report: ClassReport) -> ClassReport:
     """The report with numbers for names, given in an order that a secret decides."""
     secret = secrets.token_bytes(16)
     shuffled = sorted(
-        report.takers, key=lambda taker: hashlib.blake2b(taker.standing.student.encode(), key=secret).digest()
+        report.takers, key=lambda taker: hashlib.blake2b(taker.grade.student.encode(), key=secret).digest()
     )
     takers = tuple(
-        replace(taker, standing=replace(taker.standing, student=f"{number}", timestamp=None))
+        replace(taker, grade=replace(taker.grade, student=f"{number}", timestamp=None))
         for number, taker in enumerate(shuffled, start=1)
     )
     return replace(report, takers=takers)
@@ -178,7 +178,7 @@ def _odd(item: Item) -> str:
     return "; ".join(said)
 
 
-def _mistakes(report: ClassReport, *, anonymous: bool, ids: set[str]) -> list[Mistake]:
+def _mistakes(report: ClassReport, *, anonymous: bool, ids: set[str]) -> list[CommonMistake]:
     """The commonest first mistakes, as many as are listed."""
     return [
         each
@@ -215,11 +215,11 @@ def _people(report: ClassReport) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def _line(taker: Taker, names: list[str], zone: ZoneInfo) -> _Line:
-    standing = taker.standing
+    grade = taker.grade
     return _Line(
-        one_line(standing.student),
-        "excused" if standing.excused else points_text(standing.score),
-        points_text(standing.late_penalty) if standing.late_penalty else "",
-        f"{standing.timestamp.astimezone(zone):%Y-%m-%d %H:%M}" if standing.timestamp else "",
+        one_line(grade.student),
+        "excused" if grade.excused else points_text(grade.score),
+        points_text(grade.late_penalty) if grade.late_penalty else "",
+        f"{grade.timestamp.astimezone(zone):%Y-%m-%d %H:%M}" if grade.timestamp else "",
         [points_text(taker.points[name]) if name in taker.points else "" for name in names],
     )

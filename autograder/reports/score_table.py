@@ -9,20 +9,20 @@ from typing import TextIO
 
 from autograder.base import one_line
 from autograder.course import Assignment, Course
-from autograder.gradebook import Standing, standings, up_to_date_gradebook
+from autograder.gradebook import HeldGrade, held_grades, up_to_date_gradebook
 
 
-def scores_of(course: Course, assignment: Assignment) -> tuple[Standing, ...]:
+def scores_of(course: Course, assignment: Assignment) -> tuple[HeldGrade, ...]:
     """Where every student with a submission stands, late penalties brought up to date.
 
     Raises:
         GradebookError: There is no gradebook, or the assignment is not in it.
     """
     with up_to_date_gradebook(course, assignment) as gradebook:
-        return standings(gradebook, assignment)
+        return held_grades(gradebook, assignment)
 
 
-def write_csv(found: Sequence[Standing], assignment: Assignment, course: Course, file: TextIO) -> None:
+def write_csv(found: Sequence[HeldGrade], assignment: Assignment, course: Course, file: TextIO) -> None:
     """Write one line a student: id, when it was submitted (local time), total, lateness, what waits, and each row.
 
     A row that waits for a hand is empty, and so is the score of who is excused. No cell starts in a way that a
@@ -35,24 +35,24 @@ def write_csv(found: Sequence[Standing], assignment: Assignment, course: Course,
     writer.writerow(
         ["student", "submitted", "score", "max_score", "late_penalty", "needs_manual_grade", "excused", *names]
     )
-    for standing in found:
-        when = standing.timestamp.astimezone(course.timezone).isoformat(" ", "seconds") if standing.timestamp else ""
-        scores = ["" if (score := standing.scores.get(row)) is None else _number(score) for row in rows]
+    for grade in found:
+        when = grade.timestamp.astimezone(course.timezone).isoformat(" ", "seconds") if grade.timestamp else ""
+        scores = ["" if (score := grade.scores.get(row)) is None else _number(score) for row in rows]
         writer.writerow(
             [
-                inert(standing.student),
+                inert(grade.student),
                 when,
-                "" if standing.excused else _number(standing.score),
-                _number(standing.max_score),
-                _number(standing.late_penalty),
-                "yes" if standing.needs_manual_grade else "no",
-                "yes" if standing.excused else "no",
+                "" if grade.excused else _number(grade.score),
+                _number(grade.max_score),
+                _number(grade.late_penalty),
+                "yes" if grade.needs_manual_grade else "no",
+                "yes" if grade.excused else "no",
                 *scores,
             ]
         )
 
 
-def table_text(found: Sequence[Standing], assignment: Assignment, course: Course) -> str:
+def table_text(found: Sequence[HeldGrade], assignment: Assignment, course: Course) -> str:
     """The table that ``write_csv`` writes, as text."""
     text = io.StringIO()
     write_csv(found, assignment, course, text)

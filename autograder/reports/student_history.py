@@ -10,14 +10,14 @@ from autograder.feedback import first_to_fix, lateness_text
 from autograder.gradebook import (
     Attempt,
     Gradebook,
-    Standing,
+    HeldGrade,
     attempts_of,
     due_of,
+    held_grades,
     lateness_of,
     open_gradebook,
     read_report,
     roster,
-    standings,
 )
 
 
@@ -40,7 +40,7 @@ class Chapter:
         max_score: The most that it gives.
         due: Until when the student was to hand in, local time, with any extension; empty where it is never due.
         status: ``graded``, ``waits`` (for a grade by hand), ``excused``, ``not graded`` or ``nothing handed in``.
-        standing: Where they stand; None without a submission in the gradebook.
+        grade: What the gradebook holds of them; None without a submission in the gradebook.
         lateness: What lateness meant, in words; empty where it was in time.
         lost: Rows that lost points.
         first: The row to begin with and what went wrong there; empty where nothing did.
@@ -52,7 +52,7 @@ class Chapter:
     max_score: float
     due: str
     status: str
-    standing: Standing | None
+    grade: HeldGrade | None
     lateness: str
     lost: tuple[Lost, ...]
     first: str
@@ -81,21 +81,21 @@ def _history(gradebook: Gradebook, course: Course, student: str) -> list[Chapter
 
 def _chapter(gradebook: Gradebook, course: Course, assignment: Assignment, student: str, handed_in: bool) -> Chapter:
     try:
-        standing = next(iter(standings(gradebook, assignment, student=student)), None)
+        grade = next(iter(held_grades(gradebook, assignment, student=student)), None)
     except GradebookError:
-        standing = None  # nothing of it has been graded yet
-    report = read_report(course, student, assignment) if standing is not None else None
+        grade = None  # nothing of it has been graded yet
+    report = read_report(course, student, assignment) if grade is not None else None
     due = due_of(gradebook, assignment, student)
     if student in assignment.excused:
         status = "excused"
-    elif report is not None and standing is not None:
-        status = "waits" if standing.needs_manual_grade else "graded"
+    elif report is not None and grade is not None:
+        status = "waits" if grade.needs_manual_grade else "graded"
     else:
         status = "not graded" if handed_in else "nothing handed in"
     lost: tuple[Lost, ...] = ()
     first = ""
-    if report is not None and standing is not None:
-        found = ((row, standing.scores.get(row.test_id)) for row in report.rows)
+    if report is not None and grade is not None:
+        found = ((row, grade.scores.get(row.test_id)) for row in report.rows)
         lost = tuple(Lost(row.name, score or 0.0, row.points) for row, score in found if (score or 0.0) < row.points)
         if (row := first_to_fix(report)) is not None:
             check = next(check for check in row.checks if check.outcome == "failed")
@@ -107,8 +107,8 @@ def _chapter(gradebook: Gradebook, course: Course, assignment: Assignment, stude
         max_score=assignment.max_score,
         due="" if due is None else f"{due.astimezone(course.timezone):%Y-%m-%d %H:%M}",
         status=status,
-        standing=standing,
-        lateness=lateness_text(late, assignment, student, course.timezone) if standing is not None else "",
+        grade=grade,
+        lateness=lateness_text(late, assignment, student, course.timezone) if grade is not None else "",
         lost=lost,
         first=first,
         attempts=tuple(attempts_of(course, assignment, student)),

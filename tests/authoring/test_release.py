@@ -14,7 +14,7 @@ from autograder.authoring.gradient_proofs import claims_of, refuted
 from autograder.authoring.releasing import ReleaseResult
 from autograder.base import CheckError, ConfigError, ReleaseError, said
 from autograder.course import Assignment, load_course
-from autograder.gradebook import open_gradebook, standings
+from autograder.gradebook import held_grades, open_gradebook
 from autograder.grading import CheckResult, Report, RowResult
 from autograder.submission import Submission
 from tests.courses import Notebook, cell, make_course, solved, write
@@ -136,7 +136,7 @@ def test_the_assignment_is_in_the_gradebook_afterwards(course_root: Path) -> Non
     make(course_root)
     course = load_course(course_root)
     with open_gradebook(course, create=False) as gradebook:
-        assert standings(gradebook, course.assignment("warmup")) == ()
+        assert held_grades(gradebook, course.assignment("warmup")) == ()
 
 
 def test_settings_of_nbgrader_config_hold(course_root: Path) -> None:

@@ -24,7 +24,7 @@ from rich.cells import cell_len
 
 from autograder import cli
 from autograder.course import load_course
-from autograder.gradebook import Standing, open_gradebook, standings
+from autograder.gradebook import HeldGrade, held_grades, open_gradebook
 from autograder.reports.score_table import inert, write_csv
 from tests.courses import CHECKS, CONFIG, make_course, solved, submit, untouched
 
@@ -69,7 +69,7 @@ def mistaken(source: str = "def scale(x, factor): return 2 * x * factor"):
 def scores(root: Path) -> dict[str, float]:
     course = load_course(root)
     with open_gradebook(course, create=False) as gradebook:
-        return {each.student: each.raw_score for each in standings(gradebook, course.assignment("warmup"))}
+        return {each.student: each.raw_score for each in held_grades(gradebook, course.assignment("warmup"))}
 
 
 def change_checks(root: Path, old: str, new: str) -> None:
@@ -334,10 +334,10 @@ def test_a_cell_of_an_export_is_one_line_and_no_formula(text):
 
 
 def test_a_students_id_is_one_cell_of_an_export_whatever_parts_the_cells(course_root):
-    standing = Standing("ada;=1+1\t2,3\n4", None, {"test_scale": 1.5}, 1.5, 0.0, 1.5, 12.0, False)
+    grade = HeldGrade("ada;=1+1\t2,3\n4", None, {"test_scale": 1.5}, 1.5, 0.0, 1.5, 12.0, False)
     course = load_course(course_root)
     table = io.StringIO()
-    write_csv([standing], course.assignment("warmup"), course, table)
+    write_csv([grade], course.assignment("warmup"), course, table)
     for delimiter in (",", ";", "\t"):
         rows = list(csv.reader(io.StringIO(table.getvalue()), delimiter=delimiter))
         assert len(rows) == 2

@@ -15,7 +15,7 @@ from autograder.checking import check
 from autograder.course import Assignment, Course, load_course
 from autograder.feedback import write_feedback
 from autograder.feedback.visibility import students_view
-from autograder.gradebook import Gradebook, open_gradebook, read_report, register, standings
+from autograder.gradebook import Gradebook, held_grades, open_gradebook, read_report, register
 from autograder.grading import CheckResult, Grader, Report, RowResult
 from autograder.grading.report import Visibility
 from autograder.submission import read_submission
@@ -183,7 +183,7 @@ def test_the_gradebook_and_the_result_hold_everything_for_the_instructor(
     report = checked("hidden", passed=True)
     graded(gradebook, course, warmup, report, BEFORE)
     assert read_report(course, "ada", warmup) == report
-    assert [standing.raw_score for standing in standings(gradebook, warmup)] == [10.0]
+    assert [grade.raw_score for grade in held_grades(gradebook, warmup)] == [10.0]
 
 
 def test_an_unknown_visibility_is_refused_where_the_check_is_declared() -> None:

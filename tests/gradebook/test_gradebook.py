@@ -34,12 +34,12 @@ from autograder.gradebook import (
     enter,
     graded_digest,
     graded_digests,
+    held_grades,
     lateness_of,
     left_out,
     open_gradebook,
     read_report,
     register,
-    standings,
     store_timestamp,
     strangers,
     update_late_penalties,
@@ -330,7 +330,7 @@ def test_a_grade_given_by_hand_survives_a_regrade_of_the_same_answer(
     grade_by_hand(course, "why", 1.5, extra=0.5)
     store(gradebook, course, warmup, handed_in(course), graded(0, digest="d2"))
     assert grades(course)["why"] == (None, 1.5, False)
-    assert standings(gradebook, warmup)[0].scores == {"test_scale": 0.0, "test_centre": 6.0, "why": 2.0}
+    assert held_grades(gradebook, warmup)[0].scores == {"test_scale": 0.0, "test_centre": 6.0, "why": 2.0}
 
 
 @pytest.mark.parametrize("changed", [False, True])
@@ -382,7 +382,7 @@ def test_a_manual_comment_stays(course: Course, warmup: Assignment, gradebook: G
 
 def test_an_error_of_ours_writes_nothing(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:
     assert not store(gradebook, course, warmup, handed_in(course), graded(errored=True))
-    assert standings(gradebook, warmup) == ()
+    assert held_grades(gradebook, warmup) == ()
     assert not (course.root / "autograded").exists()
 
 
@@ -402,7 +402,7 @@ def test_a_report_that_does_not_fit_writes_no_score_at_all(
     stray = RowResult("stray", "test_stray", 1.0, report.rows[0].checks)
     with pytest.raises(GradebookError, match="test_stray"):
         store(gradebook, course, warmup, handed_in(course), replace(report, rows=(*report.rows, stray)))
-    assert standings(gradebook, warmup) == ()
+    assert held_grades(gradebook, warmup) == ()
 
 
 def test_the_executed_notebook_and_the_timestamp_lie_in_autograded(
@@ -783,17 +783,17 @@ def test_an_extension_costs_nothing_until_its_last_minute_all_the_year_round(
     first, until = due.replace(tzinfo=here), (due + timedelta(minutes=minutes)).replace(tzinfo=here)
     handed_in_at = until.astimezone(UTC) + timedelta(seconds=seconds)
     assignment = replace(warmup, due=first, extensions={"ada": until}, late=LatePolicy(0, 10, 100))
-    if not standings(gradebook, warmup):
+    if not held_grades(gradebook, warmup):
         store(gradebook, course, warmup, handed_in(course), graded())
     register(gradebook, course, assignment, ["ada"])
     store_timestamp(gradebook, assignment, "ada", handed_in_at.isoformat())
-    assert (standings(gradebook, assignment)[0].late_penalty == 0) == (handed_in_at <= until)
+    assert (held_grades(gradebook, assignment)[0].late_penalty == 0) == (handed_in_at <= until)
 
 
 def test_a_late_submission_loses_by_the_policy(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:
     store(gradebook, course, warmup, handed_in(course, timestamp=TWO_DAYS_LATE), graded())
-    (standing,) = standings(gradebook, warmup)
-    assert (standing.raw_score, standing.late_penalty, standing.score) == (10.0, pytest.approx(2.4), pytest.approx(7.6))
+    (grade,) = held_grades(gradebook, warmup)
+    assert (grade.raw_score, grade.late_penalty, grade.score) == (10.0, pytest.approx(2.4), pytest.approx(7.6))
 
 
 def test_an_extension_moves_the_due_date_of_one(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:
@@ -801,7 +801,7 @@ def test_an_extension_moves_the_due_date_of_one(course: Course, warmup: Assignme
     with asked(course) as book:
         book.grant_extension("warmup", "ada", days=1)
     update_late_penalties(gradebook, course, warmup)
-    assert standings(gradebook, warmup)[0].late_penalty == pytest.approx(1.2)
+    assert held_grades(gradebook, warmup)[0].late_penalty == pytest.approx(1.2)
 
 
 def extended(course: Course, until: str, zone: str = "America/New_York") -> Assignment:
@@ -817,17 +817,17 @@ def test_an_extension_in_the_configuration_moves_the_due_date_and_can_be_changed
     course: Course, warmup: Assignment, gradebook: Gradebook
 ) -> None:
     store(gradebook, course, warmup, handed_in(course, timestamp=TWO_DAYS_LATE), graded())
-    assert standings(gradebook, warmup)[0].late_penalty == pytest.approx(2.4)
+    assert held_grades(gradebook, warmup)[0].late_penalty == pytest.approx(2.4)
     update_late_penalties(gradebook, course, extended(course, "2026-12-20 23:59"))
-    assert standings(gradebook, warmup)[0].late_penalty == 0
+    assert held_grades(gradebook, warmup)[0].late_penalty == 0
     update_late_penalties(gradebook, course, extended(course, "2026-11-30 23:59"))
-    assert standings(gradebook, warmup)[0].late_penalty == pytest.approx(1.2)
+    assert held_grades(gradebook, warmup)[0].late_penalty == pytest.approx(1.2)
 
 
 def test_an_extension_holds_from_the_first_grade_on(course: Course, gradebook: Gradebook) -> None:
     assignment = extended(course, "2026-12-20 23:59")
     store(gradebook, course, assignment, handed_in(course, timestamp=TWO_DAYS_LATE), graded())
-    assert standings(gradebook, assignment)[0].late_penalty == 0
+    assert held_grades(gradebook, assignment)[0].late_penalty == 0
 
 
 @pytest.mark.parametrize(
@@ -853,7 +853,7 @@ def test_all_of_the_minute_that_is_named_is_in_time(course: Course, warmup: Assi
         seconds = float(local[6:])
         at = datetime(2026, 11, 29, 23, 59, tzinfo=course.timezone).astimezone(UTC) + timedelta(seconds=seconds)
         store_timestamp(gradebook, strict, "ada", at.isoformat())
-        assert standings(gradebook, strict)[0].late_penalty == pytest.approx(penalty), local
+        assert held_grades(gradebook, strict)[0].late_penalty == pytest.approx(penalty), local
 
 
 def with_late_days(course: Course, days: int, extra: str = "") -> Course:
@@ -883,7 +883,7 @@ def hand_in_both(course: Course, gradebook: Gradebook, first: str, second: str) 
         store(gradebook, course, assignment, submission, replace(graded(), assignment=name))
     for name in course.assignments:
         update_late_penalties(gradebook, course, course.assignment(name))
-    one, two = (standings(gradebook, course.assignment(name))[0].late_penalty for name in ("warmup", "encore"))
+    one, two = (held_grades(gradebook, course.assignment(name))[0].late_penalty for name in ("warmup", "encore"))
     return one, two
 
 
@@ -900,7 +900,7 @@ def test_an_assignment_that_only_the_formgrader_knows_stops_no_grading(course: C
         book.add_assignment("encore")
     store(gradebook, spending, spending.assignment("warmup"), handed_in(course, timestamp=TWO_DAYS_LATE), graded())
     update_late_penalties(gradebook, spending, spending.assignment("warmup"))
-    assert standings(gradebook, spending.assignment("warmup"))[0].late_penalty == 0
+    assert held_grades(gradebook, spending.assignment("warmup"))[0].late_penalty == 0
 
 
 def test_without_late_days_each_assignment_stands_alone(course: Course, gradebook: Gradebook) -> None:
@@ -944,7 +944,7 @@ def test_an_excused_student_loses_nothing_by_lateness_and_is_told_that_nothing_c
     penalties = hand_in_both(spending, gradebook, TWO_DAYS_LATE, "2026-12-07T12:00:00+00:00")
     assert penalties == (0, 0), "the late day went on the assignment that counts"
     warmup = spending.assignment("warmup")
-    assert standings(gradebook, warmup)[0].excused
+    assert held_grades(gradebook, warmup)[0].excused
     assert warmup.excused == {"ada", "4711"}
     assert "You are excused" in write_feedback(gradebook, spending, warmup, "ada").read_text()
 
@@ -969,18 +969,18 @@ def test_what_is_no_id_cannot_be_excused(course: Course, excused: str) -> None:
 def test_a_new_timestamp_needs_no_new_grade(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:
     store(gradebook, course, warmup, handed_in(course), graded())
     store_timestamp(gradebook, warmup, "ada", TWO_DAYS_LATE)
-    assert standings(gradebook, warmup)[0].late_penalty == pytest.approx(2.4)
+    assert held_grades(gradebook, warmup)[0].late_penalty == pytest.approx(2.4)
     store_timestamp(gradebook, warmup, "ada", None)
-    (standing,) = standings(gradebook, warmup)
-    assert (standing.late_penalty, standing.timestamp) == (0.0, None)
+    (grade,) = held_grades(gradebook, warmup)
+    assert (grade.late_penalty, grade.timestamp) == (0.0, None)
 
 
 def test_points_given_by_hand_are_late_as_well(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:
     store(gradebook, course, warmup, handed_in(course, untouched(), timestamp=TWO_DAYS_LATE), zero())
-    assert standings(gradebook, warmup)[0].late_penalty == 0
+    assert held_grades(gradebook, warmup)[0].late_penalty == 0
     grade_by_hand(course, "why", 2.0)
     update_late_penalties(gradebook, course, warmup)
-    assert standings(gradebook, warmup)[0].score == 0
+    assert held_grades(gradebook, warmup)[0].score == 0
 
 
 def zero() -> Report:
@@ -996,9 +996,9 @@ def test_a_submission_that_was_entered_waits_for_its_grade(
     course: Course, warmup: Assignment, gradebook: Gradebook
 ) -> None:
     enter(gradebook, warmup, "ada")
-    (standing,) = standings(gradebook, warmup)
-    assert standing.scores == {"test_scale": None, "test_centre": None, "why": None}
-    assert standing.needs_manual_grade
+    (grade,) = held_grades(gradebook, warmup)
+    assert grade.scores == {"test_scale": None, "test_centre": None, "why": None}
+    assert grade.needs_manual_grade
 
 
 def test_feedback_has_what_a_person_gave(course: Course, warmup: Assignment, gradebook: Gradebook) -> None:

@@ -21,7 +21,7 @@ from distributed import Client
 
 from autograder.base import AutograderError
 from autograder.course import Assignment, load_course
-from autograder.gradebook import open_gradebook, standings
+from autograder.gradebook import held_grades, open_gradebook
 from autograder.grading import assignment_digest
 from autograder.operations import Result, Scheduler, grade_assignment
 from autograder.operations.fleet import grade_all_remotely
@@ -194,7 +194,7 @@ def test_what_a_lost_worker_was_at_is_graded_by_others_and_nothing_twice(root: P
     assert len(results) == 35
     course = load_course(root)
     with open_gradebook(course, create=False) as gradebook:
-        assert len(standings(gradebook, course.assignment("warmup"))) == 35
+        assert len(held_grades(gradebook, course.assignment("warmup"))) == 35
 
 
 DEADLY = """
@@ -252,7 +252,7 @@ def test_a_scheduler_that_goes_away_loses_nothing_that_was_graded(root: Path, tm
             graded_at(root, address, end)
     course = load_course(root)
     with open_gradebook(course, create=False) as gradebook:
-        assert {each.student for each in standings(gradebook, course.assignment("warmup"))} >= set(kept)
+        assert {each.student for each in held_grades(gradebook, course.assignment("warmup"))} >= set(kept)
 
 
 def test_a_worker_that_grades_otherwise_grades_nothing(root: Path, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from pathlib import Path
 import pytest
 
 from autograder.course import load_course
-from autograder.gradebook import RESULT_FILE, Standing, open_gradebook, standings
+from autograder.gradebook import RESULT_FILE, HeldGrade, held_grades, open_gradebook
 from autograder.operations import configured, prepare
 from tests import labflow
 from tests.browsers import REPOSITORY, chromium_browser, jupyters_environment, started
@@ -45,12 +45,12 @@ class Week:
     course: Path
     home: Path
     said: dict[str, str] = field(default_factory=dict)
-    standing: dict[str, Standing] = field(default_factory=dict)
+    grade: dict[str, HeldGrade] = field(default_factory=dict)
 
     def look_up(self, step: str) -> None:
         course = load_course(self.course)
         with open_gradebook(course, create=False) as gradebook:
-            (self.standing[step],) = standings(gradebook, course.assignment("warmup"))
+            (self.grade[step],) = held_grades(gradebook, course.assignment("warmup"))
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def test_what_the_student_submits_is_collected_into_the_course(week: Week) -> No
 @sandbox
 def test_the_autograde_button_grades_by_our_hidden_checks_in_our_sandbox(week: Week) -> None:
     assert "Applying preprocessor: GradeSubmission" in week.said["autograde"]
-    assert week.standing["autograde"].scores == {"test_scale": 4.0, "test_centre": 0.0, "why": None}
+    assert week.grade["autograde"].scores == {"test_scale": 4.0, "test_centre": 0.0, "why": None}
     result = json.loads((week.course / f"autograded/{STUDENT}/warmup" / RESULT_FILE).read_text())
     assert result["report"]["sandbox"] == "bubblewrap"
 
@@ -170,8 +170,8 @@ def test_the_autograde_button_grades_by_our_hidden_checks_in_our_sandbox(week: W
 @browser
 @sandbox
 def test_an_answer_graded_by_hand_is_in_the_total(week: Week) -> None:
-    assert week.standing["autograde"].needs_manual_grade
-    by_hand = week.standing["by hand"]
+    assert week.grade["autograde"].needs_manual_grade
+    by_hand = week.grade["by hand"]
     assert (by_hand.scores["why"], by_hand.score, by_hand.needs_manual_grade) == (1.5, 5.5, False)
 
 

@@ -14,7 +14,7 @@ import pytest
 import autograder
 from autograder.course import load_course
 from autograder.feedback import write_feedback
-from autograder.gradebook import RESULT_FILE, graded_digests, only_run, open_gradebook, register, standings
+from autograder.gradebook import RESULT_FILE, graded_digests, held_grades, only_run, open_gradebook, register
 from autograder.grading import grade
 from autograder.submission import read_submission, submissions
 from autograder.submission.folders import find_notebook
@@ -279,7 +279,9 @@ def test_a_page_of_ours_needs_nothing_of_nbgraders(ours: Path) -> None:
     course = load_course(ours)
     with open_gradebook(course) as gradebook:
         page = write_feedback(gradebook, course, course.assignment("warmup"), "truncated").read_text()
-        assert [each.score for each in standings(gradebook, course.assignment("warmup"), student="truncated")] == [0.0]
+        assert [each.score for each in held_grades(gradebook, course.assignment("warmup"), student="truncated")] == [
+            0.0
+        ]
     assert "could not be read" in page
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from autograder.base import AutograderError, ConfigError
 from autograder.course import load_course
-from autograder.gradebook import Attempt, attempts_of, graded_on, note_attempt, only_run, open_gradebook, standings
+from autograder.gradebook import Attempt, attempts_of, graded_on, held_grades, note_attempt, only_run, open_gradebook
 from autograder.gradebook.attempts import FOLDER
 from autograder.operations import grade_assignment, watch
 from tests.courses import CONFIG, make_course, solved, submit, untouched
@@ -41,13 +41,13 @@ def half() -> Any:
 def scores(root: Path) -> dict[str, float]:
     course = load_course(root)
     with open_gradebook(course, create=False) as gradebook:
-        return {each.student: each.raw_score for each in standings(gradebook, course.assignment("warmup"))}
+        return {each.student: each.raw_score for each in held_grades(gradebook, course.assignment("warmup"))}
 
 
 def late(root: Path) -> dict[str, float]:
     course = load_course(root)
     with open_gradebook(course, create=False) as gradebook:
-        return {each.student: each.late_penalty for each in standings(gradebook, course.assignment("warmup"))}
+        return {each.student: each.late_penalty for each in held_grades(gradebook, course.assignment("warmup"))}
 
 
 def page(root: Path, student: str) -> str:

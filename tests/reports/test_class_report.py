@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from autograder.base import Cause, Half, common_reason, said
 from autograder.course import Assignment, load_course
-from autograder.gradebook import Standing
+from autograder.gradebook import HeldGrade
 from autograder.grading import CheckResult, Report, RowResult
 from autograder.reports import class_page
 from autograder.reports.class_items import ClassReport, class_report, discrimination
@@ -32,7 +32,7 @@ def verdict(row: str, number: int, *, passed: bool) -> CheckResult:
 
 def taken(
     warmup: Assignment, student: str, scale: float, centre: float, why: float | None = 2.0, *, late: float = 0.0
-) -> tuple[Standing, Report]:
+) -> tuple[HeldGrade, Report]:
     """A student's results: shares of the points of two rows, and the points of the answer graded by hand."""
     rows = []
     for row, share in zip(warmup.rows, (scale, centre), strict=True):
@@ -41,8 +41,8 @@ def taken(
     points = {row.test_id: row.points * share for row, share in zip(warmup.rows, (scale, centre), strict=True)}
     scores: dict[str, float | None] = {**points, "why": why}
     raw = sum(score or 0.0 for score in scores.values())
-    standing = Standing(student, None, scores, raw, late, max(0.0, raw - late), warmup.max_score, why is None)
-    return standing, Report("warmup", student, "d", "bubblewrap", tuple(rows))
+    grade = HeldGrade(student, None, scores, raw, late, max(0.0, raw - late), warmup.max_score, why is None)
+    return grade, Report("warmup", student, "d", "bubblewrap", tuple(rows))
 
 
 def reported(warmup: Assignment, *results: Any, roster: tuple[str, ...] = (), **ungraded: str) -> ClassReport:
@@ -64,8 +64,8 @@ def test_each_row_says_how_many_have_all_some_and_no_points(warmup: Assignment) 
 
 
 def test_who_is_excused_is_in_no_figure(warmup: Assignment) -> None:
-    standing, report = taken(warmup, "b", 0, 0)
-    found = reported(warmup, taken(warmup, "a", 1, 1), (replace(standing, excused=True), report))
+    grade, report = taken(warmup, "b", 0, 0)
+    found = reported(warmup, taken(warmup, "a", 1, 1), (replace(grade, excused=True), report))
     assert [item.of for item in found.items] == [1, 1, 1]
     assert found.scores == [12.0]
 
@@ -83,10 +83,10 @@ def test_who_handed_in_nothing_is_who_is_in_the_gradebook_alone(warmup: Assignme
 
 
 def test_a_notebook_that_could_not_be_read_is_told_once_and_is_no_mistake_of_a_row(warmup: Assignment) -> None:
-    standing, report = taken(warmup, "a", 0, 0)
+    grade, report = taken(warmup, "a", 0, 0)
     check = CheckResult("readable", "The notebook can be read.", 1.0, "failed", said("The file is empty."))
     rows = tuple(replace(row, checks=(check,)) for row in report.rows)
-    found = reported(warmup, (standing, replace(report, rows=rows)))
+    found = reported(warmup, (grade, replace(report, rows=rows)))
     assert found.unread == {"a": "The file is empty."}
     assert found.mistakes == ()
     assert found.items[0].none == 1
@@ -164,9 +164,9 @@ def klass(warmup: Assignment) -> ClassReport:
         able = rng.random()
         shares = [float(np.clip(np.round(2 * (able + 0.3 * rng.normal())) / 2, 0, 1)) for _ in range(2)]
         results.append(taken(warmup, f"student{number:02}", *shares, late=float(number % 7 == 0)))
-    standing, report = taken(warmup, HOSTILE, 0, 0)
+    grade, report = taken(warmup, HOSTILE, 0, 0)
     failed = replace(report.rows[0].checks[0], cause=said(HOSTILE))
-    results.append((standing, replace(report, rows=(replace(report.rows[0], checks=(failed,)), report.rows[1]))))
+    results.append((grade, replace(report, rows=(replace(report.rows[0], checks=(failed,)), report.rows[1]))))
     return class_report(
         warmup,
         results,

@@ -23,7 +23,7 @@ from autograder.course import Course, load_course
 from autograder.gradebook import open_gradebook, register
 from autograder.grading import grade
 from autograder.reports import explain, explanation_text, explanation_tree, script
-from autograder.reports.explanation import FOR_INSTRUCTORS, Comparison, comparisons
+from autograder.reports.explanation import FOR_INSTRUCTORS, ShownComparison, comparisons
 from autograder.reports.reproduction import _BEGINNING, _literal
 from autograder.submission import submission_of
 from tests.courses import solved, submit
@@ -216,7 +216,7 @@ def pairs(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
     return actual, desired, noise, draw(st.booleans())
 
 
-def judged_by_the_script(comparison: Comparison) -> int:
+def judged_by_the_script(comparison: ShownComparison) -> int:
     """How many entries the script that answers an appeal calls wrong."""
     names: dict[str, Any] = {}
     source = textwrap.dedent(_BEGINNING[_BEGINNING.index("def compare(") :])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from autograder.base import AutograderError
 from autograder.course import load_course
-from autograder.gradebook import Standing
+from autograder.gradebook import HeldGrade
 from autograder.reports import filled_in
 from autograder.reports.lms import Filled
 from tests.courses import make_course
@@ -42,11 +42,11 @@ def warmup(tmp_path_factory):
     return load_course(make_course(tmp_path_factory.mktemp("course") / "course")).assignment("warmup")
 
 
-def standing(student: str, score: float, *, waiting: bool = False) -> Standing:
-    return Standing(student, None, {}, score, 0.0, score, 12.0, waiting)
+def held(student: str, score: float, *, waiting: bool = False) -> HeldGrade:
+    return HeldGrade(student, None, {}, score, 0.0, score, 12.0, waiting)
 
 
-CLASS = [standing("ada", 10.5), standing("bob", 9), standing("dan", 1)]
+CLASS = [held("ada", 10.5), held("bob", 9), held("dan", 1)]
 
 
 def table(tmp_path: Path, text: str, encoding: str = "utf-8") -> Path:
@@ -91,13 +91,13 @@ def test_blackboard_is_written_as_it_was_read(tmp_path, warmup, encoding):
 
 
 def test_the_column_that_holds_the_ids_is_found_or_named(tmp_path, warmup):
-    by_sis = [standing("u1", 1), standing("u2", 2)]
+    by_sis = [held("u1", 1), held("u2", 2)]
     assert filled_in("canvas", table(tmp_path, CANVAS), by_sis, warmup).matched == 2
-    assert filled_in("canvas", table(tmp_path, CANVAS), [standing("101", 3)], warmup, match="ID").matched == 1
+    assert filled_in("canvas", table(tmp_path, CANVAS), [held("101", 3)], warmup, match="ID").matched == 1
 
 
 def test_who_waits_for_a_person_is_left_as_it_was_and_listed(tmp_path, warmup):
-    filled = filled_in("canvas", table(tmp_path, CANVAS), [standing("bob", 9, waiting=True)], warmup)
+    filled = filled_in("canvas", table(tmp_path, CANVAS), [held("bob", 9, waiting=True)], warmup)
     assert cells(filled)[4][5] == "3"
     assert (filled.waiting, filled.matched) == (("bob",), 0)
 
@@ -130,13 +130,13 @@ def test_what_does_not_fit_is_refused_with_its_place(tmp_path, warmup, change, s
 
 def test_a_table_of_another_course_is_refused(tmp_path, warmup):
     with pytest.raises(AutograderError, match="Is it the table of another course"):
-        filled_in("canvas", table(tmp_path, CANVAS), [standing("nobody", 1)], warmup)
+        filled_in("canvas", table(tmp_path, CANVAS), [held("nobody", 1)], warmup)
 
 
 @pytest.mark.parametrize("score", [-1.0, 12.5])
 def test_a_score_out_of_range_is_refused(tmp_path, warmup, score):
     with pytest.raises(AutograderError, match=r"line 4: ada has .* points, out of the range of 0 to 12"):
-        filled_in("canvas", table(tmp_path, CANVAS), [standing("ada", score)], warmup)
+        filled_in("canvas", table(tmp_path, CANVAS), [held("ada", score)], warmup)
 
 
 def test_a_grade_that_is_locked_in_moodle_is_named(tmp_path, warmup):
@@ -168,7 +168,7 @@ def test_whatever_the_names_are_the_ids_stay_and_no_cell_is_a_formula(
     if name.strip() in ("", "Points Possible", "Student, Test"):
         # Such a line is no student's.
         return
-    filled = filled_in("canvas", path, [standing(student, score)], warmup)
+    filled = filled_in("canvas", path, [held(student, score)], warmup)
     for row in cells(filled)[1:]:
         assert row[1:3] == ["7", student]
         assert not any(cell.lstrip(" '\"\t\r\n").startswith(("=", "+", "@")) and cell[:1] != "'" for cell in row)
@@ -177,7 +177,7 @@ def test_whatever_the_names_are_the_ids_stay_and_no_cell_is_a_formula(
 
 
 def test_a_withheld_late_penalty_is_in_the_score(tmp_path, warmup):
-    late = replace(standing("ada", 10), raw_score=10, late_penalty=2, score=8)
+    late = replace(held("ada", 10), raw_score=10, late_penalty=2, score=8)
     assert cells(filled_in("canvas", table(tmp_path, CANVAS), [late], warmup))[3][5] == "8"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from autograder.authoring.audit.editing import body_of, functions_of, statements, without_docstrings
 from autograder.authoring.audit.observing import ARRAYS, Observed
-from autograder.authoring.audit.solved import Cell, numpy_name, parsed
+from autograder.authoring.audit.solved import SolvedCell, numpy_name, parsed
 from autograder.authoring.audit.stock import parameter_forms
 
 
@@ -24,7 +24,7 @@ class Alternate:
 Rewriting = Callable[[ast.Module], ast.Module]
 
 
-def alternates(cells: Sequence[Cell], observed: Observed) -> tuple[Alternate, ...]:
+def alternates(cells: Sequence[SolvedCell], observed: Observed) -> tuple[Alternate, ...]:
     """The solved master in other words: each rewriting is made in all rows at once."""
     numpy = numpy_name(cells)
     trees = {cell.row: without_docstrings(parsed(cell.source)) for cell in cells if cell.row}
@@ -70,8 +70,8 @@ def alternates(cells: Sequence[Cell], observed: Observed) -> tuple[Alternate, ..
     return tuple(made)
 
 
-def _rewritten(cells: Sequence[Cell], trees: Mapping[str, ast.Module], rewrite: Rewriting) -> tuple[str, ...]:
-    def source(cell: Cell) -> str:
+def _rewritten(cells: Sequence[SolvedCell], trees: Mapping[str, ast.Module], rewrite: Rewriting) -> tuple[str, ...]:
+    def source(cell: SolvedCell) -> str:
         if not cell.row:
             return cell.source
         return ast.unparse(ast.fix_missing_locations(rewrite(copy.deepcopy(trees[cell.row]))))

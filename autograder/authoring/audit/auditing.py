@@ -16,7 +16,7 @@ from autograder.authoring.audit.equivalents import Equivalent, equivalent_to, re
 from autograder.authoring.audit.mutants import mutants
 from autograder.authoring.audit.observing import ARRAYS, Observed, observe
 from autograder.authoring.audit.running import Lost, Version, graded
-from autograder.authoring.audit.solved import Cell, numpy_name, parsed, reached, solved_cells, uses
+from autograder.authoring.audit.solved import SolvedCell, numpy_name, parsed, reached, solved_cells, uses
 from autograder.authoring.audit.stock import parameter_forms, stock_mutants
 from autograder.authoring.mistakes import stock_mistakes
 from autograder.base import ConfigError
@@ -183,7 +183,7 @@ def run_audit(
     return Audit(assignment, tried, judged, stale, whole)
 
 
-def _mutants(row: Row, cells: Sequence[Cell], observed: Observed, assignment: Assignment) -> Iterator[Mutant]:
+def _mutants(row: Row, cells: Sequence[SolvedCell], observed: Observed, assignment: Assignment) -> Iterator[Mutant]:
     cell = next(cell for cell in cells if cell.row == row.name)
     tree = without_docstrings(parsed(cell.source))
     right, numpy = ast.unparse(tree), numpy_name(cells)

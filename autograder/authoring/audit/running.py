@@ -16,7 +16,7 @@ from itertools import islice
 
 from autograder.base import AutograderError, SandboxError
 from autograder.course import Assignment, Row
-from autograder.grading import CheckResult, RowResult, StandIn, Suite, check_rows, process_grader, replacements
+from autograder.grading import CheckResult, ReferenceProcess, RowResult, Suite, check_rows, process_grader, replacements
 from autograder.operations import processes
 from autograder.sandbox import Kind, Session
 
@@ -144,7 +144,7 @@ def _first_failed(
     ordered = [checks[cheapest], *checks[:cheapest], *checks[cheapest + 1 :]]
     wrong, sets = replacements(row, suite, earlier, before)
     for functions in sets if version.leans else ():
-        with StandIn(suite.reference, wrong) as answers, session.row(answers, functions) as calls:
+        with ReferenceProcess(suite.reference, wrong) as answers, session.row(answers, functions) as calls:
             if all(suite.run([check], calls)[0].result.outcome == "passed" for check in ordered):
                 return None
     return result

@@ -12,7 +12,7 @@ from autograder.course import Assignment, master_cells
 
 
 @dataclass(frozen=True)
-class Cell:
+class SolvedCell:
     """A code cell of the solved master.
 
     Attributes:
@@ -28,9 +28,9 @@ class Cell:
     mentions: frozenset[str]
 
 
-def solved_cells(assignment: Assignment) -> tuple[Cell, ...]:
+def solved_cells(assignment: Assignment) -> tuple[SolvedCell, ...]:
     """The cells of the rows, and those that define what they need, in the master's order; no tests and no figures."""
-    cells: list[Cell] = []
+    cells: list[SolvedCell] = []
     rows = {row.name for row in assignment.rows}
     for each in master_cells(assignment.master):
         if each.kind == "code" and (each.grade_id in rows or not (each.grade or each.solution)):
@@ -47,7 +47,7 @@ def solved_cells(assignment: Assignment) -> tuple[Cell, ...]:
         wanted |= {name for number in more for name in cells[number].mentions}
 
 
-def reached(cells: Sequence[Cell], changed: Cell, called: Mapping[str, Collection[str]]) -> frozenset[str]:
+def reached(cells: Sequence[SolvedCell], changed: SolvedCell, called: Mapping[str, Collection[str]]) -> frozenset[str]:
     """The rows whose results a change of one cell can change.
 
     Checks are deterministic: as long as every function that they call answers as before, they call the same ones. So
@@ -58,7 +58,7 @@ def reached(cells: Sequence[Cell], changed: Cell, called: Mapping[str, Collectio
     return frozenset(row for row, names in rows if row == changed.row or changed.defines & names)
 
 
-def uses(cells: Iterable[Cell], functions: Collection[str]) -> set[str]:
+def uses(cells: Iterable[SolvedCell], functions: Collection[str]) -> set[str]:
     """The names that functions mention, those that these mention, and so on, the functions' own among them."""
     mentions: dict[str, set[str]] = {}
     for cell in cells:
@@ -85,13 +85,13 @@ def parsed(source: str) -> ast.Module:
         return ast.parse(source)
 
 
-def _cell(row: str, source: str) -> Cell:
+def _cell(row: str, source: str) -> SolvedCell:
     plain = re.sub(r"^[%!].*$", "", source, flags=re.MULTILINE)
     try:
         tree = parsed(plain)
     except SyntaxError:  # a cell of the instructor's in another language (%%html): it defines nothing
-        return Cell(row, "", frozenset(), frozenset())
-    return Cell(row, plain, frozenset(_bound(tree.body)), frozenset(_mentioned(tree)))
+        return SolvedCell(row, "", frozenset(), frozenset())
+    return SolvedCell(row, plain, frozenset(_bound(tree.body)), frozenset(_mentioned(tree)))
 
 
 def _bound(body: Iterable[ast.stmt]) -> set[str]:
@@ -116,7 +116,7 @@ def _mentioned(tree: ast.AST) -> set[str]:
     return names | {word for word in words if word.isidentifier()}
 
 
-def numpy_name(cells: Iterable[Cell]) -> str:
+def numpy_name(cells: Iterable[SolvedCell]) -> str:
     """What the cells call NumPy; empty where none imports it."""
     for cell in cells:
         for node in ast.walk(parsed(cell.source)):

@@ -23,7 +23,7 @@ from autograder.sandbox import Answered, Refused, confine, protocol, wire
 MEMORY = 2**29
 
 
-class StandIn:
+class ReferenceProcess:
     """Answers calls of the reference's functions; called as ``Answerer`` says."""
 
     def __init__(self, reference: Reference, wrong: Collection[str], observer: Observer | None = None) -> None:
