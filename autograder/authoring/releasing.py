@@ -249,6 +249,7 @@ class _Piece:
 
 
 def _leaks(assignment: Assignment, made: Path) -> Iterator[str]:
+    """Sentences on where the release in ``made`` has outputs or marks, or shows the solution, reference or checks."""
     pieces = []
     for path in sorted(_files(made)):
         name = path.relative_to(made).as_posix()

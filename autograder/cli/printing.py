@@ -300,6 +300,7 @@ def print_report(report: Report, assignment: Assignment) -> None:
 
 
 def _print_row(console: Console, row: RowResult, assignment: Assignment, *, first: bool) -> None:
+    """Print a row's score and its checks that did not pass, each with its reason and what it advises."""
     from rich.text import Text
 
     from autograder.grading import advice

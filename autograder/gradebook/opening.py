@@ -190,6 +190,7 @@ def _contents(database: Path) -> bytes:
 
 
 def _prepare(engine: Engine, shown: str, course: Course, create: bool) -> None:
+    """Make the tables where there are none and ``create`` says so; refuse a database of another kind or version."""
     from sqlalchemy import inspect, text
 
     head = _schema_version()

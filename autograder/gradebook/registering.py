@@ -128,6 +128,7 @@ def _put_cells(
     notebook: str,
     cells: tuple[SourceCell, ...],
 ) -> None:
+    """Bring the notebook's cells in the gradebook to those of the release; one that has grades is never dropped."""
     from sqlalchemy import select
 
     base, submitted = gradebook.tables["base_cell"], gradebook.tables["submitted_notebook"]

@@ -221,6 +221,7 @@ def _write_scores(
     answers: dict[str, tuple[str, bool]],
     earlier_answers: dict[str, str],
 ) -> None:
+    """Write the rows' scores; ask for a grade by hand where an answer or score changed since a person gave one."""
     from sqlalchemy import bindparam, select
 
     grades = gradebook.tables["grade"]

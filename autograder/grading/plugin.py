@@ -107,6 +107,7 @@ def _bench(request: pytest.FixtureRequest) -> Bench:
 
 
 def _authors_bench(request: pytest.FixtureRequest) -> Bench:
+    """What the checks need where an author runs them by pytest: against ``--submission``, or the reference itself."""
     from autograder.checking import Loopback, load_reference
     from autograder.course import find_course, load_course
     from autograder.submission import student_of

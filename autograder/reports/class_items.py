@@ -216,6 +216,7 @@ def _taker(assignment: Assignment, grade: HeldGrade, report: Report) -> Taker:
 
 
 def _items(assignment: Assignment, takers: Sequence[Taker], seen: _Seen) -> tuple[Item, ...]:
+    """For each row and answer: how many have all, some or none of its points, how hard it was, whom it tells apart."""
     most = {row.name: row.points for row in assignment.rows} | assignment.manual
     items = []
     for name, maximum in most.items():

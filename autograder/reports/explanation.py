@@ -175,6 +175,7 @@ def _position(assignment: Assignment, name: str) -> int:
 
 
 def _differences(row: RowResult, stored: RowResult | None, changed: bool) -> Iterator[str]:
+    """What differs between a row's result now and the stored one, in sentences."""
     if stored is None:
         yield "No result of this row is stored: it has not been graded."
         return
@@ -200,6 +201,7 @@ def _differences(row: RowResult, stored: RowResult | None, changed: bool) -> Ite
 def _compared(
     value: Any, desired: Any, noise: Any, around: Compared, label: str, ref: Ref | None, parts: Any = None
 ) -> Iterator[ShownComparison]:
+    """The comparisons of single arrays and numbers that a comparison of a dictionary or tuple consists of."""
     if isinstance(desired, dict):
         keys: list[Any] = list(desired)
         wanted = [(key, f"{label}[{key!r}]", desired[key], noise[key]) for key in keys]
@@ -403,6 +405,7 @@ def explanation_tree(explanation: Explanation) -> dict[str, Any]:
 
 
 def _check_tree(checked: Checked) -> dict[str, Any]:
+    """A check's result with its calls and comparisons in their order, as plain data."""
     events: list[dict[str, Any]] = []
     for event in checked.events:
         if isinstance(event, CallRecord):

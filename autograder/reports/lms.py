@@ -310,6 +310,7 @@ def _key_of(
     match: str,
     table: Path,
 ) -> int:
+    """The column whose entries are the students' ids: the one asked for, or the one with the most known students."""
     names = [match] if match else [name for name in form.keys if name in header]
     if match and match not in header:
         raise AutograderError(

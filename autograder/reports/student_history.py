@@ -80,6 +80,7 @@ def _history(gradebook: Gradebook, course: Course, student: str) -> list[Chapter
 
 
 def _chapter(gradebook: Gradebook, course: Course, assignment: Assignment, student: str, handed_in: bool) -> Chapter:
+    """How a student did at one assignment, by what the gradebook and the stored result say."""
     try:
         grade = next(iter(held_grades(gradebook, assignment, student=student)), None)
     except GradebookError:

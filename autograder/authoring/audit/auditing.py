@@ -184,6 +184,7 @@ def run_audit(
 
 
 def _mutants(row: Row, cells: Sequence[SolvedCell], observed: Observed, assignment: Assignment) -> Iterator[Mutant]:
+    """The mutants of a row's cell, each once: changes of its code, stock mistakes, and those that the author lists."""
     cell = next(cell for cell in cells if cell.row == row.name)
     tree = without_docstrings(parsed(cell.source))
     right, numpy = ast.unparse(tree), numpy_name(cells)

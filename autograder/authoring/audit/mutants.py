@@ -94,6 +94,7 @@ def mutants(tree: ast.Module, numpy: str, arrays: dict[str, frozenset[str]]) -> 
 
 
 def _edits(function: ast.FunctionDef, numpy: str, arrays: frozenset[str]) -> Iterator[Edit]:
+    """Every change of a function: of its defaults, of its statements, and of the expressions in each."""
     parameters = [each.arg for each in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)]
     bound = dict.fromkeys(parameters, 0)
     for node in ast.walk(function):
@@ -173,6 +174,7 @@ def _in_comprehension(function: ast.FunctionDef, name: ast.Name) -> bool:
 
 
 def _operator(node: ast.expr, scope: Scope) -> Nodes:  # noqa: ARG001 - one signature for all
+    """Changes of an operator: another one, its operands swapped, or one operand alone."""
     match node:
         case ast.BinOp(left, operator, right):
             for other in _OPERATORS.get(type(operator), ()):
@@ -230,6 +232,7 @@ def _of_name(node: ast.expr, scope: Scope) -> Nodes:
 
 
 def _of_call(node: ast.expr, scope: Scope) -> Nodes:
+    """Changes of a call: another function, arguments swapped, the function or a keyword dropped, another axis."""
     if not isinstance(node, ast.Call):
         return
     function, arguments, keywords = node.func, node.args, node.keywords
@@ -266,6 +269,7 @@ def _of_call(node: ast.expr, scope: Scope) -> Nodes:
 
 
 def _of_part(node: ast.expr, scope: Scope) -> Nodes:  # noqa: ARG001
+    """Changes of a transpose, a matrix product, an index, a slice or a dictionary's keys."""
     match node:
         case ast.Attribute(value, "T", ast.Load()):
             yield "a transpose dropped", value
@@ -307,6 +311,7 @@ _OF_EXPRESSIONS: tuple[Callable[[ast.expr, Scope], Nodes], ...] = (
 
 
 def _of_statement(statement: ast.stmt, scope: Scope, bound: dict[str, int]) -> Nodes:
+    """Changes of a statement: dropped, swapped, assigned in place, a loop cut short, a condition turned or ignored."""
     match statement:
         case ast.Assign([ast.Name(name)], value):
             if bound.get(name, statement.lineno) < statement.lineno:

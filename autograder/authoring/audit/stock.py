@@ -153,6 +153,7 @@ def _of_results(
     result: Form,
     numpy: str,
 ) -> Iterator[Edit]:
+    """Changes of what a function returns: all of it, parts left out, swapped or of another form, a state unchanged."""
     returns = [node for node in _own(function) if isinstance(node, ast.Return) and node.value is not None]
     batch = next((name for name, form in forms.items() if form in ("floats", "vector") and _sized(values[name])), "")
     parameters = {each.arg for each in (*function.args.posonlyargs, *function.args.args)}
