@@ -418,11 +418,11 @@ class Entries(dict):
         "lies-about-pids",
         "have the keeper kill what it should not",
         first="""
-import os, sys
+import sys
 
-wire, forked = sys.modules["inside.wire"], os.fork
-encode = wire.encode
-wire.encode = lambda tree, *more: encode(1 if type(tree) is int else tree, *more)
+protocol = sys.modules["inside.protocol"]
+forked = protocol.Forked
+protocol.Forked = lambda pid: forked(1)
 """,
         scale=RIGHT_SCALE,
     ),

@@ -133,7 +133,8 @@ CELLS_LATER = Attack(
     "answer for every cell and every fork, ahead of them",
     first=f"""{CHANNEL}
 if os.fork() == 0:
-    frames = [wire.encode(each) for each in (("ok", []), 1, 2, 2**31, ("result", 1, 1.0))]
+    pids = [("forked", pid) for pid in (1, 2, 2**31)]
+    frames = [wire.encode(each) for each in (("ran", "ok", []), *pids, ("result", 1, 1.0), 1)]
     while True:
         for each in frames:
             try:
