@@ -106,7 +106,7 @@ class Answer:
         """A real array, of exactly this shape where one is given; for the shape () any real scalar will do.
 
         Raises:
-            Wrong: It is none.
+            Wrong: It is no such array.
         """
         if shape == () and isinstance(self.value, bool | int | float | np.generic) and self._real_kind():
             return np.asarray(self.value)
@@ -122,7 +122,7 @@ class Answer:
         """One real number: a Python or NumPy number, or a 0-d array.
 
         Raises:
-            Wrong: It is none; an array of shape (1,) is none.
+            Wrong: It is not one real number; an array of shape (1,) does not count.
         """
         if isinstance(self.value, np.ndarray) and self.value.shape != ():
             raise Wrong(Cause("shape", self.function, self.label, "number", shape=self.value.shape))
@@ -134,7 +134,7 @@ class Answer:
         """The parts of a tuple or list of exactly ``len(names)``.
 
         Raises:
-            Wrong: It is none, or of another length.
+            Wrong: It is no tuple or list, or has another length.
         """
         if not isinstance(self.value, tuple | list):
             raise self._of_another_type("parts", names)
@@ -146,7 +146,7 @@ class Answer:
         """The entries of a dict that has exactly these keys, in any order.
 
         Raises:
-            Wrong: It is none, or keys are missing or too many.
+            Wrong: It is no dict, or keys are missing or too many.
         """
         if not isinstance(self.value, dict):
             raise self._of_another_type("dict", keys)

@@ -1,4 +1,7 @@
-"""What a student may see of a report, and from when on: the report as its student sees it."""
+"""What a student may see of a report, and from when on: the report as its student sees it.
+
+Which hints there are is decided in ``grading/hints.py``.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,8 @@ def students_view(
 ) -> Report:
     """The report as its student sees it now.
 
-    Of a check that is not to be seen, neither name, title, reason nor hint is left, only its weight. Nor is its
-    outcome, and with it the row's exact points, until the grades are published: whoever may hand in again would learn
-    from the points what the check was not to tell.
+    A check that the student may not see yet keeps only its weight: its name, title, reason and hint are removed. So is
+    its outcome until the grades are published, since the row's points would tell it to whoever may hand in again.
 
     Args:
         report: What grading came to.
@@ -36,7 +38,7 @@ def students_view(
 
 
 def grade_as_seen(grade: HeldGrade, seen: Report) -> HeldGrade:
-    """The grade with no more points for a row than its student may know of."""
+    """The grade, with each row lowered to the points that the student may know of."""
     least = {row.test_id: row.least for row in seen.rows if row.withheld}
     # A person may have given less than that; and a penalty that is capped by the true score would tell it.
     scores = {
@@ -59,7 +61,7 @@ def _row(row: RowResult, assignment: Assignment, published: bool, is_due: bool) 
         check if _is_seen(check, assignment, published, is_due) else _unseen(check, published) for check in row.checks
     )
     seen = replace(row, checks=checks)
-    # That earlier functions had to be answered by correct ones may be the doing of a check that is not to be seen.
+    # Which functions the reference answered could tell that a check failed that is not to be seen.
     return replace(seen, carried=()) if seen.withheld else seen
 
 

@@ -63,7 +63,7 @@ def update_late_penalties(
 
 
 def _changed_penalties(gradebook: Gradebook, connection: Connection, assignment: Assignment) -> dict[str, float | None]:
-    """The penalties that are other than the gradebook has them, by the notebook's id."""
+    """The penalties that differ from those in the gradebook, by the notebook's id."""
     submissions, notebooks = gradebook.tables["submitted_assignment"], gradebook.tables["submitted_notebook"]
     cells = cells_of(gradebook, connection, assignment)
     everybody = connection.execute(

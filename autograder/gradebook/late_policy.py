@@ -64,7 +64,7 @@ def late_penalty(policy: LatePolicy, max_score: float, score: float, seconds_lat
     return min(max_score * percent_lost(policy, seconds_late) / 100, max(score, 0.0)) or None
 
 
-def late_days_spent(handed_in: Iterable[HandedIn], each: int) -> dict[str, int]:
+def late_days_spent(handed_in: Iterable[HandedIn], allowance: int) -> dict[str, int]:
     """How many late days one student has spent on each assignment.
 
     They are spent without being asked for, in the order in which things were handed in, so that nothing handed in
@@ -73,12 +73,12 @@ def late_days_spent(handed_in: Iterable[HandedIn], each: int) -> dict[str, int]:
 
     Args:
         handed_in: What the student handed in over the term and is not excused from.
-        each: The late days that a student has.
+        allowance: The late days that one student has for the term.
 
     Returns:
         Days by assignment, for those on which any were spent.
     """
-    left, spent = each, {}
+    left, spent = allowance, {}
     for one in sorted(handed_in, key=lambda one: (one.at, one.assignment)):
         if one.seconds_late <= 0:
             continue

@@ -1,4 +1,4 @@
-"""One submission in, one ``Report`` out: the suite of checks, errors carried forward, reasons, provenance."""
+"""One submission in, one ``Report`` out: the suite of checks, errors carried forward, hints, provenance."""
 
 from __future__ import annotations
 
@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING
 from autograder.base import on_demand
 
 if TYPE_CHECKING:
-    from autograder.grading.grader import (
-        Grader,
-        check_rows,
-        grade,
-        place_runs,
-        process_grader,
-        replacements,
-        undefined_after,
-    )
+    from autograder.grading.carrying import check_rows, replacements
+    from autograder.grading.grader import Grader, grade, place_runs, process_grader, undefined_after
     from autograder.grading.hints import advice
     from autograder.grading.provenance import (
         AUTHORS_OWN,
@@ -72,13 +65,15 @@ __all__ = [
 __getattr__ = on_demand(
     __name__,
     {
+        "carrying": (
+            "check_rows",
+            "replacements",
+        ),
         "grader": (
             "Grader",
-            "check_rows",
             "grade",
             "place_runs",
             "process_grader",
-            "replacements",
             "undefined_after",
         ),
         "hints": ("advice",),
@@ -97,6 +92,7 @@ __getattr__ = on_demand(
             "Recorder",
             "RowRun",
         ),
+        "reference_process": ("ReferenceProcess",),
         "report": (
             "CheckResult",
             "Report",
@@ -106,7 +102,6 @@ __getattr__ = on_demand(
             "row_tree",
             "stored_tree",
         ),
-        "reference_process": ("ReferenceProcess",),
         "suite": ("Suite",),
     },
 )

@@ -6,30 +6,23 @@ import atexit
 import functools
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from autograder.base import Cause, SandboxError
-from autograder.checking import Observer
-from autograder.course import Assignment, Row
-from autograder.grading.hints import told
+from autograder.course import Assignment
+from autograder.grading.carrying import Undefined, check_rows
 from autograder.grading.provenance import assignment_digest, digest_of, provenance_for
-from autograder.grading.reference_process import ReferenceProcess
 from autograder.grading.report import CheckResult, Report, RowResult
 from autograder.grading.undefined import why_undefined
 from autograder.sandbox import CellRun, Kind, Session, Worker, require
 from autograder.submission import Submission, code_cells, files_beside, solution_cells
 
 if TYPE_CHECKING:
-    from autograder.grading.suite import Suite, Verdict
-
-UNWRITTEN = frozenset({"missing", "unwritten"})
-
-Undefined = Callable[[str], Cause | None]
-"""Why a function is not defined once the notebook has run."""
+    from autograder.grading.suite import Suite
 
 
 def grade(submission: Submission, assignment: Assignment, *, sandbox: Kind = "bubblewrap") -> Report:
@@ -67,7 +60,7 @@ class Grader:
         """Nothing is started yet.
 
         Args:
-            sandbox: What keeps submissions.
+            sandbox: Which kind of sandbox submissions run in.
             probed: Whether this machine's sandbox has been seen to hold; otherwise it is tried before it is used.
         """
         self.sandbox: Kind = sandbox
@@ -202,92 +195,6 @@ def undefined_after(submission: Submission, assignment: Assignment, runs: Sequen
     cells, solutions = code_cells(submission), solution_cells(submission)
     own = {name: solutions.get(row.name) for row in assignment.rows for name in row.functions}
     return lambda function: why_undefined(function, own.get(function), cells, runs)
-
-
-def check_rows(
-    session: Session,
-    assignment: Assignment,
-    suite: Suite,
-    known: Mapping[str, RowResult],
-    undefined: Undefined = lambda _: None,
-    observer: Observer | None = None,
-) -> list[RowResult]:
-    """Check each row with the student's own functions, and where that fails again with correct earlier ones.
-
-    Args:
-        session: One in which the cells have run.
-        assignment: What they are a submission for.
-        suite: Its checks.
-        known: Results, by row, of rows that are not to be checked again.
-        undefined: Why a function is not defined; None where nothing is known.
-        observer: Told of all that the checks do, and of what the reference answers.
-    """
-    observer = observer or Observer()
-    results: list[RowResult] = []
-    for row in assignment.rows:
-        if row.name in known:
-            results.append(known[row.name])
-            continue
-        checks = suite.rows()[row.name]
-        observer.run_begins(row.name, ())
-        with session.row() as calls:
-            verdicts = suite.run(checks, calls, observer)
-        result = _result(row, verdicts, undefined)
-        written = any(cause is None or cause.kind not in UNWRITTEN for cause in (each.no_answer for each in verdicts))
-        if result.fraction < 1 and not result.errored and written:
-            earlier = assignment.rows[: len(results)]
-            result = _carried(session, row, suite, earlier, results, result, undefined, observer)
-        results.append(result)
-    return results
-
-
-def _carried(
-    session: Session,
-    row: Row,
-    suite: Suite,
-    earlier: Sequence[Row],
-    before: Sequence[RowResult],
-    alone: RowResult,
-    undefined: Undefined,
-    observer: Observer,
-) -> RowResult:
-    """The best of the row's result and those with functions of earlier rows answered by the reference."""
-    best = alone
-    wrong, sets = replacements(row, suite, earlier, before)
-    for replaced in sets:
-        if best.fraction < 1:
-            observer.run_begins(row.name, tuple(replaced))
-            with ReferenceProcess(suite.reference, wrong, observer) as answers, session.row(answers, replaced) as calls:
-                result = _result(row, suite.run(suite.rows()[row.name], calls, observer), undefined)
-            if not result.errored and result.fraction > best.fraction:
-                best = replace(result, carried=tuple(name for name in replaced if name in calls.asked))
-    return best
-
-
-def replacements(
-    row: Row, suite: Suite, earlier: Sequence[Row], before: Sequence[RowResult]
-) -> tuple[frozenset[str], list[list[str]]]:
-    """The functions to be answered by the reference where a row failed, one set after the other.
-
-    First the functions of rows that lost points, or that were right only with others' help, with those that share
-    objects with them; then all: a function may be good enough for its own row and still make this one miss.
-    Functions that share objects with the row's own stay as they are: their cache is part of the row.
-    """
-    own = set(row.functions).union(*(group for group in suite.together if group & set(row.functions)))
-    known = [name for each in earlier for name in each.functions if name not in own]
-    wrong = {
-        name
-        for each, result in zip(earlier, before, strict=True)
-        if result.fraction < 1 or result.carried
-        for name in each.functions
-    }
-    wrong |= {name for group in suite.together if group & wrong for name in group}
-    some = [name for name in known if name in wrong]
-    return frozenset(wrong), [each for each in ([some] if some == known else [some, known]) if each]
-
-
-def _result(row: Row, verdicts: Sequence[Verdict], undefined: Undefined) -> RowResult:
-    return RowResult(row.name, row.test_id, row.points, told(verdicts, undefined))
 
 
 def _unreadable(submission: Submission, suite: Suite) -> tuple[RowResult, ...]:

@@ -34,8 +34,9 @@ def advice(row: RowResult, check: CheckResult) -> Advice | None:
 
 
 def _follows(row: RowResult, check: CheckResult) -> bool:
-    """Whether the check's hint supposes right what the row's first check found far off.
+    """Whether this failure may only follow from the row's first, which found the same value far off.
 
+    Then the check's own hint, which supposes that value right, would mislead.
     Small errors are another thing: they are often just what a later check looks for, such as a clip that is too coarse.
     """
     first = row.checks[0]
@@ -56,7 +57,7 @@ def _is_finite(cause: Cause | None) -> bool:
 def told(verdicts: Sequence[Verdict], undefined: Callable[[str], Cause | None]) -> tuple[CheckResult, ...]:
     """The results of a row's checks as the student reads them: ``_told`` for those that are seen at the same time.
 
-    What a check that is not seen yet has told must neither shorten nor lengthen what another tells.
+    A check that the student cannot see yet changes nothing of the text of one that they can.
 
     Args:
         verdicts: Of one row, in order.
@@ -75,9 +76,9 @@ def told(verdicts: Sequence[Verdict], undefined: Callable[[str], Cause | None]) 
 def _told(verdicts: Sequence[Verdict], undefined: Callable[[str], Cause | None]) -> tuple[CheckResult, ...]:
     """The results of checks, with one cause told once.
 
-    A cause that an earlier check has told is named shortly, and without the hint: what a check is about is not what
-    makes it fail then. Where a function works in none of the checks that call it, the first hint is left out too,
-    unless it raises: a hint is about what a working function gets wrong.
+    A cause that an earlier check already told is repeated in brief and without a hint: the hint is about this check's
+    own subject, which is not why it failed. Where a function works in none of the checks that call it, the first hint
+    is left out too, unless it raises: a hint is about what a working function gets wrong.
     """
     stopped = [cause for verdict in verdicts if (cause := verdict.no_answer) is not None]
     never = {

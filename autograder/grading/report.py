@@ -61,7 +61,7 @@ class RowResult:
         test_id: The test cell's ``grade_id``, which carries the points.
         points: The row's maximum.
         checks: Results in the order of the check modules.
-        carried: Functions of earlier rows that were answered by correct ones to get this result; usually empty.
+        carried: Functions of earlier rows that the reference answered to get this result; usually empty.
     """
 
     name: str

@@ -38,7 +38,7 @@ class Watched:
         course: The course.
         assignment: The assignment.
         gradebook: The course's, open.
-        sandbox: What keeps submissions.
+        sandbox: Which kind of sandbox submissions run in.
         exchange: nbgrader's exchange, which feedback is released to; None where there is none.
         clock: The time.
     """

@@ -76,7 +76,7 @@ def _sandbox(kind: Kind) -> Finding:
         return Finding(f"{kind}: a submission can {'; '.join(reached)}. Do not grade with it here.", well=False)
     lacks = f". It does not give all: {'; '.join(NOT_PROMISED[kind])}" if NOT_PROMISED[kind] else ""
     return Finding(
-        f"{kind} was seen to block {len(escapes)} attempts: {'; '.join(each.what for each in escapes)}{lacks}"
+        f"{kind} was seen to block {len(escapes)} escapes: {'; '.join(each.what for each in escapes)}{lacks}"
     )
 
 

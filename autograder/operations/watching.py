@@ -88,7 +88,7 @@ def watch(
         course: The course. What changes in its configuration later is not seen.
         assignment: The assignment.
         jobs: How many are graded at once.
-        sandbox: What keeps submissions.
+        sandbox: Which kind of sandbox submissions run in.
         exchange: nbgrader's exchange, to collect from and to release feedback to; only ``submitted/`` where None.
         once: End when everything that is there has its grade.
         stop: Ends the watch, once what runs is graded and stored.

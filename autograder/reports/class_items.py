@@ -52,7 +52,7 @@ class Item:
     Attributes:
         name: Its name.
         points: Its maximum.
-        of: How many have points for it.
+        of: How many were graded on it, with 0 points too.
         full: How many have all of the points.
         none: How many have none.
         difficulty: The mean share of the points, from 0 (nobody had any) to 1; None where nobody has been graded.
@@ -216,7 +216,11 @@ def _taker(assignment: Assignment, grade: HeldGrade, report: Report) -> Taker:
 
 
 def _items(assignment: Assignment, takers: Sequence[Taker], seen: _Seen) -> tuple[Item, ...]:
-    """For each row and answer: how many have all, some or none of its points, how hard it was, whom it tells apart."""
+    """One item for each row and answer.
+
+    Each says how many have all, some or none of its points, how hard it was, and how well it tells strong from weak
+    students.
+    """
     most = {row.name: row.points for row in assignment.rows} | assignment.manual
     items = []
     for name, maximum in most.items():

@@ -187,7 +187,7 @@ def _differences(row: RowResult, stored: RowResult | None, changed: bool) -> Ite
     if row.score != stored.score:
         yield f"The row has {_points(row.score)} points now and {_points(stored.score)} as stored."
     if row.carried != stored.carried:
-        yield f"Answered by correct ones are now {_names(row.carried)}, as stored {_names(stored.carried)}."
+        yield f"The reference answers for {_names(row.carried)} now; as stored, for {_names(stored.carried)}."
     before = {check.name: check for check in stored.checks}
     for check in row.checks:
         old = before.pop(check.name, None)

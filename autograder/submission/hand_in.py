@@ -13,7 +13,7 @@ from autograder.submission.reading import submitted_digest, unread_submission
 
 @dataclass(frozen=True)
 class HandIn:
-    """A submission that is to be graded.
+    """What was handed in, found and with its digest, and not read yet.
 
     Attributes:
         student: The student's id.

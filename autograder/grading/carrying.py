@@ -1,0 +1,113 @@
+"""The rows of a submission, checked in order, with the errors of earlier rows carried forward.
+
+Where a row failed and an earlier row whose functions it may call failed too, it is checked again with those functions
+answered by the reference; the better result counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from autograder.base import Cause
+from autograder.checking import Observer
+from autograder.course import Assignment, Row
+from autograder.grading.hints import told
+from autograder.grading.reference_process import ReferenceProcess
+from autograder.grading.report import RowResult
+from autograder.sandbox import Session
+
+if TYPE_CHECKING:
+    from autograder.grading.suite import Suite, Verdict
+
+UNWRITTEN = frozenset({"missing", "unwritten"})
+
+Undefined = Callable[[str], Cause | None]
+"""Why a function is not defined once the notebook has run."""
+
+
+def check_rows(
+    session: Session,
+    assignment: Assignment,
+    suite: Suite,
+    known: Mapping[str, RowResult],
+    undefined: Undefined = lambda _: None,
+    observer: Observer | None = None,
+) -> list[RowResult]:
+    """Check each row with the student's own functions, and where that fails again with correct earlier ones.
+
+    Args:
+        session: One in which the cells have run.
+        assignment: What they are a submission for.
+        suite: Its checks.
+        known: Results, by row, of rows that are not to be checked again.
+        undefined: Why a function is not defined; None where nothing is known.
+        observer: Told of all that the checks do, and of what the reference answers.
+    """
+    observer = observer or Observer()
+    results: list[RowResult] = []
+    for row in assignment.rows:
+        if row.name in known:
+            results.append(known[row.name])
+            continue
+        checks = suite.rows()[row.name]
+        observer.run_begins(row.name, ())
+        with session.row() as calls:
+            verdicts = suite.run(checks, calls, observer)
+        result = _result(row, verdicts, undefined)
+        written = any(cause is None or cause.kind not in UNWRITTEN for cause in (each.no_answer for each in verdicts))
+        if result.fraction < 1 and not result.errored and written:
+            earlier = assignment.rows[: len(results)]
+            result = _carried(session, row, suite, earlier, results, result, undefined, observer)
+        results.append(result)
+    return results
+
+
+def _carried(
+    session: Session,
+    row: Row,
+    suite: Suite,
+    earlier: Sequence[Row],
+    before: Sequence[RowResult],
+    alone: RowResult,
+    undefined: Undefined,
+    observer: Observer,
+) -> RowResult:
+    """The best of the row's result and those with functions of earlier rows answered by the reference."""
+    best = alone
+    wrong, sets = replacements(row, suite, earlier, before)
+    for replaced in sets:
+        if best.fraction < 1:
+            observer.run_begins(row.name, tuple(replaced))
+            with ReferenceProcess(suite.reference, wrong, observer) as answers, session.row(answers, replaced) as calls:
+                result = _result(row, suite.run(suite.rows()[row.name], calls, observer), undefined)
+            if not result.errored and result.fraction > best.fraction:
+                best = replace(result, carried=tuple(name for name in replaced if name in calls.asked))
+    return best
+
+
+def replacements(
+    row: Row, suite: Suite, earlier: Sequence[Row], before: Sequence[RowResult]
+) -> tuple[frozenset[str], list[list[str]]]:
+    """The functions to be answered by the reference where a row failed, one set after the other.
+
+    First the functions of rows that lost points, or that were right only with others' help, with those that share
+    objects with them; then all: a function may be good enough for its own row and still make this one miss.
+    Functions that share objects with the row's own stay as they are: their cache is part of the row.
+    """
+    own = set(row.functions).union(*(group for group in suite.together if group & set(row.functions)))
+    known = [name for each in earlier for name in each.functions if name not in own]
+    wrong = {
+        name
+        for each, result in zip(earlier, before, strict=True)
+        if result.fraction < 1 or result.carried
+        for name in each.functions
+    }
+    wrong |= {name for group in suite.together if group & wrong for name in group}
+    some = [name for name in known if name in wrong]
+    return frozenset(wrong), [each for each in ([some] if some == known else [some, known]) if each]
+
+
+def _result(row: Row, verdicts: Sequence[Verdict], undefined: Undefined) -> RowResult:
+    return RowResult(row.name, row.test_id, row.points, told(verdicts, undefined))
