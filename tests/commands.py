@@ -24,6 +24,7 @@ REPOSITORY = Path(__file__).parents[1]
 
 AUTOGRADER = "from autograder.cli import main\nmain()\n"
 NBGRADER = "import warnings\nwarnings.simplefilter('ignore')\nfrom nbgrader.apps.nbgraderapp import main\nmain()\n"
+PYTEST = "import pytest\nraise SystemExit(pytest.main())\n"
 
 SLOW = (
     "IPython",

@@ -3,9 +3,8 @@
 import contextlib
 import io
 import json
+import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from autograder.checking import Loopback, reference
 from autograder.course import Assignment, load_course
 from autograder.grading import Grader, Report, Suite, assignment_digest
 from autograder.submission import read_submission
+from tests import commands
 from tests.courses import CHECKS, CONFIG, make_course, solved, submit
 
 ROOT = Path(__file__).parents[2]
@@ -85,8 +85,8 @@ def test_what_the_reference_gave_is_kept_within_bounds(warmup: Assignment, monke
 
 
 @pytest.mark.sandbox
-@pytest.mark.parametrize(("options", "whose"), [([], "ada"), (["--student", "bob"], "bob")])
-def test_pytest_draws_for_whose_submission_the_notebook_is(tmp_path: Path, options: list[str], whose: str) -> None:
+@pytest.mark.parametrize(("asked", "whose"), [([], "ada"), (["--student", "bob"], "bob")])
+def test_pytest_draws_for_whose_submission_the_notebook_is(tmp_path: Path, asked: list[str], whose: str) -> None:
     """As `autograder check` does: otherwise what an instructor tries there is not what was graded."""
     root = make_course(tmp_path / "course", config=PER_STUDENT)
     notebook = submit(root, "ada")
@@ -96,9 +96,9 @@ def test_pytest_draws_for_whose_submission_the_notebook_is(tmp_path: Path, optio
     )
     (root / "checks/warmup/test_warmup.py").write_text(show)
     drawn = []
-    for words in ([*options, "--submission", str(notebook)], ["--student", whose]):
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words, "checks/warmup"]
-        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    for words in ([*asked, "--submission", str(notebook)], ["--student", whose]):
+        options = ["-q", "-p", "no:cacheprovider", *words, "checks/warmup"]
+        done = commands.run(commands.PYTEST, "pytest", *options, cwd=root, environment=dict(os.environ))
         drawn += re.findall(r"^E +AssertionError: (drew .*)$", done.stdout, re.MULTILINE)
     assert len(drawn) == 2
     assert drawn[0] == drawn[1]
