@@ -99,7 +99,7 @@ class Cause:
         function: The student's function that was called.
         what: What the answer, or the part of it, is called: "`dW`", "item 0 of `minibatches(…)`".
         asked: What was asked for, where the answer has another type or shape: ``array``, ``number``, ``parts``,
-            ``dict`` or ``iterable``.
+            ``dict``, ``iterable`` or ``truth``.
         names: Names of the parts or keys that were asked for (``type``, ``length``), that are missing (``lacks``), or
             that should not be there (``extra``).
         type: The type of what came.
@@ -131,7 +131,7 @@ class Cause:
     kind: Kind
     function: str = ""
     what: str = ""
-    asked: Literal["", "array", "number", "parts", "dict", "iterable"] = ""
+    asked: Literal["", "array", "number", "parts", "dict", "iterable", "truth"] = ""
     names: tuple[str, ...] = ()
     type: str = ""
     length: int | None = None

@@ -224,6 +224,8 @@ def _asked(cause: Cause) -> str:
             return f"a dict with the keys {', '.join(cause.names)}"
         case "iterable":
             return "something to iterate over"
+        case "truth":
+            return "one value that is true or false"
     return "something else"
 
 

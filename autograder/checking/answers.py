@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from autograder.base import Cause, Stopped, Wrong, without_host_paths, wrong
+from autograder.base import Cause, CheckError, Stopped, Wrong, without_host_paths, wrong
 from autograder.sandbox import Opaque, Ref, calls, protocol, wire
 
 
@@ -74,9 +74,11 @@ class Function:
         return _result(self.calls, protocol.Call(self.name, *sent), self.name, sent)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Answer:
     """What a student's function gave back. The object itself stays inside, and is what another function gets.
+
+    Its truth and its equality are those of the data that it holds, so that a plain ``assert`` says what it seems to.
 
     Attributes:
         value: As much of it as is plain data; ``Opaque`` stands for the rest.
@@ -92,6 +94,40 @@ class Answer:
     calls: Calls = field(repr=False)
     generation: int = 0
     sent: tuple[Any, ...] = field(default=(), repr=False)
+
+    def __bool__(self) -> bool:
+        """Whether the data that it holds is true, as Python and NumPy have it.
+
+        Raises:
+            Wrong: It is an array of several entries or of none, which is neither true nor false.
+            CheckError: The object stayed inside, so nothing out here knows.
+        """
+        if isinstance(self.value, np.ndarray) and self.value.size != 1:
+            raise self._of_another_type("truth")
+        if isinstance(self.value, Opaque):
+            raise self._out_of_reach("true")
+        return bool(self.value)
+
+    def __eq__(self, other: object) -> Any:
+        """Whether it holds the same data: for two arrays of one shape entry by entry, else True or False.
+
+        Raises:
+            CheckError: Both are objects that stayed inside, so nothing out here knows.
+        """
+        if isinstance(other, Answer):
+            if isinstance(self.value, Opaque) and isinstance(other.value, Opaque):
+                if (self.calls, self.generation, self.ref) == (other.calls, other.generation, other.ref):
+                    return True
+                raise self._out_of_reach("equal")
+            other = other.value
+        return _equal(self.value, other)
+
+    def __ne__(self, other: object) -> Any:
+        """The opposite of ``==``."""
+        equal = self == other
+        return np.logical_not(equal) if isinstance(equal, np.ndarray) else not equal
+
+    __hash__ = None  # type: ignore[assignment]
 
     def named(self, label: str) -> Answer:
         """The same answer under another name."""
@@ -196,8 +232,15 @@ class Answer:
             case reply:
                 raise stopped(reply, self.function)
 
+    def _out_of_reach(self, what: str) -> CheckError:
+        return CheckError(
+            f"whether {self.label} is {what} cannot be told: it gave a {_form(self.value)['type']}, which stays in the "
+            "sandbox; ask for data, by a function of the student's that takes it, or by `.array()`, `.scalar()`, "
+            "`.unpack(…)`, `.entries(…)` or `.items(…)`"
+        )
+
     def _of_another_type(
-        self, asked: Literal["array", "number", "parts", "dict", "iterable"], names: tuple[str, ...] = ()
+        self, asked: Literal["array", "number", "parts", "dict", "iterable", "truth"], names: tuple[str, ...] = ()
     ) -> Wrong:
         """The verdict on an answer of another type than was asked for; None is no answer at all."""
         kind: Literal["nothing", "type"] = "nothing" if self.value is None and not self.ref.path else "type"
@@ -272,6 +315,32 @@ def _same(sent: Any, now: Any) -> bool:
     if isinstance(sent, list | tuple):
         return isinstance(now, list | tuple) and len(sent) == len(now) and all(map(_same, sent, now))
     return True
+
+
+def _equal(ours: Any, other: Any) -> Any:
+    """Whether two pieces of plain data are equal; an array of booleans for two arrays of one shape."""
+    if isinstance(ours, np.ndarray) or isinstance(other, np.ndarray):
+        if not _is_numeric(ours) or not _is_numeric(other) or np.shape(ours) != np.shape(other):
+            # What compares itself with arrays, such as `pytest.approx`, does so.
+            return ours == other if not _is_numeric(other) and not isinstance(other, _DATA) else np.False_
+        return np.asarray(ours) == np.asarray(other)
+    if isinstance(ours, dict) and isinstance(other, dict):
+        return ours.keys() == other.keys() and all(_is_equal(value, other[key]) for key, value in ours.items())
+    for kind in (list, tuple):
+        if isinstance(ours, kind) and isinstance(other, kind):
+            return len(ours) == len(other) and all(map(_is_equal, ours, other))
+    return ours == other
+
+
+_DATA = (bool, int, float, complex, str, bytes, list, tuple, dict, type(None), Opaque)
+
+
+def _is_equal(ours: Any, other: Any) -> bool:
+    return bool(np.all(_equal(ours, other)))
+
+
+def _is_numeric(value: Any) -> bool:
+    return isinstance(value, np.ndarray | np.generic | bool | int | float | complex)
 
 
 def _float(number: float) -> float:
