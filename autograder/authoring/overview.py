@@ -88,7 +88,10 @@ def write_overview(course: Course, assignment: Assignment, folder: Path, now: da
 
 
 def calendar(course: Course, now: datetime) -> bytes:
-    """The course's meetings and due dates as an iCalendar file (RFC 5545), its time zone included.
+    """The course's meetings and due dates as an iCalendar file (RFC 5545).
+
+    Meetings are in the course's zone, which is in the file too: they stay at their hour when the clocks change. Due
+    dates are in UTC, since an hour that the clocks skip or repeat means another moment to each program.
 
     Args:
         course: The course.
@@ -103,7 +106,6 @@ def calendar(course: Course, now: datetime) -> bytes:
     made.add("x-wr-calname", course.name)
     made.add("x-wr-timezone", course.timezone.key)
     dates = [meeting.begins.date() for meeting in course.meetings] + [meeting.last for meeting in course.meetings]
-    dates += [each.due.date() for each in course.assignments.values() if each.due is not None]
     if dates and course.timezone.key != "UTC":
         made.add_component(_zone(course.timezone, min(dates) - timedelta(days=366), max(dates) + timedelta(days=366)))
     for number, meeting in enumerate(course.meetings, start=1):
@@ -124,7 +126,7 @@ def calendar(course: Course, now: datetime) -> bytes:
             event = Event()
             event.add("uid", f"{uid}@{course.name}")
             event.add("summary", f"Due: {title}")
-            minute = due.replace(second=0, microsecond=0)
+            minute = due.astimezone(UTC).replace(second=0, microsecond=0)
             event.add("dtstart", minute - _DEADLINE)
             event.add("dtend", minute)
             event.add("transp", "TRANSPARENT")

@@ -12,6 +12,7 @@ import json
 import re
 import textwrap
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -242,11 +243,32 @@ def _question(parsed: Any, path: Path, text: str, mistakes: list[str]) -> Questi
                 f"{_place(path, text, each.choice_raw, after=parsed.question_raw)}: the choice {each.choice_raw!r} has "
                 "no explanation; say below it why it is right or wrong, in a line that begins with `... `"
             )
+    mistakes += _shown_by_one_alone(parsed, path, text)
     choices = (
         Choice(_inline(each.choice_html_xml), bool(each.correct), _inline(each.feedback_html_xml))
         for each in parsed.choices
     )
     return Question(title, _inline(parsed.question_html_xml), tuple(choices))
+
+
+def _shown_by_one_alone(parsed: Any, path: Path, text: str) -> Iterator[str]:
+    """What either the notebook or Canvas alone would show of a question."""
+    pieces = [(parsed.question_raw, parsed.question_html_xml, "")]
+    for each in parsed.choices:
+        pieces.append((each.choice_raw, each.choice_html_xml, parsed.question_raw))
+        pieces.append((each.feedback_raw, each.feedback_html_xml, each.choice_raw))
+    for said, shown, after in pieces:
+        if "<img" in html.unescape(shown or ""):
+            yield (
+                f"{_place(path, text, said, after)}: the notebook can show neither formulas nor pictures in a "
+                "question: write a formula with Unicode letters, as in f(0) = ½, or put it into the text above"
+            )
+    for said in (parsed.feedback_raw, parsed.correct_feedback_raw, parsed.incorrect_feedback_raw):
+        if said:
+            yield (
+                f"{_place(path, text, said, parsed.question_raw)}: Canvas alone would show what is said of the whole "
+                "question; say it below the choices that it is about"
+            )
 
 
 def _place(path: Path, text: str, said: str, after: str = "") -> str:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from annotated_types import Interval
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -139,7 +141,7 @@ class Cause:
     asked_shape: tuple[int, ...] | None = None
     dtype: str = ""
     factor: str = ""
-    decade: int = 0
+    decade: Annotated[int, Interval(ge=-1, le=6)] = 0
     index: tuple[int, ...] = ()
     wrong: int = 0
     total: int = 0

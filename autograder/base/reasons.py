@@ -162,7 +162,8 @@ def _cell_end(end: CellEnd) -> str:
     text = end.source.replace("`", "’")
     place = f"{place}{f': {end.text}' if end.text else ''}{f' in `{text}`' if text else ''}"
     if end.status == "syntax":
-        return f"{cell} has {'an' if end.exception[0] == 'I' else 'a'} {end.exception}{place}."
+        exception = end.exception or "SyntaxError"
+        return f"{cell} has {'an' if exception.startswith('I') else 'a'} {exception}{place}."
     return f"{cell} raised {end.exception or 'an exception'}{place}{', before it got there' if end.before else ''}."
 
 

@@ -28,8 +28,12 @@ def database_url(url: str, root: Path) -> str:
         name, mark, options = rest.removeprefix("/").partition("?")
         if not rest.startswith("/") or name in ("", ":memory:"):
             raise ValueError("expected a file, such as sqlite:///gradebook.db (three slashes, then the path)")
-        path = (root / name).resolve()
-        if path.is_dir() or not path.parent.is_dir():
+        try:
+            path = (root / name).resolve()
+            fits = not path.is_dir() and path.parent.is_dir()
+        except OSError as error:
+            raise ValueError(f"expected a file in a folder that exists: {error.strerror}") from error
+        if not fits:
             raise ValueError(f"expected a file in a folder that exists, found {path}")
         return f"{scheme}:///{path}{mark}{options}"
     if not _is_port_readable(url):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
-from autograder.base import ConfigError, did_you_mean
+from autograder.base import ConfigError, did_you_mean, shown
 from autograder.course.config import Activity, Attempts, Inputs, LatePolicy, Limits, Meeting, Visibility
 from autograder.course.located import Located, read_located
 from autograder.course.master import Row, find_master, read_master
@@ -249,8 +249,8 @@ def _assignment(
         folders[key] = root / (given or f"{key}/{name}")
         if not given and not folders[key].exists() and (root / "autograder" / key / name).is_dir():
             folders[key] = root / "autograder" / key / name  # where courses had them before
-        if given and not (root in folders[key].resolve().parents and folders[key].is_dir()):
-            configuration.blame((*where, key), f"expected a folder inside the course, found {given!r}")
+        if given and not _is_folder_inside(folders[key], root):
+            configuration.blame((*where, key), f"expected a folder inside the course, found {shown(given)}")
     master = find_master(root, name, entry.notebook, configuration)
     rows, manual = read_master(root, master, configuration) if master else ((), {})
     if master:
@@ -282,6 +282,13 @@ def _assignment(
         activities=tuple(each.activity() for each in entry.activities),
         term=term,
     )
+
+
+def _is_folder_inside(folder: Path, root: Path) -> bool:
+    try:
+        return root in folder.resolve().parents and folder.is_dir()
+    except OSError:  # such as a name that no file system takes
+        return False
 
 
 def _check_given(beside: Path, entry: AssignmentEntry, where: tuple[str, str], configuration: Located) -> None:

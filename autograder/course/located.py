@@ -8,7 +8,10 @@ from typing import Any
 
 import yaml
 
-from autograder.base import ConfigError
+from autograder.base import ConfigError, shown
+
+MOST_DIGITS = 100
+"""Of a number: more than anything here takes, and fewer than Python refuses to print."""
 
 KeyPath = tuple[str | int, ...]
 """Where a value stands in the configuration: ``("assignments", "week2", "due")``."""
@@ -118,9 +121,15 @@ def _plain(node: yaml.Node, where: KeyPath, configuration: Located, around: tupl
 
 def _scalar(node: yaml.ScalarNode, where: KeyPath, configuration: Located) -> Any:
     kind, text = node.tag.rpartition(":")[2], str(node.value)
+    if "\0" in text:
+        configuration.blame(where, f"a NUL character, which no name or text has, stands in {shown(text)}")
+        return None
     # YAML 1.1 reads 23:59 as a number to the base 60, which nobody means.
     if kind in ("str", "timestamp", "value") or (kind in ("int", "float") and ":" in text):
         return text
+    if kind in ("int", "float") and len(text) > MOST_DIGITS:
+        configuration.blame(where, f"expected a number of at most {MOST_DIGITS} digits, found {shown(text)}")
+        return None
     constructor = yaml.constructor.SafeConstructor()
     try:
         match kind:
@@ -134,5 +143,5 @@ def _scalar(node: yaml.ScalarNode, where: KeyPath, configuration: Located) -> An
                 return constructor.construct_yaml_float(node)
     except (ValueError, LookupError):
         pass
-    configuration.blame(where, f"expected text, a number, true or false, found {node.tag} {text!r}")
+    configuration.blame(where, f"expected text, a number, true or false, found {node.tag} {shown(text)}")
     return None

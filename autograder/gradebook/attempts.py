@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, tzinfo
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autograder.base import write_atomically
 from autograder.course import Assignment, Course
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 FOLDER = ".autograder-attempts"
 
@@ -33,10 +38,9 @@ class Attempt:
 def attempts_of(course: Course, assignment: Assignment, student: str) -> list[Attempt]:
     """The student's attempts so far, the oldest first. What cannot be read is taken for none: nobody loses a grade."""
     try:
-        tree = json.loads(_file(course, assignment, student).read_text(encoding="utf-8"))
-        found = [Attempt(**each) for each in tree]
-        return found if all(datetime.fromisoformat(each.at).tzinfo for each in found) else []
-    except (OSError, ValueError, TypeError):
+        found = _attempts().validate_json(_file(course, assignment, student).read_bytes(), strict=True)
+        return found if all(_is_moment(each.at, course.timezone) for each in found) else []
+    except (OSError, ValueError):
         return []
 
 
@@ -53,6 +57,23 @@ def note_attempt(course: Course, assignment: Assignment, student: str, attempt: 
 def graded_on(attempts: list[Attempt], day: date, timezone: tzinfo) -> int:
     """How many of the attempts were graded on a day of the course's."""
     return sum(datetime.fromisoformat(each.at).astimezone(timezone).date() == day for each in attempts)
+
+
+def _is_moment(text: str, timezone: tzinfo) -> bool:
+    """Whether a text is a time with its zone that the course's calendar has."""
+    try:
+        moment = datetime.fromisoformat(text)
+        moment.astimezone(timezone)
+    except (ValueError, OverflowError):
+        return False
+    return moment.tzinfo is not None
+
+
+@functools.cache
+def _attempts() -> TypeAdapter[list[Attempt]]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(list[Attempt], config={"allow_inf_nan": False})
 
 
 def _file(course: Course, assignment: Assignment, student: str) -> Path:

@@ -37,7 +37,7 @@ def read_answers(folder: Path) -> dict[str, Any]:
     """By ``grade_id``: the checksum of the answer that was graded last, as far as it is known."""
     try:
         tree = json.loads(answers_file(folder).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         tree = read_result(folder).get("answers")
     return tree if isinstance(tree, dict) else {}
 

@@ -186,6 +186,32 @@ def test_a_mistake_in_the_text_is_named_with_its_place(tmp_path: Path, was: str,
         read(tmp_path, GOOD.replace(was, now))
 
 
+@pytest.mark.parametrize(
+    ("was", "now", "said"),
+    [
+        ("What is 2 + 2?", "What is $\\sigma(0)$?", r"line 8: the notebook can show neither formulas nor pictures"),
+        ("*b) 4", "*b) $\\frac{8}{2}$", r"line 11: the notebook can show neither formulas"),
+        ("... Right.", "... Since $2 + 2 = 4$.", r"line 12: the notebook can show neither formulas"),
+        (
+            "a) 3",
+            "... Think of your fingers.\na) 3",
+            r"line 9: Canvas alone would show what is said of the whole question",
+        ),
+    ],
+)
+def test_what_the_notebook_or_canvas_alone_would_show_is_refused_with_its_line(
+    tmp_path: Path, was: str, now: str, said: str
+) -> None:
+    assert was in GOOD
+    with pytest.raises(ConfigError, match=said):
+        read(tmp_path, GOOD.replace(was, now))
+
+
+def test_formulas_in_the_text_above_the_questions_are_shown_by_both(tmp_path: Path) -> None:
+    quiz = read(tmp_path, GOOD.replace("About adding.", "About $a + b$."))
+    assert "About $a + b$." in quiz_notebook(quiz)
+
+
 def test_two_questions_of_one_name_are_refused(tmp_path: Path) -> None:
     again = GOOD[GOOD.index("Title: Two") :].replace("1. What", "2. And what").replace("2 + 2", "1 + 3")
     with pytest.raises(ConfigError, match="two questions are called 'Two and two'"):

@@ -134,3 +134,14 @@ def test_what_is_no_cause_is_refused(damaged: object) -> None:
 
 def test_a_sentence_of_the_author_stands_as_it_is() -> None:
     assert reason(said("Two epochs came in the same order.")) == "Two epochs came in the same order."
+
+
+@pytest.mark.parametrize("decade", [-2, 7, 10**30])
+def test_an_error_that_no_sentence_tells_is_no_cause(decade: int) -> None:
+    with pytest.raises(ValueError, match="decade"):
+        cause_from_tree({"kind": "values", "decade": decade})
+
+
+def test_a_cell_without_an_exceptions_name_has_its_sentence() -> None:
+    sentence = reason(Cause("missing", "f", cell=CellEnd("syntax", defines=True)))
+    assert sentence == "`f` is not defined: the cell that defines it has a SyntaxError."

@@ -229,6 +229,29 @@ class TestMistakes:
     def test_an_alias_that_holds_itself_is_no_endless_loop(self, tmp_path: Path):
         assert "an alias that holds itself" in mistakes(tmp_path, CONFIG + "limits: &l {memory_mb: *l}\n")
 
+    @pytest.mark.parametrize(
+        ("added", "said"),
+        [
+            (
+                f"database: sqlite:///{'x' * 5000}\n",
+                "database: expected a file in a folder that exists: File name too long",
+            ),
+            (
+                f"limits: {{memory_mb: 0x{'f' * 5000}}}\n",
+                "memory_mb: expected a number of at most 100 digits, found '0xfff",
+            ),
+            ('    checks: "a\\0"\n', "checks: a NUL character, which no name or text has"),
+            (f"    solutions: {'x' * 5000}\n", "solutions: expected a folder inside the course, found 'xxx"),
+        ],
+        ids=["database", "number", "nul", "folder"],
+    )
+    def test_what_no_file_system_and_no_printer_takes_is_told_as_any_other_mistake(
+        self, tmp_path: Path, added: str, said: str
+    ):
+        told = mistakes(tmp_path, CONFIG + added)
+        assert said in told
+        assert len(told) < 500
+
     def test_all_mistakes_are_told_at_once(self, tmp_path: Path):
         config = CONFIG.replace("title:", "titel:").replace("New_York", "Nowhere").replace("23:59", "25:99")
         (tmp_path / "source/other").mkdir(parents=True)
