@@ -27,7 +27,7 @@ from autograder.base import (
     write_atomically,
     write_bytes_atomically,
 )
-from autograder.course import Assignment, Course
+from autograder.course import Assignment, Course, is_credible
 from autograder.submission.folders import find_notebook, read_regular, submissions
 from autograder.submission.zipped import System, Upload, too_large, uploads_in_zip
 
@@ -245,7 +245,7 @@ def _put(
     unsaid = late and when is None
     note = "the LMS says that it is late, and not by how much: give the time with --time" if unsaid else ""
     status: Literal["new", "newer"] = "new"
-    held = submissions(course.root, assignment.name, [student], timezone=course.timezone)[0]
+    held = submissions(course.root, assignment.name, [student], timezone=course.timezone, due=assignment.due)[0]
     if folder.exists() or folder.is_symlink():
         if held.problem:
             return Collected(student, "not taken", held.problem)
@@ -313,6 +313,9 @@ def local_time(text: str, zone: ZoneInfo) -> datetime:
         AutograderError: It is none.
     """
     try:
-        return datetime.fromisoformat(text.strip()).replace(tzinfo=zone)
+        when = datetime.fromisoformat(text.strip()).replace(tzinfo=zone)
+        if not is_credible(when, None):
+            raise ValueError("out of the century")
     except ValueError as error:
         raise AutograderError(f"expected a local time such as '2026-11-29 23:59', found {text!r}") from error
+    return when

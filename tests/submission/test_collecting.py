@@ -606,6 +606,7 @@ def test_the_command_lists_what_it_did_not_take(course: Course, tmp_path: Path) 
         (["nowhere"], "nowhere: expected a zip file, a folder of STUDENT.ipynb, or nbgrader's exchange"),
         (["source"], "source: there is no STUDENT.ipynb in it"),
         (["source", "--time", "soon"], "expected a local time such as '2026-11-29 23:59', found 'soon'"),
+        (["source", "--time", "0001-01-01"], "expected a local time such as '2026-11-29 23:59', found '0001-01-01'"),
         (["source", "--roster", "gradebook_config.yaml"], "this is no table of Canvas's or Moodle's"),
     ],
 )
