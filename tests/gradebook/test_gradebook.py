@@ -9,6 +9,7 @@ import signal
 import socket
 import sqlite3
 import stat
+import struct
 import subprocess
 import sys
 import textwrap
@@ -535,6 +536,14 @@ def test_what_a_browser_would_run_is_left_out_and_it_is_said(course: Course, gra
     names, said = copied(course, gradebook)
     assert names == {"d.PNG"}
     assert said.count("of a kind that is not shown") == 3
+
+
+def test_a_picture_of_a_gigabyte_is_left_out_and_it_is_said(course: Course, gradebook: Gradebook) -> None:
+    said_to_be = struct.pack(">I4sIIB", 13, b"IHDR", 20_000, 20_000, 8)
+    for name in ("a.png", "b.jpg", "c.txt"):
+        (beside(course) / name).write_bytes(b"\x89PNG\r\n\x1a\n" + said_to_be)
+    reason = "(a picture of too many pixels)"
+    assert copied(course, gradebook) == ({"c.txt"}, f"a.png {reason}; b.jpg {reason}")
 
 
 @pytest.mark.parametrize("name", ["warmup.ipynb", "timestamp.txt", RESULT_FILE])

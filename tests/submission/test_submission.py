@@ -1,10 +1,12 @@
 """A submitted notebook: what is refused, what cannot be read, and what is put back."""
 
+import base64
 import copy
 import hashlib
 import json
 import os
 import socket
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -74,6 +76,11 @@ def changed(tree: Notebook, grade_id: str, **fields: Any) -> Notebook:
     return tree | {"cells": [each | fields if each["id"] == grade_id else each for each in tree["cells"]]}
 
 
+def png(width: int, height: int) -> str:
+    """The beginning of a picture that says that it is so large, encoded."""
+    return base64.b64encode(b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIB", 13, b"IHDR", width, height, 8)).decode()
+
+
 class TestSound:
     def test_an_untouched_release_comes_back_as_it_is(self, warmup: Assignment):
         submission = read(warmup, untouched())
@@ -115,6 +122,20 @@ class TestSound:
         attachments = {"a.png": {"image/png": "aGk="}, "b.html": {"text/html": "<script>"}, "c": 3}
         submission = read(warmup, changed(solved(), "why", attachments=attachments))
         assert at(submission, "why")["attachments"] == {"a.png": {"image/png": "aGk="}}
+
+    @pytest.mark.parametrize("sizes", [[(20_000, 20_000)], [(1, 100_000)], [(8_000, 8_000)] * 3])
+    def test_attached_pictures_of_a_gigabyte_are_left_out_and_it_is_said(self, warmup: Assignment, sizes: Any):
+        attachments = {f"{number}.png": {"image/png": png(*size)} for number, size in enumerate(sizes)}
+        submission = read(warmup, changed(solved(), "why", attachments=attachments | {"a.png": {"image/png": "aGk="}}))
+        assert len(at(submission, "why")["attachments"]) == len(sizes)
+        assert submission.notes == (
+            "A picture in the notebook was left out: a picture may have 67 million pixels, and all together 134.",
+        )
+
+    @pytest.mark.parametrize("text", ['" onerror="alert(1)', "aGk=\xa0", "a", "\0", ["aG", 3, "k=!"]])
+    def test_what_is_attached_and_no_encoded_picture_is_left_out(self, warmup: Assignment, text: Any):
+        submission = read(warmup, changed(solved(), "why", attachments={"a.png": {"image/png": text}}))
+        assert "attachments" not in at(submission, "why")
 
     def test_the_digest_is_over_the_submitted_bytes(self, warmup: Assignment):
         content = json.dumps(solved()).encode()
