@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from autograder.base import AutograderError, RefusedError, SubmissionError
-from autograder.course import Assignment, load_course
+from autograder.course import Assignment, load_course, notebook_text
 from autograder.submission import Submission, read_submission, submissions, unread_submission
 from autograder.submission.folders import find_notebook
 from autograder.submission.reading import submitted_digest
@@ -136,6 +136,29 @@ class TestSound:
     def test_what_is_attached_and_no_encoded_picture_is_left_out(self, warmup: Assignment, text: Any):
         submission = read(warmup, changed(solved(), "why", attachments={"a.png": {"image/png": text}}))
         assert "attachments" not in at(submission, "why")
+
+    @pytest.mark.parametrize(
+        "field",
+        [
+            b'"nbformat_minor": 1e999',
+            b'"nbformat_minor": ' + b"9" * 1_000_000,
+            b'"nbformat_minor": 0.' + b"1" * 1_000_000,
+            b'"metadata": {"kernelspec": {"name": NaN}, "kernelspec": [1e999, -Infinity]}',
+            b'"cells": 7, "cells": []',
+            b'"x": {"a": ' + b'"\\ud800\\u0000"' + b"}",
+            b'"metadata": {"nbgrader": {"points": 1e999, "points": NaN, "schema_version": 1' + b"0" * 5_000 + b"}}",
+            b'"cells": [{"cell_type": "code", "cell_type": "heading", "execution_count": 1e999, "source": "\\udfff",'
+            b' "outputs": [{"metadata": {"width": 1e999}}], "metadata": {"nbgrader": {"grade_id": "scale"}}}]',
+            b'"nbformat": 3, "worksheets": [{"cells": [{"cell_type": "heading", "level": -1e999, "source": "a"}]}]',
+        ],
+        ids=range(9),
+    )
+    def test_no_number_no_nesting_and_no_key_written_twice_raises(self, warmup: Assignment, field: bytes):
+        submission = read(warmup, b'{"nbformat": 4, "cells": [], ' + field + b"}")
+        assert submission.unreadable == ""
+        json.dumps(submission.notebook, allow_nan=False).encode()
+        notebook_text(submission.notebook).encode()
+        assert set(GRADED) <= set(grade_ids(submission))
 
     def test_the_digest_is_over_the_submitted_bytes(self, warmup: Assignment):
         content = json.dumps(solved()).encode()
