@@ -48,6 +48,8 @@ _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 # Canvas: name[_LATE]_user_file_original[-attempt].ipynb, as "Download Submissions" writes them; no _ is in the name.
 _CANVAS = re.compile(r"(?P<name>[^_/]*)(?:_(?P<late>LATE))?_(?P<user>[0-9]+)_(?P<number>[0-9]+)_(?P<file>[^/]+)")
+_CANVAS_LATER = re.compile(r"(?:_LATE)?_(?P<user>[0-9]+)(?=_[0-9]+_.)")
+"""Where a name ends that has a _ in it after all."""
 _ATTEMPT = re.compile(r"-(?P<attempt>[0-9]{1,6})(?=\.ipynb$)", re.IGNORECASE)
 # Moodle: "Full name_participant_assignsubmission_file/original": the whole folder's name is the system's …
 _MOODLE_FOLDER = re.compile(r"(?P<name>[^/]+)_(?P<user>[0-9]+)_assignsubmission_file_?/(?P<file>[^/]+)")
@@ -162,7 +164,8 @@ def _opened(source: Path, opened: ExitStack) -> zipfile.ZipFile:
 
 def _is_beside_the_point(member: zipfile.ZipInfo) -> bool:
     """Whether a member is a folder, or what a Mac puts in beside the files."""
-    return member.is_dir() or re.match(r"\.[^.]", PurePosixPath(member.filename).name) is not None
+    name = PurePosixPath(member.filename)
+    return member.is_dir() or name.parts[:1] == ("__MACOSX",) or name.name == ".DS_Store" or name.name.startswith("._")
 
 
 def _mistrusted(member: zipfile.ZipInfo, assignment: Assignment) -> str:
@@ -220,15 +223,18 @@ def _named(member: str, system: System) -> tuple[Upload, str] | None:
         # Files of one attempt have numbers of their own; the attempt alone is what they share.
         attempt = _ATTEMPT.search(found["file"])
         order = int(attempt["attempt"]) if attempt else 0
-        who = Upload(_who(found["name"], found["user"]), found["name"], found["user"], order, bool(found["late"]))
+        name, number = found["name"], found["user"]
+        later = islice(_CANVAS_LATER.finditer(member, found.end("name") + 1), MAX_READINGS)
+        doubles = tuple((member[: other.start()], other["user"]) for other in later)
+        who = Upload(_who(name, number), name, number, order, bool(found["late"]), doubles)
         return who, _ATTEMPT.sub("", found["file"])
     if system == "moodle" and (found := _MOODLE_FOLDER.fullmatch(member)):
         return Upload(_who(found["name"], found["user"]), found["name"], found["user"]), found["file"]
     if system == "moodle" and "/" not in member:
         ends = [*islice(_MOODLE_FLAT.finditer(member, 1), MAX_READINGS)]
-        (name, number), *doubles = [(member[: end.start()], end["user"]) for end in ends] or [("", "")]
+        (name, number), *others = [(member[: end.start()], end["user"]) for end in ends] or [("", "")]
         if name:
-            return Upload(_who(name, number), name, number, doubles=tuple(doubles)), member[ends[0].end() + 1 :]
+            return Upload(_who(name, number), name, number, doubles=tuple(others)), member[ends[0].end() + 1 :]
     return None
 
 

@@ -465,11 +465,20 @@ def test_whatever_a_file_is_called_in_moodle_it_is_its_own_students(
         assert alone or there(course, "ada") == SOLVED
 
 
-def test_a_person_called_as_if_anothers_name_began_it_is_asked_about(course: Course, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("called", "end"),
+    [
+        ("Ada Lovelace_101_assignsubmission_file_x", "_111_assignsubmission_file_warmup.ipynb"),
+        ("lovelaceada_101_9001_x", "_111_9002_warmup.ipynb"),
+        ("lovelaceada_101_9001", "_LATE_111_9002_warmup.ipynb"),
+    ],
+)
+def test_a_person_called_as_if_anothers_name_began_it_is_asked_about(
+    course: Course, tmp_path: Path, called: str, end: str
+) -> None:
     """Of a flat name nobody can tell then where the person's ends and the file's begins."""
-    called = "Ada Lovelace_101_assignsubmission_file_x"
     people = [*PEOPLE, Person("mal", frozenset({"111"}), frozenset({plain_name(called)}))]
-    source = zipped(tmp_path, {f"{called}_111_assignsubmission_file_warmup.ipynb": UNTOUCHED})
+    source = zipped(tmp_path, {f"{called}{end}": UNTOUCHED})
     (result,) = claimed(course, source, people)
     assert result.why == "its name can also be read as that of mal. A person has to say whose it is"
     assert not (course.root / "submitted/ada").exists()
@@ -480,6 +489,12 @@ def test_the_whole_name_of_a_moodle_folder_is_the_systems(course: Course, tmp_pa
         tmp_path, {"Ada Lovelace_101_assignsubmission_file__111_assignsubmission_file_/warmup.ipynb": UNTOUCHED}
     )
     assert brief(claimed(course, source)) == [("mal", "new")]
+
+
+def test_what_a_mac_adds_is_passed_over_and_a_hidden_notebook_is_not(course: Course, tmp_path: Path) -> None:
+    hidden = "Bob Byron_102_assignsubmission_file_/.warmup.ipynb"
+    added = {"__MACOSX/x.ipynb": b"", "__MACOSX/._Bob Byron_102_assignsubmission_file_": b"", ".DS_Store": b"x"}
+    assert brief(collected(course, zipped(tmp_path, {hidden: SOLVED, **added}))) == [("bob", "new")]
 
 
 def test_a_zip_file_of_two_systems_is_nobodys(course: Course, tmp_path: Path) -> None:
