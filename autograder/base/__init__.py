@@ -19,10 +19,13 @@ from autograder.base.faces import on_demand
 from autograder.base.files import make_folder, replace_file, write_atomically, write_bytes_atomically, write_output
 from autograder.base.names import closest, did_you_mean, shown
 from autograder.base.pages import coded, drawn, page, template
+from autograder.base.pictures import MAX_PIXELS, MAX_PIXELS_IN_ALL, pixels_of
 from autograder.base.reasons import common_reason, half_text, reason
 from autograder.base.text import one_line, plain, printable, visible, without_host_paths
 
 __all__ = [
+    "MAX_PIXELS",
+    "MAX_PIXELS_IN_ALL",
     "AutograderError",
     "Cause",
     "CellEnd",
@@ -49,6 +52,7 @@ __all__ = [
     "on_demand",
     "one_line",
     "page",
+    "pixels_of",
     "plain",
     "printable",
     "reason",

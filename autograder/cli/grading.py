@@ -258,14 +258,15 @@ def check(
     as_json: AsJson = False,
     course: CourseFolder = None,
 ) -> None:
-    """Grade one notebook and print the result; nothing is stored."""
+    """Grade one notebook and print what its student may see of the result by now; nothing is stored."""
     from autograder.course import find_course, load_course
     from autograder.operations import assignment_of, check_notebook
 
     opened = load_course(course or find_course(notebook.parent if _in_course(notebook) else Path.cwd()))
     chosen = opened.assignment(assignment) if assignment else assignment_of(notebook, opened)
+    now = datetime.now(UTC)
     with waiting(f"Grading {notebook.name}", quiet=as_json):
-        report = check_notebook(opened, chosen, notebook, student=student, sandbox=kept_in(sandbox, opened))
+        report = check_notebook(opened, chosen, notebook, student=student, sandbox=kept_in(sandbox, opened), now=now)
     if as_json:
         print(json.dumps(report.as_dict(), indent=1))
     else:

@@ -275,7 +275,8 @@ def print_report(report: Report, assignment: Assignment) -> None:
     from autograder.feedback import first_to_fix, said_of_all
 
     console = open_console()
-    console.print(Text(f"{assignment.title}: {short(report.score)} of {report.max_score:g} points", style="bold"))
+    points = f"at least {short(report.least)}" if report.withheld and not report.errored else short(report.score)
+    console.print(Text(f"{assignment.title}: {points} of {report.max_score:g} points", style="bold"))
     if report.sandbox != "bubblewrap":
         kept = "without a sandbox" if report.sandbox == "none" else f"in the sandbox {report.sandbox!r}"
         console.print(f"Run {kept}.", style="yellow")
@@ -288,31 +289,38 @@ def print_report(report: Report, assignment: Assignment) -> None:
     if common is not None:
         say_indented(console, f"✗ For every row: {common.reason or common.title}", 0)
     elif first is not None:
-        lost = sum(row.fraction < 1 for row in report.rows)
+        lost = sum(row.fraction < 1 for row in report.rows if not row.withheld or _is_seen_to_fail(row))
         say_indented(console, f"Start with {first.name}; {lost} of {len(report.rows)} rows lost points.", 0)
         console.print()
     for row in report.rows if common is None else ():
-        _print_row(console, row, assignment, first=row is first)
+        _print_row(console, row, first=row is first)
     if report.errored:
-        from autograder.operations import why_ungraded
-
-        say_error(why_ungraded(report))
+        say_error(report.trouble)
 
 
-def _print_row(console: Console, row: RowResult, assignment: Assignment, *, first: bool) -> None:
+def _is_seen_to_fail(row: RowResult) -> bool:
+    return any(check.outcome == "failed" and check.shown for check in row.checks)
+
+
+def _print_row(console: Console, row: RowResult, *, first: bool) -> None:
     """Print a row's score and its checks that did not pass, each with its reason and what it advises."""
     from rich.text import Text
 
+    from autograder.feedback import unseen_text
     from autograder.grading import advice
 
-    mark, style = ("?", "yellow") if row.errored else ("✓", "green") if row.fraction == 1 else ("✗", "red")
-    line = Text(f"{mark} ", style=style).append(f"{row.name}  {short(row.score)} / {row.points:g}", style="default")
+    waits = row.withheld and not _is_seen_to_fail(row)
+    mark, style = ("?", "yellow") if row.errored or waits else ("✓", "green") if row.fraction == 1 else ("✗", "red")
+    score = f"at least {short(row.least)}" if row.withheld and not row.errored else short(row.score)
+    line = Text(f"{mark} ", style=style).append(f"{row.name}  {score} / {row.points:g}", style="default")
     if row.carried:
         line.append(f"  given a correct {', '.join(row.carried)}", style="dim")
     if first:
         line.append("  ← start here", style="bold")
     console.print(line, soft_wrap=True)
     for result in row.checks:
+        if not result.shown:
+            continue
         if result.outcome == "errored":
             say_indented(console, f"? {result.title} This check failed for a reason of ours.", 4)
         elif result.outcome == "failed":
@@ -320,8 +328,8 @@ def _print_row(console: Console, row: RowResult, assignment: Assignment, *, firs
             say_indented(console, result.reason, 6)
             if (advised := advice(row, result)) is not None:
                 say_indented(console, f"{'Hint: ' if advised.is_hint else ''}{advised.text}", 6, "dim")
-            if (seen := result.visibility or assignment.visibility) != "visible":
-                say_indented(console, f"To the student: {seen.replace('_', ' ')}", 6, "dim")
+    if row.unseen and not row.errored:
+        say_indented(console, f"… {unseen_text(row)}", 4)
 
 
 def print_chapters(chapters: Sequence[Chapter]) -> None:

@@ -1,6 +1,7 @@
 """gradebook_config.yaml and master notebooks → ``Course``, ``Assignment`` and ``Row``."""
 
 from autograder.course.config import Activity, LatePolicy, Limits, Meeting, Visibility
+from autograder.course.dates import credible, is_credible
 from autograder.course.loading import CONFIG_NAME, Assignment, Course, find_course, load_course
 from autograder.course.master import Row, master_cells
 from autograder.course.notebook import Cell, cells_in, joined, notebook_in, notebook_text
@@ -20,7 +21,9 @@ __all__ = [
     "Row",
     "Visibility",
     "cells_in",
+    "credible",
     "find_course",
+    "is_credible",
     "joined",
     "load_course",
     "master_cells",

@@ -3,10 +3,36 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from autograder.base import closest, shown
+
+HALF_A_CENTURY = timedelta(days=18_262)
+
+
+def is_credible(when: datetime, due: datetime | None) -> bool:
+    """Whether something may have been handed in then: within the century around the time that it is due.
+
+    Whoever hands in may have written the time. Within the century it can be computed with, on the clocks of every
+    zone; near the years 1 and 9999 it cannot.
+
+    Args:
+        when: The time; where it is naive, in UTC.
+        due: When the assignment is due, aware; None for now, where nothing is due.
+    """
+    aware = when if when.tzinfo is not None else when.replace(tzinfo=UTC)
+    return abs(aware - (due or datetime.now(UTC))) <= HALF_A_CENTURY
+
+
+def credible(when: datetime | None, due: datetime | None) -> datetime | None:
+    """A time of the gradebook's, in UTC and aware; None where there is none or it is not credible.
+
+    ``nbgrader autograde`` and ``nbgrader collect`` put whatever a student wrote into the gradebook.
+    """
+    if when is None or not is_credible(when, due):
+        return None
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when
 
 
 def known_zone(name: str) -> ZoneInfo:

@@ -5,12 +5,14 @@ What a message here says is for the student whose file it is.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from autograder.base import SubmissionError
+from autograder.base import MAX_PIXELS, MAX_PIXELS_IN_ALL, SubmissionError, pixels_of
 
 MAX_CELLS = 2_000
 """More cells than anybody writes; each costs time and memory before a single one runs."""
@@ -27,6 +29,7 @@ _OTHER_FILES = (
     (b"<html", "a web page"),
     (b"\x89png", "a picture"),
 )
+_PICTURES = f"a picture may have {MAX_PIXELS // 10**6} million pixels, and all together {MAX_PIXELS_IN_ALL // 10**6}"
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 
@@ -40,6 +43,13 @@ class Cell:
     marked: bool = False
     id: str = ""
     attachments: dict[str, dict[str, str]] | None = None
+
+
+@dataclass
+class _Room:
+    """What a notebook may still have."""
+
+    pixels: int = MAX_PIXELS_IN_ALL
 
 
 def notebook_in(content: bytes, notes: list[str]) -> dict[str, Any]:
@@ -89,7 +99,8 @@ def cells_in(tree: dict[str, Any], notes: list[str]) -> list[Cell]:
         raise SubmissionError(f"The notebook has {len(cells)} cells; the most is {MAX_CELLS}. {_SAVE_AGAIN}")
     if any(not isinstance(cell, dict) for cell in cells):
         notes.append("Some of what stands among the cells is no cell; it was left out.")
-    return [_cell(cell, notes) for cell in cells if isinstance(cell, dict)]
+    room = _Room()
+    return [_cell(cell, notes, room) for cell in cells if isinstance(cell, dict)]
 
 
 def notebook_text(notebook: dict[str, Any]) -> str:
@@ -144,7 +155,7 @@ def _from_format_3(cell: Any) -> Any:
     return cell | {"cell_type": "markdown"} if kind == "html" else cell
 
 
-def _cell(tree: dict[str, Any], notes: list[str]) -> Cell:
+def _cell(tree: dict[str, Any], notes: list[str], room: _Room) -> Cell:
     kind = tree.get("cell_type")
     if kind not in ("code", "markdown", "raw"):
         kind = "code" if "outputs" in tree or "execution_count" in tree else "raw"
@@ -162,7 +173,7 @@ def _cell(tree: dict[str, Any], notes: list[str]) -> Cell:
         grade_id=grade_id if isinstance(grade_id, str) else "",
         marked=marks is not None,
         id=identity if isinstance(identity, str) and _CELL_ID.fullmatch(identity) else "",
-        attachments=None if kind == "code" else _attachments(tree.get("attachments")),
+        attachments=None if kind == "code" else _attachments(tree.get("attachments"), notes, room),
     )
 
 
@@ -186,16 +197,28 @@ def _clean(text: str, notes: list[str]) -> str:
     return text
 
 
-def _attachments(tree: Any) -> dict[str, dict[str, str]] | None:
-    """The pictures attached to a text cell, as far as they are pictures."""
+def _attachments(tree: Any, notes: list[str], room: _Room) -> dict[str, dict[str, str]] | None:
+    """The pictures attached to a text cell, as far as they are encoded ones that a browser can show."""
     if not isinstance(tree, dict):
         return None
     kept: dict[str, dict[str, str]] = {}
     for name, bundle in tree.items():
         if not isinstance(bundle, dict):
             continue
-        pictures = {kind: _lines(bundle[kind]) for kind in _IMAGES if isinstance(bundle.get(kind), str | list)}
-        if pictures and all(text.isascii() for text in pictures.values()):
+        pictures = {}
+        for kind in _IMAGES:
+            text = _lines(bundle.get(kind))
+            try:
+                picture = base64.b64decode("".join(text.split()), validate=True)
+            except (binascii.Error, ValueError):
+                continue
+            pixels = pixels_of(picture)
+            if pixels > min(MAX_PIXELS, room.pixels):
+                notes.append(f"A picture in the notebook was left out: {_PICTURES}.")
+            elif picture and text.isascii():
+                room.pixels -= pixels
+                pictures[kind] = text
+        if pictures:
             kept[_clean(name, [])] = pictures
     return kept or None
 

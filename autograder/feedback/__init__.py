@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from autograder.feedback.executed import annotated, told_anew
     from autograder.feedback.lateness import lateness_text
     from autograder.feedback.page import feedback_html
-    from autograder.feedback.result import first_to_fix, said_of_all
+    from autograder.feedback.result import first_to_fix, said_of_all, unseen_text
     from autograder.feedback.student_page import (
         FeedbackWritten,
         seen_now,
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     )
     from autograder.feedback.summary import SUMMARY_ID
     from autograder.feedback.text import listed, points_text
-    from autograder.feedback.visibility import grade_as_seen
+    from autograder.feedback.visibility import grade_as_seen, students_view
 
 __all__ = [
     "SUMMARY_ID",
@@ -36,7 +36,9 @@ __all__ = [
     "said_of_all",
     "seen_now",
     "shown_to_student",
+    "students_view",
     "told_anew",
+    "unseen_text",
     "write_attempt",
     "write_class_feedback",
     "write_feedback",
@@ -54,6 +56,7 @@ __getattr__ = on_demand(
         "result": (
             "first_to_fix",
             "said_of_all",
+            "unseen_text",
         ),
         "student_page": (
             "FeedbackWritten",
@@ -68,6 +71,9 @@ __getattr__ = on_demand(
             "listed",
             "points_text",
         ),
-        "visibility": ("grade_as_seen",),
+        "visibility": (
+            "grade_as_seen",
+            "students_view",
+        ),
     },
 )

@@ -33,8 +33,14 @@ def students_view(
     """
     published = is_published(assignment, now)
     is_due = due is not None and now is not None and now > due
-    rows = tuple(_row(row, assignment, published, is_due) for row in report.rows)
-    return replace(report, rows=rows)
+    rows: list[RowResult] = []
+    withheld = False
+    for row in report.rows:
+        seen = _row(row, assignment, published, is_due)
+        withheld = withheld or seen.withheld
+        # Which functions the reference answered could tell that a check of theirs failed that is not to be seen.
+        rows.append(replace(seen, carried=()) if withheld else seen)
+    return replace(report, rows=tuple(rows))
 
 
 def grade_as_seen(grade: HeldGrade, seen: Report) -> HeldGrade:
@@ -60,9 +66,7 @@ def _row(row: RowResult, assignment: Assignment, published: bool, is_due: bool) 
     checks = tuple(
         check if _is_seen(check, assignment, published, is_due) else _unseen(check, published) for check in row.checks
     )
-    seen = replace(row, checks=checks)
-    # Which functions the reference answered could tell that a check failed that is not to be seen.
-    return replace(seen, carried=()) if seen.withheld else seen
+    return replace(row, checks=checks)
 
 
 def _is_seen(check: CheckResult, assignment: Assignment, published: bool, is_due: bool) -> bool:

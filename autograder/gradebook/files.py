@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from autograder.base import RefusedError, printable, replace_file
+from autograder.base import MAX_PIXELS, MAX_PIXELS_IN_ALL, RefusedError, pixels_of, printable, replace_file
 from autograder.course import Assignment, Course
 from autograder.submission import read_regular
 
@@ -51,7 +51,8 @@ def settle(folder: Path) -> None:
         os.close(descriptor)
 
 
-_READ_BY_PEOPLE = {
+_PICTURES = {".png", ".jpg", ".jpeg", ".gif", ".webp"}
+_READ_BY_PEOPLE = _PICTURES | {
     ".txt",
     ".md",
     ".py",
@@ -60,11 +61,6 @@ _READ_BY_PEOPLE = {
     ".json",
     ".npy",
     ".npz",
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".gif",
-    ".webp",
 }
 
 
@@ -112,6 +108,7 @@ def copy_companions(course: Course, assignment: Assignment, student: str, folder
 def _handed_in(folder: Path, assignment: Assignment, left_out: list[str]) -> Iterator[tuple[Path, bytes]]:
     """The files of a submission that can be copied, by their place in it; and why others cannot, in ``left_out``."""
     room = assignment.limits.file_mb * 2**20
+    pixels_left = MAX_PIXELS_IN_ALL
     copied = 0
     try:
         found = _walk(folder, left_out, MAX_SEEN)
@@ -139,6 +136,11 @@ def _handed_in(folder: Path, assignment: Assignment, left_out: list[str]) -> Ite
             if size > room:
                 left_out.append(f"{shown} (more than {assignment.limits.file_mb} MB in all)")
                 continue
+            pixels = pixels_of(content) if path.suffix.lower() in _PICTURES else 0
+            if pixels > min(MAX_PIXELS, pixels_left):
+                left_out.append(f"{shown} (a picture of too many pixels)")
+                continue
+            pixels_left -= pixels
             room -= size
             copied += 1
             yield place, content

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from autograder.course import Assignment, Course
+from autograder.course import Assignment, Course, credible
 from autograder.gradebook.late_policy import DAY, HandedIn, late_days_spent, late_penalty
 from autograder.gradebook.opening import Cells, Gradebook, backup, open_gradebook, transaction
 from autograder.gradebook.registering import cells_of
@@ -227,10 +227,10 @@ def _penalty(
     """One submission's penalty as it should be; its points are only asked for where it is late."""
     from sqlalchemy import select
 
+    when = credible(when, assignment.due)
     if when is None or assignment.due is None or student in assignment.excused:
         return None
     until = _until(assignment.due, assignment.extensions.get(student), extension)
-    when = when.replace(tzinfo=UTC)
     if HandedIn(assignment.name, when, until, assignment.late).seconds_late <= 0:
         return None
     grades = gradebook.tables["grade"]
@@ -291,10 +291,10 @@ def _handed_in(
     for name in {*known, assignment.name}:
         row = known.get(name)
         mine = name == assignment.name
-        at = when if mine and when is not None else row.timestamp.replace(tzinfo=UTC) if row and row.timestamp else None
         due = assignment.due.astimezone(UTC) if mine and assignment.due else None
         if not mine and row and row.duedate:
             due = row.duedate.replace(tzinfo=UTC)
+        at = when if mine and when is not None else credible(row.timestamp, due) if row else None
         policy = assignment.late if mine else term.policies.get(name)
         excused = assignment.excused if mine else term.excused.get(name, frozenset())
         if at is None or due is None or policy is None or student in excused:

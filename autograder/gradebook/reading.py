@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autograder.base import GradebookError, did_you_mean
-from autograder.course import CONFIG_NAME, Assignment, Course
+from autograder.course import CONFIG_NAME, Assignment, Course, credible
 from autograder.gradebook.files import RESULT_FILE, read_result
 from autograder.gradebook.late_penalties import counted
 from autograder.gradebook.opening import Gradebook, open_gradebook
@@ -112,11 +112,10 @@ def held_grades(gradebook: Gradebook, assignment: Assignment, *, student: str | 
         scores = {row.name: counted(row.auto_score, row.manual_score, row.extra_credit) for row in rows}
         raw = math.fsum(score or 0.0 for score in scores.values())
         lost = rows[0].late_submission_penalty or 0.0
-        when = rows[0].timestamp
         result.append(
             HeldGrade(
                 student=name,
-                timestamp=None if when is None else when.replace(tzinfo=UTC),
+                timestamp=credible(rows[0].timestamp, assignment.due),
                 scores={name: scores.get(name) for name in order},
                 raw_score=raw,
                 late_penalty=lost,

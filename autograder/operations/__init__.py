@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from autograder.operations.nbgrader_configuration import nbgrader_config
     from autograder.operations.one_notebook import assignment_of, check_notebook
     from autograder.operations.pool import cores, processes
-    from autograder.operations.storing import Result, Status, store_grade, why_ungraded
+    from autograder.operations.storing import Result, Status, store_grade
     from autograder.operations.watching import watch
 
 __all__ = [
@@ -41,7 +41,6 @@ __all__ = [
     "released_exchange",
     "store_grade",
     "watch",
-    "why_ungraded",
 ]
 
 __getattr__ = on_demand(
@@ -76,7 +75,6 @@ __getattr__ = on_demand(
             "Result",
             "Status",
             "store_grade",
-            "why_ungraded",
         ),
         "watching": ("watch",),
     },

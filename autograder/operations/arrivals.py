@@ -64,7 +64,7 @@ def to_be_graded(watched: Watched, student: str) -> HandIn | None:
         AutograderError: The assignment has no release, or one that does not fit its master.
     """
     course, assignment = watched.course, watched.assignment
-    folder = submissions(course.root, assignment.name, [student], timezone=course.timezone)[0]
+    folder = submissions(course.root, assignment.name, [student], timezone=course.timezone, due=assignment.due)[0]
     found = find_hand_in(folder, assignment)
     attempts = attempts_of(course, assignment, student)
     wanted = digest_of(provenance_for(assignment, watched.sandbox)(found.digest, student))

@@ -71,7 +71,7 @@ def grade_assignment(
     Raises:
         AutograderError: Nothing can be graded: no sandbox, broken checks, no release, no gradebook.
     """
-    folders = submissions(course.root, assignment.name, students, timezone=course.timezone)
+    folders = submissions(course.root, assignment.name, students, timezone=course.timezone, due=assignment.due)
     started(len(folders))
     with only_run(course):
         backup(course)

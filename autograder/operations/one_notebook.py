@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from autograder.base import ConfigError
 from autograder.course import Assignment, Course
+from autograder.feedback import students_view
 from autograder.grading import Report, process_grader
 from autograder.sandbox import Kind
 from autograder.submission import read_submission, student_of
 
+NOT_GRADED = "This could not be graded, for a reason of ours; autograder grade says which."
+
 
 def check_notebook(
-    course: Course, assignment: Assignment, notebook: Path, *, student: str | None = None, sandbox: Kind
+    course: Course,
+    assignment: Assignment,
+    notebook: Path,
+    *,
+    student: str | None = None,
+    sandbox: Kind,
+    now: datetime,
 ) -> Report:
-    """Grade a notebook.
+    """Grade a notebook, for whoever asks: what comes of it is what its student may see.
+
+    Students run this too where they can read the course, so nothing of a check that they may not see yet is in it, and
+    nothing of what went wrong in a check: ``grade`` tells that.
 
     Args:
         course: The course.
@@ -22,6 +36,7 @@ def check_notebook(
         notebook: The notebook.
         student: Whose inputs to draw, where each student has others; by default by its place in ``submitted/``.
         sandbox: What keeps it.
+        now: The time, aware: it decides what may be seen.
 
     Raises:
         RefusedError: The notebook is a link, a pipe, a device or a folder.
@@ -30,7 +45,11 @@ def check_notebook(
     whose = assignment.inputs_of(student or student_of(notebook, course.root)) or None
     grader = process_grader(sandbox)
     grader.start(assignment)
-    return grader.grade(read_submission(notebook, assignment, student=whose), assignment)
+    report = grader.grade(read_submission(notebook, assignment, student=whose), assignment)
+    due = assignment.extensions.get(student or student_of(notebook, course.root) or "", assignment.due)
+    seen = students_view(report, assignment, now=now, due=due)
+    rows = tuple(replace(row, checks=tuple(replace(each, trouble="") for each in row.checks)) for row in seen.rows)
+    return replace(seen, rows=rows, trouble=NOT_GRADED if report.errored else "")
 
 
 def assignment_of(notebook: Path, course: Course) -> Assignment:

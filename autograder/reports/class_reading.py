@@ -25,7 +25,7 @@ def read_class(course: Course, assignment: Assignment) -> ClassReport:
 def _read_class(gradebook: Gradebook, course: Course, assignment: Assignment) -> ClassReport:
     grade = {each.student: each for each in held_grades(gradebook, assignment)}
     ungraded: dict[str, str] = {}
-    for folder in submissions(course.root, assignment.name, timezone=course.timezone):
+    for folder in submissions(course.root, assignment.name, timezone=course.timezone, due=assignment.due):
         if read_report(course, folder.student, assignment) is None or folder.student not in grade:
             try:
                 find_hand_in(folder, assignment)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from autograder.base import AutograderError, did_you_mean, write_output
 from autograder.course import Assignment
@@ -187,7 +187,8 @@ def people_of(table: Path, known: Collection[str], match: str = "") -> list[Pers
     text, _, dialect = _read(table)
     rows = list(csv.reader(io.StringIO(text), delimiter=dialect))
     header = [name.strip() for name in rows[0]] if rows else []
-    system = next((name for name in ("canvas", "moodle") if set(_FORMS[name].required[:2]) <= set(header)), None)
+    systems: tuple[Literal["canvas", "moodle"], ...] = ("canvas", "moodle")
+    system = next((name for name in systems if set(_FORMS[name].required[:2]) <= set(header)), None)
     if system is None:
         raise AutograderError(
             f"{table}, line 1: this is no table of Canvas's or Moodle's; found {', '.join(header[:8]) or 'nothing'}"
@@ -208,7 +209,7 @@ def people_of(table: Path, known: Collection[str], match: str = "") -> list[Pers
                 f"{_said(row, header, 'First name')} {_said(row, header, name)}" for name in ("Last name", "Surname")
             }
         plain = {plain_name(name) for name in names}
-        found.append(Person(student, frozenset(numbers - {""}), frozenset(plain - {""})))
+        found.append(Person(student, frozenset(numbers - {""}), frozenset(plain - {""}), system))
     return found
 
 

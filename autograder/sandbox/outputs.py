@@ -7,7 +7,7 @@ import binascii
 from dataclasses import dataclass
 from typing import Any
 
-from autograder.base import plain, without_host_paths
+from autograder.base import MAX_PIXELS, MAX_PIXELS_IN_ALL, pixels_of, plain, without_host_paths
 
 TEXT_TYPES = ("text/plain", "text/latex", "text/markdown")
 IMAGE_TYPES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
@@ -18,10 +18,11 @@ IMAGE_BYTES = 2**20
 
 @dataclass
 class Allowance:
-    """What may still be kept of a submission's outputs: characters of text, and characters of encoded pictures."""
+    """What may still be kept of a submission's outputs: characters of text and of encoded pictures, and pixels."""
 
     text: int = 2**21
     images: int = 12 * 2**20
+    pixels: int = MAX_PIXELS_IN_ALL
 
 
 def passive(outputs: Any, output_kb: int, left: Allowance) -> tuple[dict[str, Any], ...]:
@@ -70,6 +71,14 @@ class _CellAllowance:
         self.left.images -= len(image)
         return True
 
+    def has_pixels_for(self, picture: bytes) -> bool:
+        """Whether a picture may still be decoded by whoever looks at it; if so, its pixels are counted."""
+        pixels = pixels_of(picture)
+        if pixels > min(MAX_PIXELS, self.left.pixels):
+            return False
+        self.left.pixels -= pixels
+        return True
+
 
 def _output(output: Any, allowance: _CellAllowance) -> dict[str, Any] | None:
     """One output, built anew from the fields that nbformat knows; None where nothing of it may be kept."""
@@ -109,13 +118,17 @@ def _bundle(data: Any, allowance: _CellAllowance) -> dict[str, str]:
     kept = {mime: text for mime in TEXT_TYPES if (text := allowance.cut(data.get(mime)))}
     for mime, magic in IMAGE_TYPES.items():
         image = data.get(mime)
-        if isinstance(image, str) and allowance.has_room_for(image) and _is_image(image, magic):
-            kept[mime] = image
+        if isinstance(image, str) and allowance.has_room_for(image) and (picture := _decoded(image)).startswith(magic):
+            if allowance.has_pixels_for(picture):
+                kept[mime] = image
+            else:
+                kept["text/plain"] = "[a picture was left out: too many pixels]"
     return kept
 
 
-def _is_image(image: str, magic: bytes) -> bool:
+def _decoded(image: str) -> bytes:
+    """The bytes of an encoded picture; none where it cannot be decoded."""
     try:
-        return base64.b64decode("".join(image.split()), validate=True).startswith(magic)
+        return base64.b64decode("".join(image.split()), validate=True)
     except (binascii.Error, ValueError):
-        return False
+        return b""

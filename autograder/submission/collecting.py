@@ -1,7 +1,7 @@
 """What students handed in elsewhere → ``submitted/``: nbgrader's exchange, Canvas's or Moodle's zip file, or a folder.
 
-Nothing of a zip file is unpacked under its own names: each member is read into memory, bounded, and what is taken is
-written under the assignment's. What could not be matched is listed, and nothing is overwritten but by something newer.
+What is taken is written under the assignment's names. What could not be matched is listed, as is everything that two
+people claim to have handed in for one student, and nothing is overwritten but by something newer.
 """
 
 from __future__ import annotations
@@ -9,15 +9,13 @@ from __future__ import annotations
 import functools
 import re
 import shutil
-import stat
-import zipfile
-import zlib
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from itertools import count
+from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -29,23 +27,12 @@ from autograder.base import (
     write_atomically,
     write_bytes_atomically,
 )
-from autograder.course import Assignment, Course
+from autograder.course import Assignment, Course, is_credible
 from autograder.submission.folders import find_notebook, read_regular, submissions
-
-MAX_MEMBERS = 50_000
-"""Members of a zip file: a class of 10,000 with five files each."""
-
-MAX_TOTAL = 20_000_000_000
-"""Bytes that a zip file may unpack to, by its own word, before anything of it is read."""
+from autograder.submission.zipped import System, Upload, too_large, uploads_in_zip
 
 REPLACED = ".replaced"
 """Below ``submitted/``: what something newer took the place of."""
-
-# Canvas: name[_LATE]_user_file_original[-attempt].ipynb, as "Download Submissions" writes them.
-_CANVAS = re.compile(r"(?P<name>[^_/]*)(?:_(?P<late>LATE))?_(?P<user>\d+)_(?P<number>\d+)_(?P<file>[^/]+)")
-_ATTEMPT = re.compile(r"-(?P<attempt>\d{1,6})(?=\.ipynb$)", re.IGNORECASE)
-# Moodle: "Full name_participant_assignsubmission_file/original", or flat, with one more underscore.
-_MOODLE = re.compile(r"(?P<name>[^/]+)_(?P<user>\d+)_assignsubmission_file(?:_?/|_)(?P<file>[^/]+)")
 
 
 @dataclass(frozen=True)
@@ -56,24 +43,13 @@ class Person:
         student: The id in the course.
         numbers: What the LMS calls them in file names: Canvas's ID, Moodle's participant.
         names: How the LMS writes the name, with nothing but lower-case letters and digits.
+        system: The LMS whose table says so: its numbers are no other's.
     """
 
     student: str
     numbers: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
-
-
-@dataclass
-class _HandIn:
-    """What one student handed in at one time."""
-
-    who: str
-    name: str
-    number: str
-    order: int
-    late: bool = False
-    files: dict[str, Callable[[], bytes]] = field(default_factory=dict)
-    """What reads each file, by the name that it is kept under: of a class, not all are in memory at once."""
+    system: System = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -117,27 +93,83 @@ def collect(
     Raises:
         AutograderError: The source is neither, or is damaged, or too large.
     """
+    refused: list[tuple[str, str]] = []
     results: list[Collected] = []
     with ExitStack() as opened:
-        found = _in_zip(source, opened, assignment, results) if source.is_file() else _in_folder(source, assignment)
-        newest: dict[str, _HandIn] = {}
-        for each in found:
-            student = _student(each, known, people, results)
-            if student is not None and (student not in newest or each.order >= newest[student].order):
-                newest[student] = each
-        for student, each in newest.items():
+        if source.is_file():
+            systems = {person.system for person in people}
+            roster = systems.pop() if len(systems) == 1 else ""
+            found = uploads_in_zip(source, opened, assignment, roster, refused)
+        else:
+            found = _in_folder(source, assignment)
+        for student, upload in _uncontested(found, course, known, people, refused):
             try:
-                files = {name: read() for name, read in each.files.items()}
-                results.append(_put(course, assignment, student, files, each.late, when))
+                files = {name: read() for name, read in upload.files.items()}
+                results.append(_put(course, assignment, student, files, upload.late, when))
             except RefusedError as error:
-                results.append(Collected(printable(student), "not taken", str(error)))
+                refused.append((printable(student), str(error)))
             except OSError as error:
-                why = f"it could not be written: {error.strerror or error}"
-                results.append(Collected(printable(student), "not taken", why))
+                refused.append((printable(student), f"it could not be written: {error.strerror or error}"))
+    results += [Collected(who, "not taken", why) for who, why in refused]
     return sorted(results, key=lambda result: (result.status == "not taken", result.who, result.why))
 
 
-def _in_folder(source: Path, assignment: Assignment) -> Iterator[_HandIn]:
+def _uncontested(
+    uploads: Iterable[Upload],
+    course: Course,
+    known: Collection[str],
+    people: Sequence[Person],
+    refused: list[tuple[str, str]],
+) -> list[tuple[str, Upload]]:
+    """The newest upload of each student for whom one person alone handed in; of the others, none.
+
+    A place in ``submitted/`` belongs to one student: ids that some file system takes for the same are two claims on it,
+    unless both are the course's own.
+    """
+    claims: dict[str, list[tuple[str, Upload]]] = {}
+    for upload in uploads:
+        if (student := _student(upload, known, people, refused)) is not None:
+            claims.setdefault(_place(student), []).append((student, upload))
+    submitted = course.root / "submitted"
+    there = {path.name for path in submitted.iterdir()} if submitted.is_dir() else set()
+    others: dict[str, set[str]] = {}
+    for name in (*there, *known):
+        others.setdefault(_place(name), set()).add(name)
+    taken = []
+    for place, claimed in claims.items():
+        for student in dict.fromkeys(student for student, _ in claimed):
+            theirs = [upload for its, upload in claimed if its == student]
+            rivals = {its for its, _ in claimed} | others.get(place, set())
+            if why := _contested(student, theirs, rivals, known):
+                refused.extend(dict.fromkeys((_called(upload), why) for upload in theirs))
+            else:
+                taken.append((student, max(reversed(theirs), key=lambda upload: upload.order)))
+    return taken
+
+
+def _contested(student: str, theirs: Sequence[Upload], rivals: Collection[str], known: Collection[str]) -> str:
+    """Why it cannot be said that these are one student's uploads; empty where it can."""
+    who = {upload.who for upload in theirs}
+    if len(who) > 1:
+        called = ", ".join(sorted({_called(upload) for upload in theirs}))
+        return f"{len(who)} people would hand in for {printable(student)}: {called}. A person has to say whose it is"
+    alike = sorted(rival for rival in rivals if rival != student)
+    if alike and not {student, *alike} <= set(known):
+        names = ", ".join(printable(rival) for rival in alike)
+        return f"its id differs from {names} in nothing but how the letters are written. Give it the right id"
+    return ""
+
+
+def _place(student: str) -> str:
+    """What file systems and people may take for the same id: without case and forms of letters."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", student).casefold())
+
+
+def _called(upload: Upload) -> str:
+    return printable(f"{upload.name} ({upload.number})" if upload.number else upload.who)
+
+
+def _in_folder(source: Path, assignment: Assignment) -> Iterator[Upload]:
     if not source.is_dir():
         raise AutograderError(f"{source}: expected a zip file, a folder of STUDENT.ipynb, or nbgrader's exchange")
     notebooks = sorted(path for path in source.iterdir() if path.suffix == ".ipynb" and not path.name.startswith("."))
@@ -145,148 +177,55 @@ def _in_folder(source: Path, assignment: Assignment) -> Iterator[_HandIn]:
         raise AutograderError(f"{source}: there is no STUDENT.ipynb in it, and no inbound folder of an exchange")
     for path in notebooks:
         files = {f"{assignment.notebook}.ipynb": functools.partial(_read_file, path, assignment)}
-        yield _HandIn(path.stem, "", "", 0, files={**files})
+        yield Upload(path.stem, files={**files})
 
 
 def _read_file(path: Path, assignment: Assignment) -> bytes:
     limit = assignment.limits.notebook_mb * 2**20
     content, size = read_regular(path, limit, one_name=True)
     if size > limit:
-        raise RefusedError(_too_large(path.name, assignment))
+        raise RefusedError(too_large(path.name, assignment))
     return content
 
 
-def _in_zip(source: Path, opened: ExitStack, assignment: Assignment, results: list[Collected]) -> Iterable[_HandIn]:
-    """What was handed in, by person and attempt, from a zip file of Canvas's or Moodle's, which stays open."""
-    try:
-        archive = opened.enter_context(zipfile.ZipFile(source))
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, OSError, ValueError) as error:
-        raise AutograderError(f"{source}: it is no zip file, or is damaged: {error}. Download it again") from error
-    members = archive.infolist()
-    total = sum(each.file_size for each in members)
-    if len(members) > MAX_MEMBERS or total > MAX_TOTAL:
-        raise AutograderError(
-            f"{source}: it holds {len(members):,} files, of {total:,} bytes by its own word; at most "
-            f"{MAX_MEMBERS:,} of {MAX_TOTAL:,} are read. Is it the submissions of one assignment?"
-        )
-    times = Counter(each.filename for each in members)
-    hand_ins: dict[tuple[str, int], _HandIn] = {}
-    for member in members:
-        if member.is_dir() or re.match(r"\.[^.]", PurePosixPath(member.filename).name):
-            continue  # what a Mac puts in beside the files
-        who, file, why = _member(member, times[member.filename], assignment)
-        if why:
-            results.append(Collected(printable(member.filename), "not taken", why))
-        elif who is not None and file:
-            hand_in = hand_ins.setdefault((who.who, who.order), who)
-            hand_in.files[file] = functools.partial(_read_member, archive, member)
-    return _with_one_notebook(hand_ins.values(), assignment, results)
-
-
-def _member(member: zipfile.ZipInfo, times: int, assignment: Assignment) -> tuple[_HandIn | None, str, str]:
-    """Who handed in a member of a zip file, its own name where it is taken, and why it is not where that is wrong."""
-    if wrong := _mistrusted(member, assignment):
-        return None, "", wrong
-    named = _named(member.filename)
-    if named is None:
-        return None, "", "its name is neither Canvas's nor Moodle's"
-    who, file = named
-    if times > 1:
-        return None, "", "there are two of that name"
-    if file.lower().endswith(".zip"):
-        return None, "", "a zip file inside the zip file is not opened; hand in the notebook itself"
-    return who, file if file.lower().endswith(".ipynb") or file in assignment.files else "", ""
-
-
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    try:
-        # No more than the size that it says, which has been looked at.
-        return archive.read(member)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise RefusedError(f"{printable(member.filename)} is damaged or packed in an unknown way: {error}") from error
-
-
-def _with_one_notebook(
-    hand_ins: Iterable[_HandIn], assignment: Assignment, results: list[Collected]
-) -> Iterator[_HandIn]:
-    """Those in which one notebook is the assignment's: that of its name, or the only one."""
-    name = f"{assignment.notebook}.ipynb"
-    for each in hand_ins:
-        notebooks = [file for file in each.files if file.lower().endswith(".ipynb")]
-        if name not in notebooks and len(notebooks) == 1:
-            each.files[name] = each.files.pop(notebooks[0])
-        elif name not in notebooks:
-            said = f"there are {len(notebooks)} notebooks, none of which is called {name}: {', '.join(notebooks)}"
-            why = said if notebooks else f"there is no notebook: expected {name}"
-            results.append(Collected(printable(each.name or each.who), "not taken", why))
-            continue
-        for other in notebooks:
-            if other != name:
-                each.files.pop(other, None)
-        yield each
-
-
-def _named(member: str) -> tuple[_HandIn, str] | None:
-    """Who handed in a member of a zip file and when in the order of attempts, and the file's own name."""
-    if found := _MOODLE.fullmatch(member):
-        return _HandIn(found["user"], found["name"], found["user"], 0), found["file"]
-    if found := _CANVAS.fullmatch(member):
-        # Files of one attempt have numbers of their own; the attempt alone is what they share.
-        attempt = _ATTEMPT.search(found["file"])
-        order = int(attempt["attempt"]) if attempt else 0
-        who = _HandIn(found["user"], found["name"], found["user"], order, late=bool(found["late"]))
-        return who, _ATTEMPT.sub("", found["file"])
-    return None
-
-
-def _mistrusted(member: zipfile.ZipInfo, assignment: Assignment) -> str:
-    """Why a member of a zip file is not read; empty where nothing is wrong with it."""
-    mode = member.external_attr >> 16
-    if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-        return "it is no plain file, but a link or a device"
-    if member.flag_bits & 1:
-        return "it is encrypted"
-    name = member.filename
-    if name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or not name.isprintable():
-        return "its name leads out of the zip file, or cannot be printed"
-    if member.file_size > assignment.limits.notebook_mb * 2**20:
-        return _too_large(PurePosixPath(name).name, assignment)
-    return ""
-
-
-def _too_large(name: str, assignment: Assignment) -> str:
-    return f"{printable(name)} has more than limits.notebook_mb, {assignment.limits.notebook_mb} MB"
-
-
-def _student(each: _HandIn, known: Collection[str], people: Sequence[Person], results: list[Collected]) -> str | None:
+def _student(
+    each: Upload, known: Collection[str], people: Sequence[Person], refused: list[tuple[str, str]]
+) -> str | None:
     """The course's id of who handed in, or None where nobody can be matched for certain, which is then listed."""
     if not each.number:
         if not known or each.who in known:
             return each.who
-        nearest = did_you_mean(each.who, known)
-        results.append(
-            Collected(printable(each.who), "not taken", f"nobody of the course has this id; {nearest}".rstrip("; "))
-        )
+        why = f"nobody of the course has this id; {did_you_mean(each.who, known)}".rstrip("; ")
+        refused.append((printable(each.who), why))
         return None
     by_number = {person.student for person in people if each.number in person.numbers}
     # Many systems let people choose the name that they are shown by: where there are numbers, these alone count.
     by_name = {person.student for person in people if not person.numbers and plain_name(each.name) in person.names}
     found = by_number or by_name
-    if len(found) == 1:
+    # A file can be called as if another's name began it, and a person can be called as if another's name were it.
+    doubles = {
+        person.student
+        for name, number in each.doubles
+        for person in people
+        if number in person.numbers and plain_name(name) in person.names
+    }
+    if len(found) == 1 and not doubles - found:
         return found.pop()
-    who = printable(f"{each.name} ({each.number})")
-    if found:
+    if len(found) == 1:
+        others = ", ".join(sorted(doubles - found))
+        why = f"its name can also be read as that of {others}. A person has to say whose it is"
+    elif found:
         why = f"more than one student is called so: {', '.join(sorted(found))}; name them apart with --roster"
     else:
         why = "nobody of the course is known by this number or name"
         why += "" if people else "; name the LMS's own table of students with --roster"
-    results.append(Collected(who, "not taken", why))
+    refused.append((_called(each), why))
     return None
 
 
 def plain_name(name: str) -> str:
     """A name with nothing but its letters and digits, in lower case: as Canvas writes it into file names."""
-    return "".join(letter for letter in name.casefold() if letter.isalnum())
+    return "".join(letter for letter in unicodedata.normalize("NFC", name).casefold() if letter.isalnum())
 
 
 def _put(
@@ -306,7 +245,7 @@ def _put(
     unsaid = late and when is None
     note = "the LMS says that it is late, and not by how much: give the time with --time" if unsaid else ""
     status: Literal["new", "newer"] = "new"
-    held = submissions(course.root, assignment.name, [student], timezone=course.timezone)[0]
+    held = submissions(course.root, assignment.name, [student], timezone=course.timezone, due=assignment.due)[0]
     if folder.exists() or folder.is_symlink():
         if held.problem:
             return Collected(student, "not taken", held.problem)
@@ -361,7 +300,7 @@ def _set_aside(course: Course, assignment: Assignment, student: str, folder: Pat
     base.mkdir(parents=True, exist_ok=True)
     target = next(
         path
-        for number in range(1, MAX_MEMBERS)
+        for number in count(1)
         if not (path := base / f"{assignment.name}-{when}{'' if number == 1 else f'-{number}'}").exists()
     )
     shutil.move(folder, target)
@@ -374,6 +313,9 @@ def local_time(text: str, zone: ZoneInfo) -> datetime:
         AutograderError: It is none.
     """
     try:
-        return datetime.fromisoformat(text.strip()).replace(tzinfo=zone)
+        when = datetime.fromisoformat(text.strip()).replace(tzinfo=zone)
+        if not is_credible(when, None):
+            raise ValueError("out of the century")
     except ValueError as error:
         raise AutograderError(f"expected a local time such as '2026-11-29 23:59', found {text!r}") from error
+    return when

@@ -14,7 +14,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from autograder.base import RefusedError, SubmissionError, did_you_mean, printable
-from autograder.course import Assignment, cells_in, notebook_in
+from autograder.course import Assignment, cells_in, is_credible, notebook_in
 
 _NBGRADER_TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?"
@@ -52,6 +52,7 @@ def submissions(
     students: Collection[str] | None = None,
     *,
     timezone: tzinfo | None = None,
+    due: datetime | None = None,
 ) -> list[SubmittedFolder]:
     """What lies in ``submitted/`` for the assignment, in the order of the students' ids.
 
@@ -60,13 +61,16 @@ def submissions(
         assignment_name: The assignment's name.
         students: Only these; whoever of them has submitted nothing is listed with that problem.
         timezone: The course's zone, for timestamps that end in its abbreviations (EST, EDT).
+        due: When the assignment is due, aware: a timestamp far from it is malformed. Where None, one far from now is.
     """
     submitted = course_root / "submitted"
     found = sorted(submitted.iterdir()) if submitted.is_dir() else []
     found = [path for path in found if not path.name.startswith(".")]
     wanted = None if students is None else set(students)
     listed = [
-        _submitted_folder(path, assignment_name, timezone) for path in found if wanted is None or path.name in wanted
+        _submitted_folder(path, assignment_name, timezone, due)
+        for path in found
+        if wanted is None or path.name in wanted
     ]
     present = [each for each in listed if each is not None]
     for student in sorted((wanted or set()) - {each.folder.parent.name for each in present}):
@@ -121,7 +125,9 @@ def student_of(notebook: Path, course_root: Path) -> str | None:
     return path.relative_to(submitted).parts[0] if submitted in path.parents else None
 
 
-def _submitted_folder(path: Path, assignment_name: str, timezone: tzinfo | None) -> SubmittedFolder | None:
+def _submitted_folder(
+    path: Path, assignment_name: str, timezone: tzinfo | None, due: datetime | None
+) -> SubmittedFolder | None:
     """What is to be said of ``submitted/<student>``, or None where it holds nothing for the assignment."""
     student = path.name
     folder = path / assignment_name
@@ -143,21 +149,20 @@ def _submitted_folder(path: Path, assignment_name: str, timezone: tzinfo | None)
         return SubmittedFolder(student, folder)
     try:
         text = read_regular(stamp, 1024)[0].decode("utf-8-sig").strip()
-        return SubmittedFolder(student, folder, timestamp=_utc(text, timezone))
-    except (RefusedError, ValueError, OverflowError):
+        return SubmittedFolder(student, folder, timestamp=_utc(text, timezone, due))
+    except (RefusedError, ValueError):
         # Not the file's own date: a copy or a checkout changes that, and with it the penalty.
         note = f"{stamp} holds no time such as 2026-11-29 23:59:00 UTC; the submission counts as on time"
         return SubmittedFolder(student, folder, note=note)
 
 
-def _utc(text: str, timezone: tzinfo | None) -> str:
+def _utc(text: str, timezone: tzinfo | None, due: datetime | None) -> str:
     """A timestamp as nbgrader writes it (``2026-11-29 23:59:00.123456 UTC``) in ISO 8601 and UTC.
 
     As for nbgrader, no zone at all means UTC.
 
     Raises:
-        ValueError: It is none, or its zone is not known.
-        OverflowError: The year is out of range.
+        ValueError: It is none, its zone is not known, or nothing was handed in then.
     """
     written = _NBGRADER_TIME.fullmatch(text)
     if not written:
@@ -175,6 +180,8 @@ def _utc(text: str, timezone: tzinfo | None) -> str:
             aware = named[0] if named else local.replace(tzinfo=ZoneInfo(zone))
         except (KeyError, OSError) as problem:
             raise ValueError(f"no time zone: {zone!r}") from problem
+    if not is_credible(aware, due):
+        raise ValueError(f"out of the century: {text!r}")
     return aware.astimezone(UTC).isoformat()
 
 

@@ -112,7 +112,7 @@ def submission_of(
         RefusedError: There is nothing, or a link, a pipe or a device in its place.
         AutograderError: The assignment has no release, or one that does not fit its master.
     """
-    found = submissions(course_root, assignment.name, [student], timezone=timezone)[0]
+    found = submissions(course_root, assignment.name, [student], timezone=timezone, due=assignment.due)[0]
     if found.problem:
         raise RefusedError(found.problem)
     try:

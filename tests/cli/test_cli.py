@@ -261,6 +261,41 @@ def test_the_report_of_one_notebook_can_be_json(run, course_root):
     assert report["rows"][1]["carried"] == ["scale"]
 
 
+SECRETS = ("test_scale", "A vector is scaled", "2 times", "Multiply every", "hidden", "after", "To the student")
+
+
+@pytest.mark.parametrize("json_too", [[], ["--json"]])
+@pytest.mark.parametrize("visibility", ["hidden", "after_published"])
+def test_one_notebook_that_is_checked_tells_no_more_than_its_student_may_see(
+    run, course_root, visibility: str, json_too: list[str]
+):
+    checks = course_root / "checks/warmup/test_warmup.py"
+    declared = '@check("scale", hint="Multiply every entry by the factor."'
+    checks.write_text(checks.read_text().replace(declared, f'{declared}, visibility="{visibility}"'))
+    notebook = submit(course_root, "cy", mistaken())
+    outcomes = [run("check", str(path), *json_too)[1] for path in (notebook, submit(course_root, "ada", solved()))]
+    for said in outcomes:
+        rows = [row["checks"] for row in json.loads(said)["rows"]] if json_too else said
+        assert not [secret for secret in SECRETS if secret in str(rows).replace("test_scale,", "")]
+    if json_too:
+        assert json.loads(outcomes[0])["rows"] == json.loads(outcomes[1])["rows"]
+    else:
+        assert "at least 6 of 10 points" in outcomes[0]
+        assert outcomes[0] == outcomes[1]
+        assert "1 further check is not shown yet; its points are added later." in outcomes[0]
+
+
+@pytest.mark.parametrize("json_too", [[], ["--json"]])
+def test_what_went_wrong_in_a_check_is_not_told_with_one_notebook(run, course_root, json_too: list[str]):
+    checks = course_root / "checks/warmup/test_warmup.py"
+    broken = "    raise RuntimeError('the secret')\n    matches(student.centre"
+    checks.write_text(checks.read_text().replace("    matches(student.centre", broken))
+    status, out, err = run("check", str(submit(course_root, "ada", solved())), *json_too)
+    assert status == 1
+    assert "the secret" not in out + err
+    assert json_too or "could not be graded, for a reason of ours; autograder grade says which" in err
+
+
 def test_grading_without_a_sandbox_is_by_name_and_said(run, course_root):
     notebook = submit(course_root, "ada", solved())
     assert "Run without a sandbox" in run("check", str(notebook), "--sandbox", "none")[1]

@@ -177,6 +177,13 @@ def test_that_an_earlier_row_was_answered_is_not_told_while_a_check_is_withheld(
     assert students_view(carried, replace(warmup, published=True), now=AFTER).rows[0].carried == ("earlier",)
 
 
+def test_a_later_row_does_not_tell_that_a_check_failed_that_is_not_shown_yet(warmup: Assignment) -> None:
+    report = checked("after_published")
+    later = replace(report, rows=(report.rows[0], replace(report.rows[1], carried=("scale",))))
+    assert students_view(later, warmup, now=AFTER).rows[1].carried == ()
+    assert students_view(later, replace(warmup, published=True), now=AFTER).rows[1].carried == ("scale",)
+
+
 def test_the_gradebook_and_the_result_hold_everything_for_the_instructor(
     gradebook: Gradebook, course: Course, warmup: Assignment
 ) -> None:

@@ -9,6 +9,7 @@ import signal
 import socket
 import sqlite3
 import stat
+import struct
 import subprocess
 import sys
 import textwrap
@@ -46,6 +47,7 @@ from autograder.gradebook import (
 )
 from autograder.gradebook.opening import database_file
 from autograder.grading import CheckResult, Report, RowResult
+from autograder.reports import class_page, read_class, scores_of, table_text
 from autograder.sandbox import CellRun
 from autograder.submission import Submission, read_submission, unread_submission
 from autograder.submission.folders import find_notebook
@@ -536,6 +538,14 @@ def test_what_a_browser_would_run_is_left_out_and_it_is_said(course: Course, gra
     assert said.count("of a kind that is not shown") == 3
 
 
+def test_a_picture_of_a_gigabyte_is_left_out_and_it_is_said(course: Course, gradebook: Gradebook) -> None:
+    said_to_be = struct.pack(">I4sIIB", 13, b"IHDR", 20_000, 20_000, 8)
+    for name in ("a.png", "b.jpg", "c.txt"):
+        (beside(course) / name).write_bytes(b"\x89PNG\r\n\x1a\n" + said_to_be)
+    reason = "(a picture of too many pixels)"
+    assert copied(course, gradebook) == ({"c.txt"}, f"a.png {reason}; b.jpg {reason}")
+
+
 @pytest.mark.parametrize("name", ["warmup.ipynb", "timestamp.txt", RESULT_FILE])
 def test_a_folder_named_like_a_file_of_ours_is_in_nobodys_way(course: Course, gradebook: Gradebook, name: str) -> None:
     if name == "warmup.ipynb":
@@ -822,6 +832,23 @@ def test_an_extension_in_the_configuration_moves_the_due_date_and_can_be_changed
     assert held_grades(gradebook, warmup)[0].late_penalty == 0
     update_late_penalties(gradebook, course, extended(course, "2026-11-30 23:59"))
     assert held_grades(gradebook, warmup)[0].late_penalty == pytest.approx(1.2)
+
+
+@pytest.mark.parametrize("year", ["0001-01-01 00:00:00", "9999-12-31 23:59:59"])
+def test_a_time_of_nbgraders_that_nobody_handed_in_at_costs_nothing_and_stops_nothing(
+    gradebook: Gradebook, course: Course, warmup: Assignment, year: str
+) -> None:
+    """Nbgrader takes any time that a student wrote for the time of the submission."""
+    store(gradebook, course, warmup, handed_in(course, timestamp=TWO_DAYS_LATE), graded())
+    with asked(course) as book:
+        book.find_submission("warmup", "ada").timestamp = datetime.fromisoformat(year)
+        book.db.commit()
+    update_late_penalties(gradebook, course, warmup)
+    (grade,) = held_grades(gradebook, warmup)
+    assert (grade.timestamp, grade.late_penalty, lateness_said(gradebook, warmup, course)) == (None, 0.0, "")
+    assert write_feedback(gradebook, course, warmup, "ada", now=datetime(2026, 12, 1, tzinfo=UTC))
+    assert year[:4] not in table_text(scores_of(course, warmup), warmup, course)
+    assert class_page(read_class(course, warmup), course.timezone)
 
 
 def test_an_extension_holds_from_the_first_grade_on(course: Course, gradebook: Gradebook) -> None:

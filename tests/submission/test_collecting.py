@@ -5,8 +5,10 @@ import io
 import stat
 import struct
 import subprocess
+import tracemalloc
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from autograder.gradebook import open_gradebook, register
 from autograder.reports import people_of
 from autograder.submission import Person, collect, local_time, plain_name, submissions
 from autograder.submission.collecting import Collected
+from autograder.submission.zipped import System
 from tests.commands import autograder
 from tests.courses import CONFIG, make_course, solved, submit, untouched
 
@@ -30,6 +33,7 @@ PEOPLE = [
     Person("bob", frozenset({"102"}), frozenset({"byronbob", "bobbyron"})),
 ]
 CANVAS = "lovelaceada_101_9001_warmup.ipynb"
+BOB = "byronbob_102_9005_warmup.ipynb"
 MOODLE = "Bob Byron_102_assignsubmission_file/warmup.ipynb"
 
 
@@ -241,7 +245,7 @@ def test_where_nothing_can_be_written_what_is_there_stays(
 
 
 def test_collecting_twice_changes_nothing(course: Course, tmp_path: Path) -> None:
-    source = zipped(tmp_path, {CANVAS: SOLVED, MOODLE: UNTOUCHED})
+    source = zipped(tmp_path, {CANVAS: SOLVED, BOB: UNTOUCHED})
     assert brief(collected(course, source)) == [("ada", "new"), ("bob", "new")]
     assert brief(collected(course, source, when=None)) == [("ada", "unchanged"), ("bob", "unchanged")]
 
@@ -272,7 +276,7 @@ def outside(course: Course, tmp_path: Path) -> set[Path]:
     ],
 )
 def test_a_name_that_leads_out_is_not_taken(course: Course, tmp_path: Path, name: str) -> None:
-    results = collected(course, zipped(tmp_path, {name: SOLVED, MOODLE: SOLVED}))
+    results = collected(course, zipped(tmp_path, {name: SOLVED, BOB: SOLVED}))
     assert ("bob", "new") in brief(results)
     assert [each.status for each in results if each.who != "bob"] == ["not taken"]
     assert all(each.who.isprintable() for each in results)
@@ -292,7 +296,7 @@ def test_a_link_or_a_device_is_not_taken(course: Course, tmp_path: Path, kind: i
 
 
 def test_what_unpacks_to_more_than_a_notebook_may_have_is_not_read(course: Course, tmp_path: Path) -> None:
-    source = zipped(tmp_path, {CANVAS: b"0" * (20 * 2**20 + 1), MOODLE: SOLVED})
+    source = zipped(tmp_path, {CANVAS: b"0" * (20 * 2**20 + 1), BOB: SOLVED})
     assert source.stat().st_size < 100_000
     results = collected(course, source)
     assert brief(results) == [("bob", "new"), (CANVAS, "not taken")]
@@ -300,7 +304,7 @@ def test_what_unpacks_to_more_than_a_notebook_may_have_is_not_read(course: Cours
 
 
 def test_a_member_that_lies_about_its_size_is_not_taken(course: Course, tmp_path: Path) -> None:
-    source = zipped(tmp_path, {CANVAS: b"0" * 1_000_000, MOODLE: SOLVED})
+    source = zipped(tmp_path, {CANVAS: b"0" * 1_000_000, BOB: SOLVED})
     content = bytearray(source.read_bytes())
     at = content.index(b"PK\x01\x02")
     struct.pack_into("<I", content, at + 24, 10)
@@ -338,7 +342,7 @@ def test_an_encrypted_member_is_named(course: Course, tmp_path: Path) -> None:
 
 
 def test_a_damaged_member_is_named_and_the_others_are_taken(course: Course, tmp_path: Path) -> None:
-    source = zipped(tmp_path, {CANVAS: SOLVED, MOODLE: SOLVED})
+    source = zipped(tmp_path, {CANVAS: SOLVED, BOB: SOLVED})
     content = bytearray(source.read_bytes())
     at = content.index(b"warmup.ipynb") + 40
     content[at : at + 8] = bytes(8)
@@ -357,7 +361,7 @@ def test_what_is_no_zip_file_is_named(course: Course, tmp_path: Path, content: b
 
 
 def test_a_truncated_zip_file_is_named(course: Course, tmp_path: Path) -> None:
-    source = zipped(tmp_path, {CANVAS: SOLVED, MOODLE: SOLVED})
+    source = zipped(tmp_path, {CANVAS: SOLVED, BOB: SOLVED})
     source.write_bytes(source.read_bytes()[:-30])
     with pytest.raises(AutograderError, match="damaged"):
         collected(course, source)
@@ -403,6 +407,175 @@ def test_where_a_students_folder_is_a_link_nothing_is_written(course: Course, tm
     assert names_in(elsewhere) == []
 
 
+# A name that a student chooses says nothing of whose it is
+
+MAL = Person("mal", frozenset({"111"}), frozenset({"mallorymal", "malmallory"}))
+EVERYBODY = (*PEOPLE, MAL)
+
+
+def claimed(
+    course: Course, source: Path, people: Sequence[Person] = EVERYBODY, known: tuple[str, ...] = ("ada", "bob", "mal")
+) -> list[Collected]:
+    return collect(course, course.assignment("warmup"), source, known=known, people=people, when=NOON)
+
+
+def of(system: System) -> list[Person]:
+    return [replace(person, system=system) for person in EVERYBODY]
+
+
+FILES = [
+    "x_101_assignsubmission_file_warmup.ipynb",
+    "_101_assignsubmission_file_warmup.ipynb",
+    "101_9001_warmup.ipynb",
+    "LATE_101_9001_warmup.ipynb",
+    "lovelaceada_101_9001_warmup.ipynb",
+    "Ada Lovelace_101_assignsubmission_file_x_101_assignsubmission_file_warmup.ipynb",
+]
+
+
+@pytest.mark.parametrize("system", ["canvas", "moodle", ""])
+@pytest.mark.parametrize("begin", ["mallorymal_111_9002_", "mallorymal_LATE_111_9002_"])
+def test_whatever_a_file_is_called_in_canvas_it_is_its_own_students(
+    course: Course, tmp_path: Path, begin: str, system: System
+) -> None:
+    for number, name in enumerate(FILES):
+        (tmp_path / str(number)).mkdir()
+        source = zipped(tmp_path / str(number), {f"{begin}{name}": UNTOUCHED, CANVAS: SOLVED})
+        if system == "moodle":
+            with pytest.raises(AutograderError, match="the table of who is who is Moodle's, and not all names"):
+                claimed(course, source, of(system))
+        else:
+            assert ("mal", "not taken") not in brief(claimed(course, source, of(system)))
+            assert there(course, "ada") == SOLVED
+            assert there(course, "mal") == UNTOUCHED
+
+
+@pytest.mark.parametrize("begin", ["Mal Mallory_111_assignsubmission_file_", "Mal Mallory_111_assignsubmission_file_/"])
+@pytest.mark.parametrize("alone", [True, False])
+def test_whatever_a_file_is_called_in_moodle_it_is_its_own_students(
+    course: Course, tmp_path: Path, begin: str, alone: bool
+) -> None:
+    for number, name in enumerate(FILES[:-1]):
+        (tmp_path / str(number)).mkdir()
+        honest = {} if alone else {f"Ada Lovelace_101_assignsubmission_file_{'/' * begin.endswith('/')}w.ipynb": SOLVED}
+        source = zipped(tmp_path / str(number), {f"{begin}{name}": UNTOUCHED, **honest})
+        assert ("mal", "not taken") not in brief(claimed(course, source, of("moodle")))
+        assert there(course, "mal") == UNTOUCHED
+        assert (course.root / "submitted/ada").exists() != alone
+        assert alone or there(course, "ada") == SOLVED
+
+
+@pytest.mark.parametrize(
+    ("called", "end"),
+    [
+        ("Ada Lovelace_101_assignsubmission_file_x", "_111_assignsubmission_file_warmup.ipynb"),
+        ("lovelaceada_101_9001_x", "_111_9002_warmup.ipynb"),
+        ("lovelaceada_101_9001", "_LATE_111_9002_warmup.ipynb"),
+    ],
+)
+def test_a_person_called_as_if_anothers_name_began_it_is_asked_about(
+    course: Course, tmp_path: Path, called: str, end: str
+) -> None:
+    """Of a flat name nobody can tell then where the person's ends and the file's begins."""
+    people = [*PEOPLE, Person("mal", frozenset({"111"}), frozenset({plain_name(called)}))]
+    source = zipped(tmp_path, {f"{called}{end}": UNTOUCHED})
+    (result,) = claimed(course, source, people)
+    assert result.why == "its name can also be read as that of mal. A person has to say whose it is"
+    assert not (course.root / "submitted/ada").exists()
+
+
+def test_the_whole_name_of_a_moodle_folder_is_the_systems(course: Course, tmp_path: Path) -> None:
+    source = zipped(
+        tmp_path, {"Ada Lovelace_101_assignsubmission_file__111_assignsubmission_file_/warmup.ipynb": UNTOUCHED}
+    )
+    assert brief(claimed(course, source)) == [("mal", "new")]
+
+
+def test_what_a_mac_adds_is_passed_over_and_a_hidden_notebook_is_not(course: Course, tmp_path: Path) -> None:
+    hidden = "Bob Byron_102_assignsubmission_file_/.warmup.ipynb"
+    added = {"__MACOSX/x.ipynb": b"", "__MACOSX/._Bob Byron_102_assignsubmission_file_": b"", ".DS_Store": b"x"}
+    assert brief(collected(course, zipped(tmp_path, {hidden: SOLVED, **added}))) == [("bob", "new")]
+
+
+def test_a_zip_file_of_two_systems_is_nobodys(course: Course, tmp_path: Path) -> None:
+    with pytest.raises(AutograderError, match=r"some of its names are Canvas's .*, others Moodle's"):
+        claimed(course, zipped(tmp_path, {CANVAS: SOLVED, MOODLE: SOLVED}))
+    assert not (course.root / "submitted").exists()
+
+
+def test_a_table_of_another_system_says_nothing_of_a_zip_file(course: Course, tmp_path: Path) -> None:
+    """Canvas's 101 and Moodle's are two people."""
+    with pytest.raises(AutograderError, match="the table of who is who is Canvas's"):
+        claimed(course, zipped(tmp_path, {MOODLE: SOLVED}), of("canvas"))
+
+
+def test_two_people_of_one_name_are_both_listed_and_nothing_is_filed(course: Course, tmp_path: Path) -> None:
+    submit(course.root, "ada", untouched(), timestamp="2026-11-01 12:00:00 UTC")
+    before = there(course, "ada")
+    people = [Person("ada", names=frozenset({"lovelaceada"}))]
+    source = zipped(tmp_path, {CANVAS: SOLVED, "lovelaceada_666_9002_warmup-7.ipynb": UNTOUCHED})
+    results = claimed(course, source, people)
+    assert brief(results) == [("lovelaceada (101)", "not taken"), ("lovelaceada (666)", "not taken")]
+    assert all("2 people would hand in for ada: lovelaceada (101), lovelaceada (666)" in each.why for each in results)
+    assert there(course, "ada") == before
+
+
+def test_two_names_with_one_number_are_both_listed(course: Course, tmp_path: Path) -> None:
+    source = zipped(tmp_path, {CANVAS: SOLVED, "mallorymal_101_9002_warmup-2.ipynb": UNTOUCHED})
+    assert brief(claimed(course, source)) == [("lovelaceada (101)", "not taken"), ("mallorymal (101)", "not taken")]
+
+
+@pytest.mark.parametrize("other", ["Ada", "ADA", "ａｄａ", "ad\N{FEMININE ORDINAL INDICATOR}"])
+def test_ids_that_differ_only_in_how_they_are_written_are_not_taken(course: Course, tmp_path: Path, other: str) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    for name in ("ada", other, "bob"):
+        (source / f"{name}.ipynb").write_bytes(SOLVED)
+    results = collected(course, source, known=())
+    assert brief(results) == [("bob", "new"), *sorted((name, "not taken") for name in ("ada", other))]
+    assert "its id differs from ada in nothing but how the letters are written. Give it the right id" in {
+        each.why for each in results
+    }
+    assert names_in(course.root / "submitted") == ["bob"]
+
+
+def test_an_id_written_unlike_the_one_that_is_there_is_not_taken(course: Course, tmp_path: Path) -> None:
+    submit(course.root, "Ada", untouched())
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "ada.ipynb").write_bytes(SOLVED)
+    assert brief(collected(course, source, known=())) == [("ada", "not taken")]
+    assert brief(collected(course, source, known=("ada", "Ada"))) == [("ada", "new")]
+
+
+# What a zip file unpacks to
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_can_only_be_unpacked_whole_is_not_taken(course: Course, tmp_path: Path, packing: int) -> None:
+    path = tmp_path / "submissions.zip"
+    with zipfile.ZipFile(path, "w", packing) as archive:
+        archive.writestr(CANVAS, SOLVED)
+    assert "packed in a way that neither Canvas nor Moodle packs" in collected(course, path)[0].why
+
+
+def test_a_member_is_unpacked_no_further_than_it_says(course: Course, tmp_path: Path) -> None:
+    size = 64 * 2**20
+    source = zipped(tmp_path, {CANVAS: bytes(size)})
+    source.write_bytes(source.read_bytes().replace(struct.pack("<I", size), struct.pack("<I", 1000)))
+    tracemalloc.start()
+    (result,) = collected(course, source)
+    assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+    tracemalloc.stop()
+    assert "damaged" in result.why
+
+
+def test_a_list_of_members_without_end_is_not_read(course: Course, tmp_path: Path) -> None:
+    source = zipped(tmp_path, {f"{'a' * 60_000}_{number}_1_x.ipynb": b"" for number in range(300)})
+    with pytest.raises(AutograderError, match="its list of members has more than 16,777,216 bytes"):
+        collected(course, source)
+
+
 # An LMS's own table says who is who
 
 
@@ -411,6 +584,7 @@ def test_canvas_and_moodle_say_who_is_who(tmp_path: Path) -> None:
     canvas.write_text('Student,ID,SIS Login ID,Section\n    Points Possible,,,\n"Lovelace, Ada",101,ada,A\n')
     moodle.write_text('Identifier,Full name,ID number,Grade,Maximum Grade\n"Participant 102",Bob Byron,bob,,12\n')
     assert people_of(canvas, ["ada"]) == [PEOPLE[0]]
+    assert (people_of(canvas, ["ada"])[0].system, people_of(moodle, ["bob"])[0].system) == ("canvas", "moodle")
     assert people_of(moodle, ["bob"]) == [Person("bob", frozenset({"102"}), frozenset({"bobbyron"}))]
 
 
@@ -447,6 +621,7 @@ def test_the_command_lists_what_it_did_not_take(course: Course, tmp_path: Path) 
         (["nowhere"], "nowhere: expected a zip file, a folder of STUDENT.ipynb, or nbgrader's exchange"),
         (["source"], "source: there is no STUDENT.ipynb in it"),
         (["source", "--time", "soon"], "expected a local time such as '2026-11-29 23:59', found 'soon'"),
+        (["source", "--time", "0001-01-01"], "expected a local time such as '2026-11-29 23:59', found '0001-01-01'"),
         (["source", "--roster", "gradebook_config.yaml"], "this is no table of Canvas's or Moodle's"),
     ],
 )

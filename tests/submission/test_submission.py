@@ -1,10 +1,12 @@
 """A submitted notebook: what is refused, what cannot be read, and what is put back."""
 
+import base64
 import copy
 import hashlib
 import json
 import os
 import socket
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +19,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from autograder.base import AutograderError, RefusedError, SubmissionError
-from autograder.course import Assignment, load_course
+from autograder.course import Assignment, load_course, notebook_text
 from autograder.submission import Submission, read_submission, submissions, unread_submission
 from autograder.submission.folders import find_notebook
 from autograder.submission.reading import submitted_digest
@@ -74,6 +76,11 @@ def changed(tree: Notebook, grade_id: str, **fields: Any) -> Notebook:
     return tree | {"cells": [each | fields if each["id"] == grade_id else each for each in tree["cells"]]}
 
 
+def png(width: int, height: int) -> str:
+    """The beginning of a picture that says that it is so large, encoded."""
+    return base64.b64encode(b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIB", 13, b"IHDR", width, height, 8)).decode()
+
+
 class TestSound:
     def test_an_untouched_release_comes_back_as_it_is(self, warmup: Assignment):
         submission = read(warmup, untouched())
@@ -115,6 +122,43 @@ class TestSound:
         attachments = {"a.png": {"image/png": "aGk="}, "b.html": {"text/html": "<script>"}, "c": 3}
         submission = read(warmup, changed(solved(), "why", attachments=attachments))
         assert at(submission, "why")["attachments"] == {"a.png": {"image/png": "aGk="}}
+
+    @pytest.mark.parametrize("sizes", [[(20_000, 20_000)], [(1, 100_000)], [(8_000, 8_000)] * 3])
+    def test_attached_pictures_of_a_gigabyte_are_left_out_and_it_is_said(self, warmup: Assignment, sizes: Any):
+        attachments = {f"{number}.png": {"image/png": png(*size)} for number, size in enumerate(sizes)}
+        submission = read(warmup, changed(solved(), "why", attachments=attachments | {"a.png": {"image/png": "aGk="}}))
+        assert len(at(submission, "why")["attachments"]) == len(sizes)
+        assert submission.notes == (
+            "A picture in the notebook was left out: a picture may have 67 million pixels, and all together 134.",
+        )
+
+    @pytest.mark.parametrize("text", ['" onerror="alert(1)', "aGk=\xa0", "a", "\0", ["aG", 3, "k=!"]])
+    def test_what_is_attached_and_no_encoded_picture_is_left_out(self, warmup: Assignment, text: Any):
+        submission = read(warmup, changed(solved(), "why", attachments={"a.png": {"image/png": text}}))
+        assert "attachments" not in at(submission, "why")
+
+    @pytest.mark.parametrize(
+        "field",
+        [
+            b'"nbformat_minor": 1e999',
+            b'"nbformat_minor": ' + b"9" * 1_000_000,
+            b'"nbformat_minor": 0.' + b"1" * 1_000_000,
+            b'"metadata": {"kernelspec": {"name": NaN}, "kernelspec": [1e999, -Infinity]}',
+            b'"cells": 7, "cells": []',
+            b'"x": {"a": ' + b'"\\ud800\\u0000"' + b"}",
+            b'"metadata": {"nbgrader": {"points": 1e999, "points": NaN, "schema_version": 1' + b"0" * 5_000 + b"}}",
+            b'"cells": [{"cell_type": "code", "cell_type": "heading", "execution_count": 1e999, "source": "\\udfff",'
+            b' "outputs": [{"metadata": {"width": 1e999}}], "metadata": {"nbgrader": {"grade_id": "scale"}}}]',
+            b'"nbformat": 3, "worksheets": [{"cells": [{"cell_type": "heading", "level": -1e999, "source": "a"}]}]',
+        ],
+        ids=range(9),
+    )
+    def test_no_number_no_nesting_and_no_key_written_twice_raises(self, warmup: Assignment, field: bytes):
+        submission = read(warmup, b'{"nbformat": 4, "cells": [], ' + field + b"}")
+        assert submission.unreadable == ""
+        json.dumps(submission.notebook, allow_nan=False).encode()
+        notebook_text(submission.notebook).encode()
+        assert set(GRADED) <= set(grade_ids(submission))
 
     def test_the_digest_is_over_the_submitted_bytes(self, warmup: Assignment):
         content = json.dumps(solved()).encode()
@@ -538,6 +582,12 @@ class TestSubmitted:
             "2026-13-01 00:00:00",
             "2026-11-29 23:59:00 XYZ",
             "0001-01-01 00:00:00 +23:59",
+            "0001-01-01 00:00:00 UTC",
+            "0001-01-01 00:00:00 -23:59",
+            "9999-12-31 23:59:59 -23:59",
+            "9999-12-31 23:59:59 America/New_York",
+            "1900-01-01 00:00:00",
+            "2099-01-01 00:00:00",
             "9" * 5000,
         ],
     )
