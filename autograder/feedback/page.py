@@ -85,7 +85,7 @@ def feedback_html(
     """
     from markupsafe import Markup
 
-    made = rendered(_in_turn(notebook["cells"]))
+    made = rendered(_pieces(notebook["cells"]))
     shown = {piece: plainly(piece.text) if html is None else Markup(html) for piece, html in made.items()}
     at_least = "at least " if least else ""
     html = page(
@@ -103,12 +103,15 @@ def feedback_html(
     return _headings_in_order(html)
 
 
-def _in_turn(cells: Sequence[Mapping[str, Any]]) -> list[Piece]:
-    """What is to be rendered: what we and the course wrote, then the student's, what is short before what is long."""
+def _pieces(cells: Sequence[Mapping[str, Any]]) -> list[Piece]:
+    """What is to be rendered, results first."""
     results = [_result(output["data"]) for cell in cells for output in cell.get("outputs", ()) if _has_result(output)]
-    theirs = [cell for cell in cells if not _is_ours(cell)]
-    in_turn = [*filter(_is_ours, cells), *sorted(theirs, key=lambda cell: len(cell["source"]))]
-    return [*results, *map(_piece, in_turn)]
+    return [*results, *map(_piece, in_turn(cells))]
+
+
+def in_turn(cells: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The cells in the order in which they get the page's time: ours and the course's first, then the shortest."""
+    return sorted(cells, key=lambda cell: 0 if _is_ours(cell) else 1 + len(cell["source"]))
 
 
 def _is_ours(cell: Mapping[str, Any]) -> bool:
