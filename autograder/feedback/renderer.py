@@ -1,4 +1,4 @@
-"""The process that renders texts for ``rendering``: warm, with a fork for each page, which can be ended.
+"""The process that renders texts for ``rendering``: warm, and its forks can be ended.
 
 ``python -m autograder.feedback.renderer FD`` answers on the inherited socket until that is closed. What it holds of a
 course is the text that it is just given.
@@ -55,7 +55,11 @@ def _render_until_closed(channel: socket.socket) -> None:
         signal.signal(signal.SIGPROF, signal.SIG_DFL)
         wire.send(channel, wire.encode(None))
         while True:
-            kind, text, pictures, seconds, most = wire.receive(channel)
+            asked = wire.receive(channel)
+            if asked is None:
+                wire.send(channel, wire.encode(None))
+                continue
+            kind, text, pictures, seconds, most = asked
             begun = time.process_time()
             signal.setitimer(signal.ITIMER_PROF, seconds)
             try:

@@ -38,6 +38,8 @@ _SLOW = re.compile(r"\s{200}|[*.?]{200}")
 _KNOWN, _KNOWN_CHARACTERS = 1024, 40_000
 """How many texts are remembered, and how long each may be with its HTML: those of the course are on every page."""
 _START_SECONDS = 120.0
+_LITTLE_SECONDS = 0.25
+"""The renderer's fork is kept for the next page where all of a page took less, as what people write does."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ BOUNDS = Bounds()
 _renderer: tuple[subprocess.Popen[bytes], socket.socket] | None = None
 _starting = threading.Lock()
 _known: dict[Piece, str] = {}
+_kept: dict[int, socket.socket] = {}
+"""A channel to a fork that waits for a page, by the memory that it may take."""
 
 
 def rendered(pieces: Iterable[Piece], bounds: Bounds = BOUNDS) -> dict[Piece, str | None]:
@@ -108,7 +112,7 @@ def rendered(pieces: Iterable[Piece], bounds: Bounds = BOUNDS) -> dict[Piece, st
             if piece in _known:
                 made[piece] = _known[piece]
             elif left > 0:
-                channel = channel or _forked(bounds)
+                channel = channel or _kept_fork(bounds) or _forked(bounds)
                 seconds = min(left, bounds.piece_seconds)
                 try:
                     made[piece], spent = _answer(channel, piece, seconds, bounds)
@@ -117,6 +121,10 @@ def rendered(pieces: Iterable[Piece], bounds: Bounds = BOUNDS) -> dict[Piece, st
                     channel.close()
                     channel, spent = None, bounds.piece_seconds
                 left -= spent
+        if channel is not None and bounds.page_seconds - left < _LITTLE_SECONDS:
+            # What did next to nothing has its memory, and its time, for the next page.
+            _kept[bounds.memory] = channel
+            channel = None
     finally:
         if channel is not None:
             channel.close()
@@ -145,6 +153,19 @@ def _answer(channel: socket.socket, piece: Piece, seconds: float, bounds: Bounds
             del _known[next(iter(_known))]
         _known[piece] = made
     return made, spent
+
+
+def _kept_fork(bounds: Bounds) -> socket.socket | None:
+    """The channel to the fork that waits; None where there is none that answers."""
+    channel = _kept.pop(bounds.memory, None)
+    if channel is not None:
+        try:
+            wire.send(channel, wire.encode(None))
+            wire.receive(channel, time.monotonic() + bounds.patience)
+        except wire.WireError:
+            channel.close()
+            channel = None
+    return channel
 
 
 def _forked(bounds: Bounds) -> socket.socket:
@@ -198,8 +219,10 @@ def _end() -> None:
     with _starting:
         atexit.unregister(_end)
         if _renderer is not None:
-            process, channel = _renderer
-            channel.close()
+            process, control = _renderer
+            for channel in (control, *_kept.values()):
+                channel.close()
+            _kept.clear()
             with contextlib.suppress(OSError):
                 process.kill()
                 process.wait()
