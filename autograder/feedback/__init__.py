@@ -9,7 +9,8 @@ from autograder.base import on_demand
 if TYPE_CHECKING:
     from autograder.feedback.executed import annotated, told_anew
     from autograder.feedback.lateness import lateness_text
-    from autograder.feedback.page import feedback_html
+    from autograder.feedback.page import feedback_html, in_turn
+    from autograder.feedback.rendering import Piece, plainly, rendered
     from autograder.feedback.result import first_to_fix, said_of_all, unseen_text
     from autograder.feedback.student_page import (
         FeedbackWritten,
@@ -26,13 +27,17 @@ if TYPE_CHECKING:
 __all__ = [
     "SUMMARY_ID",
     "FeedbackWritten",
+    "Piece",
     "annotated",
     "feedback_html",
     "first_to_fix",
     "grade_as_seen",
+    "in_turn",
     "lateness_text",
     "listed",
+    "plainly",
     "points_text",
+    "rendered",
     "said_of_all",
     "seen_now",
     "shown_to_student",
@@ -52,7 +57,15 @@ __getattr__ = on_demand(
             "told_anew",
         ),
         "lateness": ("lateness_text",),
-        "page": ("feedback_html",),
+        "page": (
+            "feedback_html",
+            "in_turn",
+        ),
+        "rendering": (
+            "Piece",
+            "plainly",
+            "rendered",
+        ),
         "result": (
             "first_to_fix",
             "said_of_all",

@@ -11,6 +11,7 @@ from typing import Any
 
 from autograder.base import AutograderError
 from autograder.course import Assignment, joined, release_of
+from autograder.feedback.bounds import Room, kept_code, kept_outputs
 from autograder.feedback.inert import MARKDOWN_CHARACTERS, MATHS, MATHS_CHARACTERS, disarm, passive
 from autograder.feedback.result import result_output, said_of_all
 from autograder.feedback.summary import SUMMARY_ID, summary_cell
@@ -32,20 +33,24 @@ def annotated(submission: Submission, report: Report, assignment: Assignment) ->
 
     Returns:
         A new nbformat 4.5 notebook: the submission's cells with the outputs of the run, a summary as the
-        first cell, and under each test cell the row's result as ``text/html`` and ``text/plain``.
+        first cell, and under each test cell the row's result as ``text/html`` and ``text/plain``. What is too
+        long for a page is cut, and says so.
     """
     # Only the cells' own keys are changed here, and in the end everything is copied.
     notebook = {**submission.notebook, "cells": [dict(cell) for cell in submission.notebook["cells"]]}
     ours = _release_sources(assignment)
     runs = {run.index: run for run in report.cells}
     rows, common = {row.test_id: row for row in report.rows}, said_of_all(report)
+    room = Room()
     executed, prose, maths = 0, 5 * MARKDOWN_CHARACTERS, 3 * MATHS_CHARACTERS
     for index, cell in enumerate(notebook["cells"]):
         metadata = cell.get("metadata", {})
         cell["metadata"] = {key: metadata[key] for key in _KEPT_METADATA if key in metadata}
         if cell["cell_type"] == "code":
             run = runs.get(index)
-            cell["outputs"] = [] if run is None else _run_outputs(run)
+            cell["outputs"] = [] if run is None else kept_outputs(_run_outputs(run), room)
+            if ("code", joined(cell["source"])) not in ours:
+                cell["source"] = kept_code(joined(cell["source"]), room)
             executed += run is not None and run.status != "skipped"
             cell["execution_count"] = executed if run is not None and run.status != "skipped" else None
             row = rows.get(str(metadata.get("nbgrader", {}).get("grade_id", "")))

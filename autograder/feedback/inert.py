@@ -33,8 +33,12 @@ _ACTING_TEX = (
 )
 """Macros that make links, load, carry styles, ids or events, change the formulas of others, or draw over them."""
 _PLACES = r"^[ \t>*+\-.:)\d]*"  # where a block can begin, in quotes and lists too
-_HEADING = re.compile(_PLACES + r"#{1,6}[ \t]+", re.MULTILINE)
-_UNDERLINED = re.compile(_PLACES + r"(?=[^\s`~][^\n]*\n[ \t>]*(?:=+|-+)[ \t]*$)", re.MULTILINE)
+_HEADING = re.compile(_PLACES + r"+#{1,6}[ \t]+", re.MULTILINE)
+_UNDERLINED = re.compile(
+    r"^(?=[^\n]*+\n[ \t>]*+(?:=++|-++)[ \t]*$)" + _PLACES.removeprefix("^") + r"(?=[^\s`~])", re.MULTILINE
+)
+_MERMAID = re.compile(r"((?:(?<!`)`{3,}+|(?<!~)~{3,}+)\s*+)(?=mermaid)", re.IGNORECASE)
+"""Each of these looks at every line a bounded number of times, whatever stands in it."""
 
 
 def disarm(cell: dict[str, Any], characters: int, maths: int) -> str:
@@ -72,7 +76,7 @@ def disarm(cell: dict[str, Any], characters: int, maths: int) -> str:
     source = re.sub(r"!\[(?![^\[\]]*\]\()", "!" + INERT + "[", source)
     source = re.sub(r"(?P<picture>!\[[^\[\]]*)?\]\(", target, source)
     source = re.sub(r"\]:(?!\s+https?://)", f"]{INERT}:", source)
-    source = re.sub(r"((?:`{3,}|~{3,})\s*)(?=mermaid)", rf"\1{INERT}", source, flags=re.IGNORECASE)
+    source = _MERMAID.sub(rf"\1{INERT}", source)
     # A heading's text becomes its id in nbgrader's pages, where the fields for scores are found by their ids.
     source = _HEADING.sub(rf"\g<0>{INERT}", source)
     source = _UNDERLINED.sub(rf"\g<0>{INERT}", source)

@@ -7,7 +7,6 @@ from what is listed here. Nothing listed runs, fetches, is sent anywhere or lies
 from __future__ import annotations
 
 import html
-import json
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -62,7 +61,18 @@ def prose(source: str, attachments: Mapping[str, Any] | None = None) -> Markup:
         HTML in which nothing runs or is fetched; formulas are set as MathML (by latex2mathml), and where one is
         beyond it, its TeX stays.
     """
-    return _prose(source, json.dumps(attachments or {}))
+    from nbconvert.filters.markdown_mistune import MarkdownWithMath
+
+    renderer = _renderer_class()(escape=False, attachments=attachments or {}, exclude_anchor_links=True)
+    return sanitised(MarkdownWithMath(renderer=renderer).render(source))
+
+
+def nbgraders_prose(source: str, attachments: Mapping[str, Any] | None = None) -> str:
+    """A Markdown cell's text as HTML as nbconvert makes it for nbgrader's pages, with whatever it has of markup."""
+    from nbconvert.filters.markdown_mistune import MarkdownWithMath
+
+    renderer = _nbgraders_class()(escape=False, attachments=attachments or {})
+    return str(MarkdownWithMath(renderer=renderer).render(source))
 
 
 def sanitised(text: str) -> Markup:
@@ -128,7 +138,6 @@ def _allowed(_tag: str, name: str, value: str) -> str | None:
     return value if name != "href" or _LINK.match(value) else None
 
 
-@lru_cache(maxsize=4096)
 def _mathml(tex: str, display: str) -> str | None:
     """A formula as MathML, or None where it is beyond the converter."""
     from latex2mathml.converter import convert
@@ -145,11 +154,32 @@ def _mathml(tex: str, display: str) -> str | None:
 
 
 @lru_cache(maxsize=1)
-def _renderer_class() -> Any:
-    """Nbconvert's renderer, which nbgrader's pages have, but for what needs a network or a script."""
+def _nbgraders_class() -> Any:
+    """Nbconvert's renderer, which nbgrader's pages have, but that each attached picture is shown once."""
     from nbconvert.filters.markdown_mistune import IPythonRenderer
 
     class Renderer(IPythonRenderer):  # type: ignore[misc]
+        attachments: Mapping[str, Any]
+
+        def image(self, text: str, url: str, title: str | None = None) -> str:
+            scheme, _, name = url.partition(":")
+            if scheme != "attachment":
+                return str(super().image(text, url, title))
+            if name not in self.attachments:
+                return f"[picture: {html.escape(text or url)}]"
+            made = str(super().image(text, url, title))
+            # Each time, the whole picture would be in the page.
+            self.attachments = {other: each for other, each in self.attachments.items() if other != name}
+            return made
+
+    return Renderer
+
+
+@lru_cache(maxsize=1)
+def _renderer_class() -> Any:
+    """The same, but for what needs a network or a script."""
+
+    class Renderer(_nbgraders_class()):  # type: ignore[misc]
         def inline_math(self, body: str) -> str:
             return _mathml(body, "inline") or f"<code>{html.escape(body)}</code>"
 
@@ -165,19 +195,10 @@ def _renderer_class() -> Any:
 
         def image(self, text: str, url: str, title: str | None = None) -> str:
             # The page fetches nothing: a picture that is a file beside the notebook would be a broken one.
-            scheme, _, name = url.partition(":")
-            inside = scheme == "data" or (scheme == "attachment" and name in self.attachments)
+            inside = url.startswith(("data:", "attachment:"))
             return str(super().image(text, url, title)) if inside else f"[picture: {html.escape(text or url)}]"
 
         def task_list_item(self, text: str, checked: bool = False) -> str:
             return f"<li>{'☑' if checked else '☐'} {text}</li>\n"
 
     return Renderer
-
-
-@lru_cache(maxsize=1024)
-def _prose(source: str, attachments: str) -> Markup:
-    from nbconvert.filters.markdown_mistune import MarkdownWithMath
-
-    renderer = _renderer_class()(escape=False, attachments=json.loads(attachments), exclude_anchor_links=True)
-    return sanitised(MarkdownWithMath(renderer=renderer).render(source))

@@ -6,6 +6,7 @@ from a disk, mail or print.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autograder.base import page
-from autograder.feedback.markdown import prose, sanitised, sanitised_result
+from autograder.feedback.rendering import Piece, plainly, rendered
 from autograder.feedback.summary import SUMMARY_ID
 from autograder.feedback.text import points_text
 
@@ -30,7 +31,7 @@ class _Output:
     """An output: a ``result`` of ours, a ``picture`` (its address), ``text``, or what an error or stderr ``said``."""
 
     kind: str
-    content: str
+    content: str | Markup
     label: str = ""
     """Of a picture: what it is, for those who do not see it."""
 
@@ -63,7 +64,7 @@ def feedback_html(
     """One page with everything in it: code, outputs, results and comments, light or dark as the reader has it.
 
     Its Content-Security-Policy lets it neither fetch nor run anything, and what the notebook has of Markdown and HTML
-    is sanitised besides.
+    is sanitised besides. What cannot be rendered within bounds stands there as it was written, with a sentence.
 
     Args:
         notebook: What ``annotated`` returned. Where its nbgrader cells' metadata have ``score``, ``points``
@@ -78,9 +79,16 @@ def feedback_html(
 
     Returns:
         The HTML.
+
+    Raises:
+        AutograderError: What renders pages cannot be started.
     """
+    from markupsafe import Markup
+
+    made = rendered(_pieces(notebook["cells"]))
+    shown = {piece: plainly(piece.text) if html is None else Markup(html) for piece, html in made.items()}
     at_least = "at least " if least else ""
-    made = page(
+    html = page(
         _TEMPLATE,
         title,
         score=None if score is None else at_least + points_text(max(0.0, score - late_penalty)),
@@ -89,35 +97,63 @@ def feedback_html(
         late_penalty=points_text(late_penalty) if late_penalty > 0 else "",
         notes=notes,
         pending=pending,
-        cells=[_cell(cell) for cell in notebook["cells"]],
+        cells=[_cell(cell, shown) for cell in notebook["cells"]],
         code_style=_code_style(),
     )
-    return _headings_in_order(made)
+    return _headings_in_order(html)
 
 
-def _cell(cell: Mapping[str, Any]) -> _Cell:
-    source, meta = cell["source"], cell["metadata"].get("nbgrader", {})
+def _pieces(cells: Sequence[Mapping[str, Any]]) -> list[Piece]:
+    """What is to be rendered, results first."""
+    results = [_result(output["data"]) for cell in cells for output in cell.get("outputs", ()) if _has_result(output)]
+    return [*results, *map(_piece, in_turn(cells))]
+
+
+def in_turn(cells: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The cells in the order in which they get the page's time: ours and the course's first, then the shortest."""
+    return sorted(cells, key=lambda cell: 0 if _is_ours(cell) else 1 + len(cell["source"]))
+
+
+def _is_ours(cell: Mapping[str, Any]) -> bool:
+    return cell.get("id") == SUMMARY_ID or bool(cell["metadata"].get("nbgrader", {}).get("locked"))
+
+
+def _piece(cell: Mapping[str, Any]) -> Piece:
+    if cell["cell_type"] == "code":
+        return Piece("code", cell["source"])
+    if cell["cell_type"] == "raw":
+        return Piece("html", cell["source"])
+    attachments = cell.get("attachments")
+    return Piece("prose", cell["source"], json.dumps(attachments) if attachments else "")
+
+
+def _has_result(output: Mapping[str, Any]) -> bool:
+    return "text/html" in output.get("data", {})
+
+
+def _result(data: Mapping[str, Any]) -> Piece:
+    return Piece("result", data["text/html"])
+
+
+def _cell(cell: Mapping[str, Any], shown: Mapping[Piece, Markup]) -> _Cell:
+    meta = cell["metadata"].get("nbgrader", {})
     code, answer, graded = cell["cell_type"] == "code", bool(meta.get("solution")), bool(meta.get("grade"))
-    if code:
-        content = _highlighted(source)
-    else:
-        content = sanitised(source) if cell["cell_type"] == "raw" else prose(source, cell.get("attachments"))
     points = ""
     if answer and meta.get("score") is not None and (graded or not code):
         points = f"{round(float(meta['score']), 2)} of {round(float(meta['points']), 2)} points"
     return _Cell(
-        content=content,
+        content=shown[_piece(cell)],
         name=str(meta.get("grade_id") or ""),
         answer=answer,
         checks=code and graded and not answer,
         summary=cell.get("id") == SUMMARY_ID,
         points=points,
         comment=str(meta.get("comment") or "") if answer else "",
-        outputs=tuple(_outputs(cell["outputs"])) if code else (),
+        outputs=tuple(_outputs(cell["outputs"], shown)) if code else (),
     )
 
 
-def _outputs(outputs: Sequence[Mapping[str, Any]]) -> Iterator[_Output]:
+def _outputs(outputs: Sequence[Mapping[str, Any]], shown: Mapping[Piece, Markup]) -> Iterator[_Output]:
     """What the page shows of a cell's outputs, of each the first of its types that it can show."""
     for output in outputs:
         if output["output_type"] == "stream":
@@ -126,8 +162,8 @@ def _outputs(outputs: Sequence[Mapping[str, Any]]) -> Iterator[_Output]:
             yield _Output("said", "\n".join(output["traceback"]))
         else:
             data, metadata = output["data"], output.get("metadata", {})
-            if "text/html" in data:
-                yield _Output("result", sanitised_result(data["text/html"]))
+            if _has_result(output):
+                yield _Output("result", shown[_result(data)])
                 continue
             for mime in ("image/png", "image/jpeg"):
                 if mime in data:
@@ -159,18 +195,3 @@ def _code_style() -> Markup:
     light = HtmlFormatter(style="default").get_style_defs(".highlight")
     dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
     return Markup(f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}")
-
-
-@lru_cache(maxsize=1024)
-def _highlighted(source: str) -> Markup:
-    """Python in colours; everything in it is escaped by Pygments. What all submissions share is set only once."""
-    from markupsafe import Markup
-
-    return Markup(_highlight()(source))
-
-
-@lru_cache(maxsize=1)
-def _highlight() -> Any:
-    from nbconvert.filters import Highlight2HTML
-
-    return Highlight2HTML(pygments_lexer="ipython3")

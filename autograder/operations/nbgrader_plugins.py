@@ -49,6 +49,7 @@ from autograder.gradebook import (
     register,
 )
 from autograder.grading import grade
+from autograder.operations.nbgrader_pages import highlight_code, markdown2html
 from autograder.operations.storing import store_grade
 from autograder.reports import fill_in_file, scores_of
 from autograder.submission import Submission, submission_of
@@ -64,6 +65,8 @@ __all__ = [
     "SubmissionExporter",
     "configure",
     "find_submission",
+    "highlight_code",
+    "markdown2html",
 ]
 
 NAME = "autograder.nbgrader_plugins"
@@ -293,6 +296,8 @@ def configure(c: Any, config_file: str) -> None:
         f"{here}.SeenGrades",
         "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]
+    # Those of nbgrader's pages that show a notebook, the formgrader's among them.
+    c.HTMLExporter.filters = {name: f"{here}.{name}" for name in ("highlight_code", "markdown2html")}
     c.Autograde.pre_convert_hook = f"{here}.find_submission"
     # nbgrader logs names of students' files as they are.
     c.NbGrader.logging_config = {
