@@ -1,4 +1,4 @@
-"""nbgrader's exchange, by nbgrader's own code: what students handed in comes from there, and feedback goes there."""
+"""nbgrader's exchange: how it is collected from, and feedback that goes there by nbgrader's own code."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from autograder.base import AutograderError
 from autograder.course import Assignment, Course
 from autograder.operations.nbgrader_configuration import nbgrader_config
+from autograder.submission import Terms
 
 
 def inbound(course: Course, exchange: Path) -> Path:
@@ -32,15 +33,17 @@ def released_exchange(course: Course) -> Path | None:
     return course.exchange if there else None
 
 
-def collect_from_exchange(course: Course, assignment: Assignment, exchange: Path) -> None:
-    """Bring the newest submission of each student to ``submitted/``, as ``nbgrader collect --update`` does.
+def terms_of(course: Course) -> Terms:
+    """How nbgrader's configuration has the exchange collected from; what is newer takes the place of what is there.
 
     Raises:
-        AutograderError: nbgrader refuses; the message says why.
+        ConfigError: nbgrader_config.py fails.
     """
-    from nbgrader.exchange.default import ExchangeCollect
-
-    with_nbgrader(ExchangeCollect, course, assignment, exchange, update=True)
+    config = nbgrader_config(course.root)
+    return Terms(
+        check_owner=bool(config.ExchangeCollect.get("check_owner", True)),
+        group_shared=bool(config.CourseDirectory.get("groupshared", False)),
+    )
 
 
 def release_feedback(course: Course, assignment: Assignment, exchange: Path, student: str) -> bool:
