@@ -291,7 +291,8 @@ def _have_wait(under_way: _UnderWay, student: str, what: str) -> None:
     if under_way.said.get(student) == what:
         return
     try:
-        tell_to_wait(under_way.watched, student)
+        if warned := tell_to_wait(under_way.watched, student):
+            under_way.told(student, f"nbgrader warns: {warned}")
     except AutograderError as error:
         # Where another command has the course, the next look at everything tries again.
         what = f"{what}; not told on a page: {error}"

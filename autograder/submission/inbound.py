@@ -204,7 +204,7 @@ def counted(arrival: Arrival, changed: datetime) -> tuple[datetime, str, str]:
 def _arrival(inbound: int, name: str, student: str, rest: str, timezone: tzinfo | None) -> Arrival:
     status = os.stat(name, dir_fd=inbound, follow_symlinks=False)
     if problem := id_problem(student):
-        raise RefusedError(problem)
+        raise RefusedError(f"its name begins with what can be nobody's id: {problem}")
     if any(mark in student for mark in "*?[]"):
         raise RefusedError("an id with * ? [ or ] in it is a pattern to nbgrader")
     if not stat.S_ISDIR(status.st_mode):

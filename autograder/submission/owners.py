@@ -145,7 +145,7 @@ def trusted_note(owner: int) -> str:
 
 def _called(owner: int) -> str:
     name = _name_of(owner)
-    return f"the account {printable(name)}" if name else f"the account number {owner}, which has no name here"
+    return f"the account {printable(name)}" if name else f"the account number {owner}"
 
 
 @lru_cache(maxsize=100_000)
