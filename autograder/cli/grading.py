@@ -73,9 +73,6 @@ def collect(
 
     opened, chosen = open_assignment(course, assignment)
     found = collect_from(opened, chosen, source, people=roster, match=match, time=time)
-    if found is None:
-        say(f"Collected from {source} by nbgrader, the newest submission of each student.")
-        return
     print_collected(found, opened)
     if any(each.status in ("not taken", "kept") for each in found):
         raise typer.Exit(OURS)

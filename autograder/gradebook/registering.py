@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import uuid
 from collections.abc import Iterable
@@ -31,7 +32,8 @@ def register(gradebook: Gradebook, course: Course, assignment: Assignment, stude
         gradebook: From ``open_gradebook``.
         course: The course.
         assignment: The assignment; points come from it, cells from its release.
-        students: Ids to add where they are missing.
+        students: Ids to add where they are missing. One that the database does not take is left out: storing that
+            student's grade fails then, and nobody else's.
 
     Raises:
         GradebookError: There is no release, it does not fit the master notebook, or a cell that has grades is
@@ -65,7 +67,7 @@ def register(gradebook: Gradebook, course: Course, assignment: Assignment, stude
         people = table["student"]
         known = set(connection.execute(select(people.c.id)).scalars())
         if missing := [{"id": student} for student in dict.fromkeys(students) if student not in known]:
-            connection.execute(people.insert(), missing)
+            _add_students(connection, people, missing)
     gradebook.cells.pop(assignment.name, None)
 
 
@@ -119,6 +121,19 @@ def _put(
     if any(found._mapping[name] != value for name, value in fields.items()):
         connection.execute(table.update().where(table.c.id == found.id).values(**fields))
     return str(found.id)
+
+
+def _add_students(connection: Connection, people: Table, missing: list[dict[str, str]]) -> None:
+    """Add students; one by one where the database does not take them all, and without those that it does not take."""
+    from sqlalchemy.exc import DataError
+
+    try:
+        with connection.begin_nested():
+            connection.execute(people.insert(), missing)
+    except DataError:  # such as a letter that its encoding has no place for
+        for each in missing:
+            with contextlib.suppress(DataError), connection.begin_nested():
+                connection.execute(people.insert(), [each])
 
 
 def _put_cells(

@@ -80,8 +80,11 @@ def to_be_graded(watched: Watched, student: str) -> HandIn | None:
     return found
 
 
-def tell_to_wait(watched: Watched, student: str) -> None:
+def tell_to_wait(watched: Watched, student: str) -> str:
     """Tell a student, on the page of the attempt that counts, that the new one is graded tomorrow.
+
+    Returns:
+        What nbgrader warns of as the page is released; usually nothing.
 
     Raises:
         AutograderError: The page could not be written or released, or another command has the course.
@@ -94,8 +97,9 @@ def tell_to_wait(watched: Watched, student: str) -> None:
     )
     with only_run(course):
         write_feedback(watched.gradebook, course, assignment, student, now=watched.clock(), notice=notice)
-    if watched.exchange is not None:
-        release_feedback(course, assignment, watched.exchange, student)
+    if watched.exchange is None:
+        return ""
+    return release_feedback(course, assignment, watched.exchange, student)[1]
 
 
 def store_attempt(watched: Watched, graded: Graded) -> str:
@@ -131,10 +135,10 @@ def _released(watched: Watched, student: str) -> str:
     if watched.exchange is None:
         return ""
     try:
-        released = release_feedback(watched.course, watched.assignment, watched.exchange, student)
+        released, warned = release_feedback(watched.course, watched.assignment, watched.exchange, student)
     except AutograderError as error:
         return f", not released: {error}"
-    return " and released" if released else ""
+    return (" and released" if released else "") + (f", and nbgrader warns: {warned}" if warned else "")
 
 
 def _worth(watched: Watched, hand_in: HandIn, report: Report) -> float:

@@ -1,4 +1,4 @@
-"""What was handed in elsewhere, brought to ``submitted/``: by nbgrader's exchange, or from a zip file or a folder."""
+"""What was handed in elsewhere, brought to ``submitted/``: from nbgrader's exchange, a zip file or a folder."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from pathlib import Path
 
 from autograder.course import Assignment, Course
 from autograder.gradebook import only_run, open_gradebook, roster
-from autograder.operations.exchange import collect_from_exchange
+from autograder.operations.exchange import terms_of
 from autograder.reports import people_of
-from autograder.submission import Collected, collect, local_time
+from autograder.submission import Collected, collect, collect_arrivals, local_time
 
 
 def collect_from(
     course: Course, assignment: Assignment, source: Path, *, people: Path | None = None, match: str = "", time: str = ""
-) -> list[Collected] | None:
+) -> list[Collected]:
     """Collect from a zip file of Canvas's or Moodle's, a folder of ``STUDENT.ipynb``, or nbgrader's exchange.
 
     Args:
@@ -25,17 +25,16 @@ def collect_from(
         time: When it was handed in, on the course's clocks; where empty, no time is written.
 
     Returns:
-        What became of each; None where nbgrader collected, which says nothing of that.
+        What became of each.
 
     Raises:
-        AutograderError: The source or the table is none, or damaged, or too large; or nbgrader refuses.
+        AutograderError: The source or the table is none, or damaged, or too large; or the exchange is not the course's.
     """
     with only_run(course):
-        if (source / course.name / "inbound").is_dir():
-            collect_from_exchange(course, assignment, source.resolve())
-            return None
         with open_gradebook(course) as gradebook:
             known = roster(gradebook)
+        if (source / course.name / "inbound").is_dir():
+            return collect_arrivals(course, assignment, source, terms=terms_of(course), known=known).results
         listed = people_of(people, known, match) if people is not None else []
         when = local_time(time, course.timezone) if time else None
         everybody = known or [person.student for person in listed]

@@ -1,14 +1,17 @@
-"""nbgrader's exchange, by nbgrader's own code: what students handed in comes from there, and feedback goes there."""
+"""nbgrader's exchange: how it is collected from, and feedback that goes there by nbgrader's own code."""
 
 from __future__ import annotations
 
+import glob
+import logging
 import warnings
 from pathlib import Path
 from typing import Any
 
-from autograder.base import AutograderError
+from autograder.base import AutograderError, one_line
 from autograder.course import Assignment, Course
 from autograder.operations.nbgrader_configuration import nbgrader_config
+from autograder.submission import Terms
 
 
 def inbound(course: Course, exchange: Path) -> Path:
@@ -32,22 +35,25 @@ def released_exchange(course: Course) -> Path | None:
     return course.exchange if there else None
 
 
-def collect_from_exchange(course: Course, assignment: Assignment, exchange: Path) -> None:
-    """Bring the newest submission of each student to ``submitted/``, as ``nbgrader collect --update`` does.
+def terms_of(course: Course) -> Terms:
+    """How nbgrader's configuration has the exchange collected from; what is newer takes the place of what is there.
 
     Raises:
-        AutograderError: nbgrader refuses; the message says why.
+        ConfigError: nbgrader_config.py fails.
     """
-    from nbgrader.exchange.default import ExchangeCollect
+    config = nbgrader_config(course.root)
+    return Terms(
+        check_owner=bool(config.ExchangeCollect.get("check_owner", True)),
+        group_shared=bool(config.CourseDirectory.get("groupshared", False)),
+    )
 
-    with_nbgrader(ExchangeCollect, course, assignment, exchange, update=True)
 
-
-def release_feedback(course: Course, assignment: Assignment, exchange: Path, student: str) -> bool:
+def release_feedback(course: Course, assignment: Assignment, exchange: Path, student: str) -> tuple[bool, str]:
     """Put a student's feedback where ``nbgrader fetch_feedback`` finds it.
 
     Returns:
-        Whether it could be: what was not handed in through the exchange has no secret to fetch feedback with.
+        Whether it could be (what was not handed in through the exchange has no secret to fetch feedback with), and what
+        nbgrader warns of.
 
     Raises:
         AutograderError: nbgrader refuses; the message says why.
@@ -55,15 +61,26 @@ def release_feedback(course: Course, assignment: Assignment, exchange: Path, stu
     from nbgrader.exchange.default import ExchangeReleaseFeedback
 
     if not (course.root / "feedback" / student / assignment.name / "submission_secret.txt").is_file():
-        return False
-    with_nbgrader(ExchangeReleaseFeedback, course, assignment, exchange, student=student)
-    return True
+        return False, ""
+    return True, _with_nbgrader(ExchangeReleaseFeedback, course, assignment, exchange, student)
 
 
-def with_nbgrader(
-    kind: Any, course: Course, assignment: Assignment, exchange: Path, student: str = "", **settings: bool
-) -> None:
-    """Run a part of nbgrader's exchange, configured as the course is.
+class _Heard(logging.Handler):
+    """Keeps what is logged as a warning or worse."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(one_line(record.getMessage()))
+
+
+def _with_nbgrader(kind: Any, course: Course, assignment: Assignment, exchange: Path, student: str) -> str:
+    """Run a part of nbgrader's exchange for a student, configured as the course is.
+
+    Returns:
+        What it warns of, which nobody would see otherwise; usually nothing.
 
     Raises:
         AutograderError: nbgrader refuses; the message says why.
@@ -77,12 +94,11 @@ def with_nbgrader(
     config.CourseDirectory.course_id = course.name
     config.CourseDirectory.assignment_id = assignment.name
     config.CourseDirectory.db_url = course.database
-    if student:
-        config.CourseDirectory.student_id = student
+    config.CourseDirectory.student_id = glob.escape(student)  # which nbgrader takes for a pattern
     config.Exchange.root = str(exchange)
     part = kind(coursedir=CourseDirectory(config=config), authenticator=Authenticator(config=config), config=config)
-    for name, value in settings.items():
-        setattr(part, name, value)
+    heard = _Heard()
+    part.log.addHandler(heard)
     try:
         # It leaves files to be closed by themselves.
         with warnings.catch_warnings():
@@ -90,3 +106,6 @@ def with_nbgrader(
             part.start()
     except (ExchangeError, OSError, ValueError) as error:
         raise AutograderError(f"the exchange in {exchange}: {error}") from error
+    finally:
+        part.log.removeHandler(heard)
+    return "; ".join(heard.said)

@@ -4,9 +4,8 @@
 does the first by our own repair, which no broken notebook stops, and ``GradeSubmission`` the second by our
 grader, which writes the same scores, notebook and result as ``autograder grade`` does.
 
-What configuration cannot change in nbgrader 0.9: a malformed ``timestamp.txt`` makes ``nbgrader autograde``
-give up on that submission (and a folder without any notebook is passed over); ``autograder grade`` takes
-both.
+What configuration cannot change in nbgrader 0.9: a folder without any notebook is passed over by ``nbgrader
+autograde``; ``autograder grade`` takes it.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from typing import Any, ClassVar
 
 import nbformat
 from nbconvert.exporters import NotebookExporter
+from nbgrader.converters import Autograde
 from nbgrader.plugins import ExportPlugin, LateSubmissionPlugin
 from nbgrader.preprocessors import GetGrades, NbGraderPreprocessor
 from traitlets import Unicode
@@ -49,6 +49,7 @@ from autograder.gradebook import (
     register,
 )
 from autograder.grading import grade
+from autograder.operations.nbgrader_exchange import CollectArrivals, submitted_directory
 from autograder.operations.nbgrader_pages import highlight_code, markdown2html
 from autograder.operations.storing import store_grade
 from autograder.reports import fill_in_file, scores_of
@@ -57,6 +58,7 @@ from autograder.submission import Submission, submission_of
 __all__ = [
     "BlackboardExporter",
     "CanvasExporter",
+    "CollectArrivals",
     "GradeSubmission",
     "LatePenalty",
     "MoodleExporter",
@@ -80,6 +82,12 @@ _BACKED_UP: weakref.WeakSet[Any] = weakref.WeakSet()
 
 class SubmissionExporter(NotebookExporter):  # type: ignore[misc]
     """What nbgrader's autograde reads a submission with: any bytes in, a repaired notebook out."""
+
+    def __init__(self, **kw: Any) -> None:
+        """Begin a run of nbgrader's autograde, which leaves to us what lies beside the notebooks."""
+        super().__init__(**kw)
+        if isinstance(self.parent, Autograde):
+            self.parent.coursedir = submitted_directory(self.parent.coursedir)
 
     def from_filename(self, filename: str, resources: Any = None, **kw: Any) -> tuple[str, Any]:
         """The submission as the grader will see it, or a notebook already in ``autograded/`` as it is.
@@ -304,6 +312,7 @@ def configure(c: Any, config_file: str) -> None:
         "filters": {"plain": {"()": f"{here}.PlainLog"}},
         "handlers": {"console": {"filters": ["plain"]}},
     }
+    c.ExchangeFactory.collect = f"{here}.CollectArrivals"
     c.AssignLatePenalties.plugin_class = f"{here}.LatePenalty"
     # nbgrader calls alembic by its bare name, which is beside this Python even where that folder is not on PATH.
     programs = str(Path(sys.executable).parent)

@@ -19,13 +19,13 @@ from pathlib import Path
 from autograder.base import AutograderError, GradebookError, RefusedError
 from autograder.course import Assignment, Course
 from autograder.feedback import feedback_html
-from autograder.gradebook import backup, only_run, open_gradebook, register
+from autograder.gradebook import backup, only_run, open_gradebook, register, roster
 from autograder.operations.arrivals import AttemptsSpentError, Watched, store_attempt, tell_to_wait, to_be_graded
-from autograder.operations.exchange import collect_from_exchange, inbound
+from autograder.operations.exchange import inbound, terms_of
 from autograder.operations.graded import Graded, grade_hand_in, require_gradable
 from autograder.operations.pool import processes
 from autograder.sandbox import Kind
-from autograder.submission import HandIn
+from autograder.submission import HandIn, Terms, collect_arrivals
 
 SETTLED_SECONDS = 0.3
 """How long nothing may have changed in a submission before it is taken: somebody may still be writing it."""
@@ -50,18 +50,25 @@ class _UnderWay:
         jobs: How many are graded at once.
         told: Told of everything that happens.
         pool: The processes that grade.
+        inbound: The exchange's inbound folder, where there is an exchange, and how it is collected from.
+        seen: What the inbound folder's own record said at the last look.
+        look_at: When the exchange is to be collected from; None where nothing has changed there.
         changed: Students whose folder changed, and when; somebody may still be writing there.
         queue: Students whose submission waits, in the order in which they arrived, and when they did.
         running: What is being graded, and when it arrived.
         graded: What is graded and not stored yet, and when it arrived.
         killed: How often the pool was killed while it had a student's submission.
-        said: What was told last of each student; of the empty name, what is about none.
+        said: What was told last of each student; of the empty name, what is about none; and what was told of entries of
+            the exchange, which is told once.
     """
 
     watched: Watched
     jobs: int
     told: Told
     pool: Executor
+    inbound: tuple[Path, Terms] | None = None
+    seen: tuple[int, ...] = ()
+    look_at: float | None = None
     changed: dict[str, float] = field(default_factory=dict)
     queue: dict[str, float] = field(default_factory=dict)
     running: dict[Future[Graded], tuple[HandIn, float]] = field(default_factory=dict)
@@ -101,7 +108,7 @@ def watch(
     stop = stop or threading.Event()
     submitted = course.root / "submitted"
     submitted.mkdir(exist_ok=True)
-    folders = [submitted] if exchange is None else [submitted, inbound(course, exchange)]
+    collected = None if exchange is None else (inbound(course, exchange), terms_of(course))
     require_gradable(assignment, sandbox)
     # What sets prose, formulas and code takes longer to import than a submission to grade.
     prose = {"cell_type": "markdown", "metadata": {}, "source": "$x$"}
@@ -112,10 +119,11 @@ def watch(
             backup(course)
             register(gradebook, course, assignment, [])
         watched = Watched(course, assignment, gradebook, sandbox, exchange, clock)
-        under_way = _UnderWay(watched, jobs, told, processes(jobs))
+        under_way = _UnderWay(watched, jobs, told, processes(jobs), collected)
         try:
-            for changes in _changes(folders, stop, once=once):
-                _notice(under_way, changes, folders, settled=once)
+            for changes in _changes(submitted, stop, once=once):
+                _collect(under_way, everything=changes is None, settled=once)
+                _notice(under_way, changes, submitted, settled=once)
                 _advance(under_way, stopping=stop.is_set())
                 if once and not (under_way.queue or under_way.running or under_way.graded):
                     break
@@ -126,7 +134,7 @@ def watch(
             under_way.pool.shutdown(cancel_futures=True)
 
 
-def _changes(folders: list[Path], stop: threading.Event, *, once: bool) -> Iterator[set[Path] | None]:
+def _changes(submitted: Path, stop: threading.Event, *, once: bool) -> Iterator[set[Path] | None]:
     """What has changed since the last time, or None where everything is to be looked at."""
     from watchfiles import watch as events
 
@@ -138,13 +146,14 @@ def _changes(folders: list[Path], stop: threading.Event, *, once: bool) -> Itera
     looked = time.monotonic()
     timeout = int(1000 * TICK_SECONDS)
     for batch in events(
-        *folders,
+        submitted,
         watch_filter=None,
         debounce=timeout,
         rust_timeout=timeout,
         yield_on_timeout=True,
         stop_event=stop,
         raise_interrupt=False,
+        ignore_permission_denied=True,
     ):
         yield {Path(path) for _, path in batch}
         if time.monotonic() > looked + SCAN_SECONDS:
@@ -152,26 +161,72 @@ def _changes(folders: list[Path], stop: threading.Event, *, once: bool) -> Itera
             yield None
 
 
-def _notice(under_way: _UnderWay, changes: set[Path] | None, folders: list[Path], *, settled: bool) -> None:
-    """Note whose submission changed; from the exchange, once it has been collected.
+def _collect(under_way: _UnderWay, *, everything: bool, settled: bool) -> None:
+    """Collect from the exchange, where something came to it and has settled, or everything is to be looked at.
+
+    The inbound folder alone is asked whether something came. Of what is in it, which students put there, nothing is
+    watched: a watch would follow their links, and end at a folder that is closed to it.
+
+    Args:
+        under_way: What is under way.
+        everything: Whether it is looked at in any case.
+        settled: Whether nobody is still writing.
+    """
+    if under_way.inbound is None:
+        return
+    watched, (folder, terms), now = under_way.watched, under_way.inbound, time.monotonic()
+    try:
+        status = folder.stat()
+        seen: tuple[int, ...] = status.st_ino, status.st_mtime_ns, status.st_ctime_ns
+    except OSError:
+        seen = ()
+    if seen != under_way.seen:
+        under_way.seen = seen
+        if under_way.look_at is None:
+            under_way.look_at = now + SETTLED_SECONDS
+    if not (everything or (under_way.look_at is not None and now >= under_way.look_at)):
+        return
+    under_way.look_at = None
+    assert watched.exchange is not None
+    try:
+        look = collect_arrivals(
+            watched.course,
+            watched.assignment,
+            watched.exchange,
+            terms=terms,
+            known=roster(watched.gradebook),
+            settled_seconds=None if settled else SETTLED_SECONDS,
+        )
+    except AutograderError as error:
+        _say(under_way, "", str(error))
+        return
+    except OSError as error:
+        _say(under_way, "", f"nothing could be collected from {folder}: {error.strerror or error}")
+        return
+    if look.coming:
+        under_way.look_at = time.monotonic() + SETTLED_SECONDS
+    for each in look.results:
+        # Once each: those that are not taken stay in the exchange, and are seen at every look.
+        if each.why and (key := f"{each.who}: {each.status}: {each.why}") not in under_way.said:
+            under_way.said[key] = ""
+            under_way.told(each.who, f"{each.status}: {each.why}")
+
+
+def _notice(under_way: _UnderWay, changes: set[Path] | None, submitted: Path, *, settled: bool) -> None:
+    """Note whose submission changed.
 
     Args:
         under_way: What is under way.
         changes: What changed, as ``_changes`` gives it.
-        folders: ``submitted/``, and the exchange's inbound folder where there is one.
+        submitted: The folder ``submitted/``.
         settled: Whether nobody is still writing.
     """
-    watched, submitted, now = under_way.watched, folders[0], time.monotonic()
+    watched, now = under_way.watched, time.monotonic()
     everything = changes is None
-    if watched.exchange is not None and (everything or any(folders[1] in path.parents for path in changes or ())):
-        try:
-            collect_from_exchange(watched.course, watched.assignment, watched.exchange)
-        except AutograderError as error:
-            _say(under_way, "", str(error))
     students = {path.relative_to(submitted).parts[0] for path in changes or () if submitted in path.parents}
     if everything:
-        students = {path.name for path in submitted.iterdir() if not path.name.startswith(".")}
-    for student in sorted(students):
+        students = {path.name for path in submitted.iterdir()}
+    for student in sorted(each for each in students if not each.startswith(".")):
         if (submitted / student / watched.assignment.name).exists():
             under_way.changed[student] = now - (SETTLED_SECONDS if settled or everything else 0.0)
 
@@ -236,7 +291,8 @@ def _have_wait(under_way: _UnderWay, student: str, what: str) -> None:
     if under_way.said.get(student) == what:
         return
     try:
-        tell_to_wait(under_way.watched, student)
+        if warned := tell_to_wait(under_way.watched, student):
+            under_way.told(student, f"nbgrader warns: {warned}")
     except AutograderError as error:
         # Where another command has the course, the next look at everything tries again.
         what = f"{what}; not told on a page: {error}"

@@ -3,6 +3,7 @@
 from autograder.submission.beside import files_beside
 from autograder.submission.collecting import Collected, Person, collect, local_time, plain_name
 from autograder.submission.folders import SubmittedFolder, read_regular, student_of, submissions
+from autograder.submission.from_exchange import Look, Terms, collect_arrivals
 from autograder.submission.hand_in import HandIn, find_hand_in
 from autograder.submission.reading import (
     Submission,
@@ -16,11 +17,14 @@ from autograder.submission.reading import (
 __all__ = [
     "Collected",
     "HandIn",
+    "Look",
     "Person",
     "Submission",
     "SubmittedFolder",
+    "Terms",
     "code_cells",
     "collect",
+    "collect_arrivals",
     "files_beside",
     "find_hand_in",
     "local_time",

@@ -7,32 +7,20 @@ people claim to have handed in for one student, and nothing is overwritten but b
 from __future__ import annotations
 
 import functools
-import re
-import shutil
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from autograder.base import (
-    AutograderError,
-    RefusedError,
-    did_you_mean,
-    printable,
-    write_atomically,
-    write_bytes_atomically,
-)
+from autograder.base import AutograderError, RefusedError, did_you_mean, printable
 from autograder.course import Assignment, Course, is_credible
-from autograder.submission.folders import find_notebook, read_regular, submissions
+from autograder.submission.folders import find_notebook, id_problem, read_regular, submissions
+from autograder.submission.placing import place
 from autograder.submission.zipped import System, Upload, too_large, uploads_in_zip
-
-REPLACED = ".replaced"
-"""Below ``submitted/``: what something newer took the place of."""
 
 
 @dataclass(frozen=True)
@@ -136,10 +124,10 @@ def _uncontested(
     for name in (*there, *known):
         others.setdefault(_place(name), set()).add(name)
     taken = []
-    for place, claimed in claims.items():
+    for folder, claimed in claims.items():
         for student in dict.fromkeys(student for student, _ in claimed):
             theirs = [upload for its, upload in claimed if its == student]
-            rivals = {its for its, _ in claimed} | others.get(place, set())
+            rivals = {its for its, _ in claimed} | others.get(folder, set())
             if why := _contested(student, theirs, rivals, known):
                 refused.extend(dict.fromkeys((_called(upload), why) for upload in theirs))
             else:
@@ -237,8 +225,8 @@ def _put(
     when: datetime | None,
 ) -> Collected:
     """Write one hand-in, where it is newer than what is there."""
-    if problem := _no_id(student):
-        return Collected(printable(student), "not taken", problem)
+    if problem := id_problem(student):
+        return Collected(printable(student), "not taken", f"this can be nobody's id: {problem}")
     folder = course.root / "submitted" / student / assignment.name
     if folder.parent.is_symlink():
         return Collected(student, "not taken", f"{folder.parent} is a symbolic link, not a folder")
@@ -255,29 +243,9 @@ def _put(
             known = "not newer" if when is not None else "not known to be newer: say with --time when it was handed in"
             return Collected(student, "kept", f"another one is there, and this one is {known}")
         status = "newer"
-    # Whole, before anything gives way to it.
-    coming = folder.with_name(f".{folder.name}.coming")
-    shutil.rmtree(coming, ignore_errors=True)
-    try:
-        coming.mkdir(parents=True)
-        for file, content in files.items():
-            write_bytes_atomically(coming / file, content)
-        if when is not None:
-            write_atomically(coming / "timestamp.txt", f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC\n")
-        if status == "newer":
-            _set_aside(course, assignment, student, folder, held.timestamp)
-        coming.rename(folder)
-    finally:
-        shutil.rmtree(coming, ignore_errors=True)
+    stamp = None if when is None else f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC\n"
+    place(course, assignment, student, files, stamp=stamp, replaced=held if status == "newer" else None)
     return Collected(student, status, note)
-
-
-def _no_id(student: str) -> str:
-    """Why an id cannot be a folder's name; empty where it can."""
-    safe = student.isprintable() and student == student.strip() and not any(mark in student for mark in '/\\<>&"')
-    if safe and not student.startswith(".") and student:
-        return ""
-    return 'an id must be printable, with no space around, no dot before it and none of < > & " / \\ in it'
 
 
 def _same(folder: Path, files: dict[str, bytes], assignment: Assignment) -> bool:
@@ -291,19 +259,6 @@ def _same(folder: Path, files: dict[str, bytes], assignment: Assignment) -> bool
     except (AutograderError, OSError):
         return False
     return True
-
-
-def _set_aside(course: Course, assignment: Assignment, student: str, folder: Path, stamp: str | None) -> None:
-    """Move what something newer replaces to where nobody grades it."""
-    when = re.sub(r"[^0-9]", "", stamp or "")[:14] or "undated"
-    base = course.root / "submitted" / REPLACED / student
-    base.mkdir(parents=True, exist_ok=True)
-    target = next(
-        path
-        for number in count(1)
-        if not (path := base / f"{assignment.name}-{when}{'' if number == 1 else f'-{number}'}").exists()
-    )
-    shutil.move(folder, target)
 
 
 def local_time(text: str, zone: ZoneInfo) -> datetime:

@@ -26,6 +26,12 @@ _NBGRADER_TIME = re.compile(
 MAX_ENTRIES = 10_000
 """More than anybody hands in: where the notebook goes by another name, no more are looked through for it."""
 
+MAX_ID = 128
+"""Characters of a student's id: as many as nbgrader's gradebook has room for."""
+
+MAX_ID_BYTES = 200
+"""Bytes of it: files are named after ids, with a little around them."""
+
 
 @dataclass(frozen=True)
 class SubmittedFolder:
@@ -125,19 +131,25 @@ def student_of(notebook: Path, course_root: Path) -> str | None:
     return path.relative_to(submitted).parts[0] if submitted in path.parents else None
 
 
+def id_problem(student: str) -> str:
+    """Why a name can be no student's id; empty where it can."""
+    # nbgrader's formgrader puts ids into its pages as they are.
+    safe = student.isprintable() and student == student.strip() and not any(mark in student for mark in '/\\<>&"')
+    if not safe or not student or student.startswith("."):
+        return 'it must be printable, with no space around, no dot before it and none of < > & " / \\ in it'
+    if len(student) > MAX_ID or len(student.encode()) > MAX_ID_BYTES:
+        return f"it has {len(student)} characters, more than the {MAX_ID} that a gradebook holds"
+    return ""
+
+
 def _submitted_folder(
     path: Path, assignment_name: str, timezone: tzinfo | None, due: datetime | None
 ) -> SubmittedFolder | None:
     """What is to be said of ``submitted/<student>``, or None where it holds nothing for the assignment."""
     student = path.name
     folder = path / assignment_name
-    # nbgrader's formgrader puts ids into its pages as they are.
-    safe = student.isprintable() and student == student.strip() and not any(mark in student for mark in '/\\<>&"')
-    if not safe:
-        problem = (
-            f"the folder's name {student!a} is no student's id: it must be printable, with no space around and none of "
-            '< > & " / \\ in it'
-        )
+    if wrong := id_problem(student):
+        problem = f"the folder's name {student!a} is no student's id: {wrong}"
         return SubmittedFolder(printable(student), folder, problem=problem)
     for each in (path, folder):
         if not os.path.lexists(each):
@@ -149,14 +161,14 @@ def _submitted_folder(
         return SubmittedFolder(student, folder)
     try:
         text = read_regular(stamp, 1024)[0].decode("utf-8-sig").strip()
-        return SubmittedFolder(student, folder, timestamp=_utc(text, timezone, due))
-    except (RefusedError, ValueError):
+        return SubmittedFolder(student, folder, timestamp=utc_of(text, timezone, due))
+    except (RefusedError, ValueError, OverflowError):
         # Not the file's own date: a copy or a checkout changes that, and with it the penalty.
         note = f"{stamp} holds no time such as 2026-11-29 23:59:00 UTC; the submission counts as on time"
         return SubmittedFolder(student, folder, note=note)
 
 
-def _utc(text: str, timezone: tzinfo | None, due: datetime | None) -> str:
+def utc_of(text: str, timezone: tzinfo | None, due: datetime | None) -> str:
     """A timestamp as nbgrader writes it (``2026-11-29 23:59:00.123456 UTC``) in ISO 8601 and UTC.
 
     As for nbgrader, no zone at all means UTC.
@@ -222,7 +234,7 @@ def read_regular(path: Path, limit: int, *, one_name: bool = False) -> tuple[byt
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        raise RefusedError(f"{name} is {_kind(status.st_mode)}, not a file; it is not graded")
+        raise RefusedError(f"{name} is {kind_of(status.st_mode)}, not a file; it is not graded")
     if one_name and status.st_nlink > 1:
         os.close(descriptor)
         raise RefusedError(
@@ -241,12 +253,13 @@ def read_regular(path: Path, limit: int, *, one_name: bool = False) -> tuple[byt
 
 def _kind_at(path: Path) -> str:
     try:
-        return _kind(path.lstat().st_mode)
+        return kind_of(path.lstat().st_mode)
     except OSError:
         return "missing"
 
 
-def _kind(mode: int) -> str:
+def kind_of(mode: int) -> str:
+    """What a file's mode says that it is, in words."""
     kinds = (
         (stat.S_ISLNK, "a symbolic link"),
         (stat.S_ISDIR, "a folder"),

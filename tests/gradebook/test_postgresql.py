@@ -6,12 +6,15 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from autograder.cli import app
+from autograder.course import load_course
+from autograder.gradebook import open_gradebook, register, roster
 from tests.courses import make_course, solved, submit, untouched
 
 pytestmark = pytest.mark.sandbox
@@ -72,6 +75,7 @@ def test_a_course_is_graded_exported_and_given_feedback_on_postgresql(server, tm
     config.write_text(config.read_text().replace("name: tiny", f"name: tiny\ndatabase: {server}"))
     submit(root, "ada", solved(), timestamp="2026-12-01 12:00:00 UTC")
     submit(root, "ben", untouched())
+    submit(root, "c" * 200)
     runner = CliRunner()
 
     def run(*words: str) -> str:
@@ -79,15 +83,27 @@ def test_a_course_is_graded_exported_and_given_feedback_on_postgresql(server, tm
         assert result.exit_code == 0, f"{result.output}\n{result.exception!r}"
         return result.stdout
 
-    graded = json.loads(run("grade", "warmup", "--jobs", "1", "--json"))
+    *graded, refused = json.loads(run("grade", "warmup", "--jobs", "1", "--json"))
     assert [(each["student"], each["status"], each["report"]["score"]) for each in graded] == [
         ("ada", "graded", 10),
         ("ben", "graded", 0),
     ]
+    assert refused["student"] == "c" * 200
+    assert "more than the 128 that a gradebook holds" in refused["why"]
     again = json.loads(run("grade", "warmup", "--jobs", "1", "--json"))
-    assert [each["status"] for each in again] == ["kept", "kept"]
+    assert [each["status"] for each in again] == ["kept", "kept", "refused"]
     lines = run("export", "warmup").splitlines()
     assert [line.split(",")[0].strip('"') for line in lines[1:]] == ["ada", "ben"]
     run("feedback", "warmup")
     assert (root / "feedback/ada/warmup/warmup.html").is_file()
     assert not (root / "gradebook.db").exists()
+
+
+def test_an_id_that_the_database_does_not_take_costs_nobody_else_a_place(server, tmp_path):
+    course = load_course(make_course(tmp_path / "course"))
+    course = replace(course, database=server.replace("postgresql://", "postgresql+psycopg://"))
+    with open_gradebook(course) as gradebook:
+        register(gradebook, course, course.assignment("warmup"), ["ada", "x" * 129, "zoe"])
+        there = roster(gradebook)
+    assert {"ada", "zoe"} <= set(there)
+    assert "x" * 129 not in there

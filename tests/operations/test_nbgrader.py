@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -47,6 +48,9 @@ def hand_in(root: Path) -> Path:
     (beside / "notes.txt").write_text("mine")
     (beside / "page.html").write_text("<script>")
     (beside / "link.txt").symlink_to(root / "solutions/warmup/__init__.py")
+    (beside / "zero.txt").symlink_to("/dev/zero")
+    os.mkfifo(beside / "pipe.txt")
+    submit(root, "undated", timestamp="when it was dark")
     submit(root, "untouched", untouched())
     submit(root, "late", timestamp=LATE)
     wrong = solved()
@@ -113,7 +117,7 @@ def test_nbgrader_autograde_gives_the_same_grades(theirs: Any, ours: Path) -> No
     assert table(root, GRADES) == table(ours, GRADES), said.stderr
     assert table(root, COMMENTS) == table(ours, COMMENTS)
     scores = {student: score for student, name, score, *_ in table(root, GRADES) if name == "test_scale"}
-    assert scores == dict.fromkeys(("perfect", "late", "twice", "renamed"), 4.0) | dict.fromkeys(
+    assert scores == dict.fromkeys(("perfect", "late", "twice", "renamed", "undated"), 4.0) | dict.fromkeys(
         ("untouched", "wrong", "truncated", "planter"), 0.0
     )
 

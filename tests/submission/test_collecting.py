@@ -237,7 +237,7 @@ def test_where_nothing_can_be_written_what_is_there_stays(
 
     submit(course.root, "ada", untouched(), timestamp="2026-11-01 12:00:00 UTC")
     before = there(course, "ada")
-    monkeypatch.setattr("autograder.submission.collecting.write_bytes_atomically", full)
+    monkeypatch.setattr("autograder.submission.placing.write_bytes_atomically", full)
     (result,) = collected(course, zipped(tmp_path, {CANVAS: SOLVED}))
     assert result.why == "it could not be written: No space left on device"
     assert there(course, "ada") == before
