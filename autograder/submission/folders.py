@@ -161,20 +161,24 @@ def _submitted_folder(
         return SubmittedFolder(student, folder)
     try:
         text = read_regular(stamp, 1024)[0].decode("utf-8-sig").strip()
-        return SubmittedFolder(student, folder, timestamp=utc_of(text, timezone, due))
+        handed_in = utc_of(text, timezone)
+        if not is_credible(datetime.fromisoformat(handed_in), due):
+            raise ValueError(f"nobody hands in then: {text!r}")
+        return SubmittedFolder(student, folder, timestamp=handed_in)
     except (RefusedError, ValueError, OverflowError):
         # Not the file's own date: a copy or a checkout changes that, and with it the penalty.
         note = f"{stamp} holds no time such as 2026-11-29 23:59:00 UTC; the submission counts as on time"
         return SubmittedFolder(student, folder, note=note)
 
 
-def utc_of(text: str, timezone: tzinfo | None, due: datetime | None) -> str:
+def utc_of(text: str, timezone: tzinfo | None) -> str:
     """A timestamp as nbgrader writes it (``2026-11-29 23:59:00.123456 UTC``) in ISO 8601 and UTC.
 
     As for nbgrader, no zone at all means UTC.
 
     Raises:
-        ValueError: It is none, its zone is not known, or nothing was handed in then.
+        ValueError: It is none, or its zone is not known.
+        OverflowError: It is so near the years 1 or 9999 that it has no UTC.
     """
     written = _NBGRADER_TIME.fullmatch(text)
     if not written:
@@ -192,8 +196,6 @@ def utc_of(text: str, timezone: tzinfo | None, due: datetime | None) -> str:
             aware = named[0] if named else local.replace(tzinfo=ZoneInfo(zone))
         except (KeyError, OSError) as problem:
             raise ValueError(f"no time zone: {zone!r}") from problem
-    if not is_credible(aware, due):
-        raise ValueError(f"out of the century: {text!r}")
     return aware.astimezone(UTC).isoformat()
 
 

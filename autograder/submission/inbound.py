@@ -211,7 +211,7 @@ def _arrival(inbound: int, name: str, student: str, rest: str, timezone: tzinfo 
         raise RefusedError(f"it is {kind_of(status.st_mode)}, not a folder")
     for stamp in (rest, rest.rpartition("+")[0]):
         with contextlib.suppress(ValueError, OverflowError):
-            claimed = datetime.fromisoformat(utc_of(stamp, timezone, None))
+            claimed = datetime.fromisoformat(utc_of(stamp, timezone))
             changed = _moment(status.st_ctime_ns)
             return Arrival(name, student, stamp, claimed, status.st_uid, changed, (status.st_dev, status.st_ino))
     raise RefusedError("its name does not end in a time as nbgrader writes it, such as 2026-11-29 23:59:00.000000 UTC")
