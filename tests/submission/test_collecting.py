@@ -331,6 +331,14 @@ def test_of_two_members_of_one_name_neither_is_taken(course: Course, tmp_path: P
     assert [each.why for each in collected(course, path)] == ["there are two of that name"] * 2
 
 
+def test_of_two_files_of_one_person_and_name_the_second_is_listed(course: Course, tmp_path: Path) -> None:
+    source = zipped(tmp_path, {CANVAS: SOLVED, "lovelaceada_101_9002_warmup.ipynb": UNTOUCHED})
+    results = collected(course, source)
+    assert brief(results) == [("ada", "new"), ("lovelaceada_101_9002_warmup.ipynb", "not taken")]
+    assert results[1].why == "the same person handed in another file called warmup.ipynb"
+    assert there(course, "ada") == SOLVED
+
+
 def test_an_encrypted_member_is_named(course: Course, tmp_path: Path) -> None:
     source = zipped(tmp_path, {CANVAS: SOLVED})
     content = bytearray(source.read_bytes())
