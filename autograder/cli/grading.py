@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from autograder.base import AutograderError, ConfigError, visible
+from autograder.base import AutograderError, visible
 from autograder.cli.command import (
     OURS,
     AsJson,
@@ -21,6 +21,7 @@ from autograder.cli.command import (
     app,
     kept_in,
     open_assignment,
+    open_course_for,
 )
 from autograder.cli.printing import (
     Line,
@@ -258,11 +259,14 @@ def check(
     as_json: AsJson = False,
     course: CourseFolder = None,
 ) -> None:
-    """Grade one notebook and print the result; nothing is stored."""
-    from autograder.course import find_course, load_course
+    """Grade one notebook and print the result; nothing is stored.
+
+    The course is the one that --course or AUTOGRADER_COURSE names, or that you stand in, wherever the notebook lies: a
+    student's folder may hold a course of its own.
+    """
     from autograder.operations import assignment_of, check_notebook
 
-    opened = load_course(course or find_course(notebook.parent if _in_course(notebook) else Path.cwd()))
+    opened = open_course_for(notebook, course)
     chosen = opened.assignment(assignment) if assignment else assignment_of(notebook, opened)
     with waiting(f"Grading {notebook.name}", quiet=as_json):
         report = check_notebook(opened, chosen, notebook, student=student, sandbox=kept_in(sandbox, opened))
@@ -272,13 +276,3 @@ def check(
         print_report(report, chosen)
     if report.errored:
         raise typer.Exit(OURS)
-
-
-def _in_course(notebook: Path) -> bool:
-    from autograder.course import find_course
-
-    try:
-        find_course(notebook.resolve().parent)
-    except ConfigError:
-        return False
-    return True

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from autograder import __version__
 from autograder.base import AutograderError, ConfigError, NoGradebookError
-from autograder.course import Course, find_course, load_course
+from autograder.course import Course, chosen_course, load_course
 from autograder.gradebook import open_gradebook
 from autograder.grading import Suite
 from autograder.sandbox import NOT_PROMISED, Kind, Worker, find_bubblewrap, probe, site_entries
@@ -38,7 +38,7 @@ def examine(folder: Path | None) -> Iterator[Finding]:
     yield Finding(f"autograder {__version__}, Python {platform.python_version()} at {sys.prefix}, {versions}")
     course, mistake = None, ""
     try:
-        course = load_course(folder or find_course(Path.cwd()))
+        course = load_course(chosen_course(folder))
     except ConfigError as error:
         mistake = str(error)
     yield from _sandboxes(course.sandbox if course else "bubblewrap")
