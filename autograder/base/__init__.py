@@ -16,13 +16,22 @@ from autograder.base.errors import (
     wrong,
 )
 from autograder.base.faces import on_demand
-from autograder.base.files import make_folder, replace_file, write_atomically, write_bytes_atomically, write_output
+from autograder.base.files import (
+    FOR_ALL,
+    make_closed_folder,
+    make_folder,
+    replace_file,
+    write_atomically,
+    write_bytes_atomically,
+    write_output,
+)
 from autograder.base.names import closest, did_you_mean, shown
 from autograder.base.pages import coded, drawn, page, template
 from autograder.base.reasons import common_reason, half_text, reason
 from autograder.base.text import one_line, plain, printable, visible, without_host_paths
 
 __all__ = [
+    "FOR_ALL",
     "AutograderError",
     "Cause",
     "CellEnd",
@@ -45,6 +54,7 @@ __all__ = [
     "did_you_mean",
     "drawn",
     "half_text",
+    "make_closed_folder",
     "make_folder",
     "on_demand",
     "one_line",

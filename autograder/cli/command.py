@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autograder import __version__
-from autograder.base import AutograderError, ConfigError
-from autograder.cli.printing import say_error
+from autograder.base import AutograderError, ConfigError, visible
+from autograder.cli.printing import say_error, say_warning
 
 if TYPE_CHECKING:
     from autograder.course import Assignment, Course
@@ -125,6 +125,19 @@ def open_assignment(folder: Path | None, name: str) -> tuple[Course, Assignment]
     """The course in a folder, or the nearest one, and its assignment of this name."""
     course = open_course(folder)
     return course, course.assignment(name)
+
+
+def warn_of(course: Course, *, openness: bool = False) -> None:
+    """Say on standard error, in a line each, what of a course's folder does not keep what it should.
+
+    Args:
+        course: The course.
+        openness: Whether to say that others can get at it, where the command goes on all the same.
+    """
+    from autograder.operations import how_open, runs_by_itself
+
+    for said in filter(None, (runs_by_itself(course.root), how_open(course) if openness else "")):
+        say_warning(visible(said))
 
 
 def kept_in(choice: Sandbox | None, course: Course) -> Kind:

@@ -22,6 +22,7 @@ from autograder.cli.command import (
     kept_in,
     open_assignment,
     open_course_for,
+    warn_of,
 )
 from autograder.cli.printing import (
     Line,
@@ -109,6 +110,7 @@ def grade(
     failed, 2 for wrong usage or configuration.
     """
     opened, chosen = open_assignment(course, assignment)
+    warn_of(opened)
     all_graded = grade_and_print(
         opened,
         chosen,
@@ -218,6 +220,7 @@ def watch(
     from autograder.operations import watch as grade_arrivals
 
     opened, chosen = open_assignment(course, assignment)
+    warn_of(opened)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from autograder.base import ConfigError, did_you_mean
-from autograder.course.config import Activity, Attempts, Inputs, LatePolicy, Limits, Meeting, Visibility
+from autograder.course.config import Activity, Attempts, Inputs, LatePolicy, Limits, Meeting, SharedWith, Visibility
 from autograder.course.finding import CONFIG_NAME, STUDENTS, refuse_handed_in
 from autograder.course.located import Located, read_located
 from autograder.course.master import Row, find_master, read_master
@@ -131,6 +131,7 @@ class Course:
         sandbox: What keeps submissions, where a command does not say otherwise.
         meetings: Meetings that come back every week.
         exchange: nbgrader's exchange for this course, or None for nbgrader's own.
+        shared_with: Who else on the machine is meant to get at its answers, gradebook and submissions.
     """
 
     root: Path
@@ -141,6 +142,7 @@ class Course:
     sandbox: Literal["bubblewrap", "landlock"] = "bubblewrap"
     meetings: tuple[Meeting, ...] = ()
     exchange: Path | None = None
+    shared_with: SharedWith = "nobody"
 
     def assignment(self, name: str) -> Assignment:
         """The assignment of that name.
@@ -202,6 +204,7 @@ def load_course(root: Path) -> Course:
         sandbox=entry.sandbox,
         meetings=tuple(each.meeting(entry.timezone) for each in entry.sessions),
         exchange=entry.exchange,
+        shared_with=entry.shared_with,
     )
 
 

@@ -15,6 +15,8 @@ from autograder.base import AutograderError, ConfigError, NoGradebookError
 from autograder.course import Course, chosen_course, load_course
 from autograder.gradebook import open_gradebook
 from autograder.grading import Suite
+from autograder.operations.closed import how_open
+from autograder.operations.nbgrader_configuration import runs_by_itself
 from autograder.sandbox import NOT_PROMISED, Kind, Worker, find_bubblewrap, probe, site_entries
 
 
@@ -48,6 +50,24 @@ def examine(folder: Path | None) -> Iterator[Finding]:
     yield Finding(f"course {course.name!r} in {course.root}, times in {course.timezone.key}")
     yield from _assignments(course)
     yield _gradebook(course)
+    yield _closed(course)
+    yield _through_us(course)
+
+
+def _closed(course: Course) -> Finding:
+    """Whether others on this machine can get at the course."""
+    if said := how_open(course):
+        return Finding(said, well=False)
+    if course.shared_with == "nobody":
+        return Finding("nobody else on this machine can read or write answers, gradebook and submissions")
+    return Finding(f"answers, gradebook and submissions are open to `shared_with: {course.shared_with}` at most")
+
+
+def _through_us(course: Course) -> Finding:
+    """Whether nbgrader's own commands grade by our grader."""
+    if said := runs_by_itself(course.root):
+        return Finding(said, well=False)
+    return Finding("nbgrader autograde and the formgrader grade by autograder, in the sandbox")
 
 
 def _sandboxes(chosen: Kind) -> Iterator[Finding]:

@@ -25,6 +25,7 @@ from autograder.base import (
     AutograderError,
     RefusedError,
     did_you_mean,
+    make_closed_folder,
     printable,
     write_atomically,
     write_bytes_atomically,
@@ -320,7 +321,7 @@ def _put(
     coming = folder.with_name(f".{folder.name}.coming")
     shutil.rmtree(coming, ignore_errors=True)
     try:
-        coming.mkdir(parents=True)
+        make_closed_folder(coming)
         for file, content in files.items():
             write_bytes_atomically(coming / file, content)
         if when is not None:
@@ -358,7 +359,7 @@ def _set_aside(course: Course, assignment: Assignment, student: str, folder: Pat
     """Move what something newer replaces to where nobody grades it."""
     when = re.sub(r"[^0-9]", "", stamp or "")[:14] or "undated"
     base = course.root / "submitted" / REPLACED / student
-    base.mkdir(parents=True, exist_ok=True)
+    make_closed_folder(base)
     target = next(
         path
         for number in range(1, MAX_MEMBERS)

@@ -503,10 +503,26 @@ def test_an_empty_class_is_no_error(run):
     assert "Nothing was submitted" in out
 
 
-def test_doctor_says_what_the_sandbox_blocks_and_what_the_course_holds(run):
+def with_nbgrader(root: Path) -> None:
+    shutil.copy(Path(__file__).parents[2] / "nbgrader_config.py", root)
+
+
+def test_a_course_without_nbgraders_configuration_is_said_by_whoever_grades(run, course_root):
+    for command in ("grade", "warmup"), ("watch", "warmup", "--once"):
+        status, _, err = run(*command)
+        assert (status, err.count("nbgrader_config.py is missing, so `nbgrader autograde`")) == (0, 1)
+    with_nbgrader(course_root)
+    assert "nbgrader_config.py" not in run("grade", "warmup")[2]
+
+
+def test_doctor_says_what_the_sandbox_blocks_and_what_the_course_holds(run, course_root):
+    with_nbgrader(course_root)
     status, out, _ = run("doctor")
     assert status == 0
     assert "open a network socket" in out
+    assert "bubblewrap 0." in out
+    assert "nobody else on this machine can read or write answers" in out
+    assert "nbgrader autograde and the formgrader grade by autograder" in out
     assert "warmup: 12 points in 2 rows" in out
 
 
@@ -517,6 +533,7 @@ def test_doctor_judges_by_the_sandbox_that_the_course_chose(run, course_root, mo
     assert "`sandbox: landlock` in gradebook_config.yaml" in out
     config = course_root / "gradebook_config.yaml"
     config.write_text(config.read_text().replace("name: tiny", "name: tiny\nsandbox: landlock"))
+    with_nbgrader(course_root)
     assert run("doctor")[0] == 0
 
 
