@@ -17,7 +17,7 @@ from autograder.gradebook import open_gradebook
 from autograder.grading import Suite
 from autograder.operations.closed import how_open
 from autograder.operations.nbgrader_configuration import runs_by_itself
-from autograder.sandbox import NOT_PROMISED, Kind, Worker, find_bubblewrap, probe, site_entries
+from autograder.sandbox import NOT_PROMISED, Kind, Worker, bubblewrap_version, find_bubblewrap, probe, site_entries
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _sandboxes(chosen: Kind) -> Iterator[Finding]:
     """The sandbox that the course chose, tried for real; where it does not hold, whether the other one would."""
     if chosen == "bubblewrap":
         found = find_bubblewrap()
-        yield Finding(f"bubblewrap at {found}" if found else "no bubblewrap", well=found is not None)
+        yield Finding(f"{bubblewrap_version(found)} at {found}" if found else "no bubblewrap", well=found is not None)
     finding = _sandbox(chosen)
     yield finding
     other: Kind = "landlock" if chosen == "bubblewrap" else "bubblewrap"
