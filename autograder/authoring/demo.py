@@ -19,7 +19,7 @@ from typing import Any
 
 from autograder.authoring.audit import record
 from autograder.authoring.mistakes import Mistake, stock_mistakes
-from autograder.base import AutograderError, ConfigError
+from autograder.base import AutograderError, ConfigError, make_closed_folder
 from autograder.course import CONFIG_NAME, Assignment, Course, load_course, master_cells
 
 ASSIGNMENT = "week2"
@@ -170,6 +170,7 @@ def _left_behind(_: str, names: list[str]) -> set[str]:
 
 def _copy(template: Course, folder: Path, parts: list[Path]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)  # it has answers, and grades that look like real ones
     # First, so that a demo that was interrupted can be made again.
     (folder / MARK).write_text("Made by `autograder demo`, which may replace it.\n", encoding="utf-8")
     for part in parts:
@@ -205,7 +206,7 @@ def _submit(folder: Path, assignment: Assignment, stock: tuple[Mistake, ...], st
     names = [_name(number) for number in range(students)]
     for number, (name, work) in enumerate(zip(names, _works(assignment, stock), strict=False)):
         where = folder / "submitted" / name / assignment.name
-        where.mkdir(parents=True)
+        make_closed_folder(where)
         (where / (work.file or notebook)).write_text(work.text, encoding="utf-8", newline="\n")
         early = work.early or timedelta(seconds=420 + number * 7919 * 61 % (9 * 24 * 3600))
         (where / "timestamp.txt").write_text(f"{due - early:%Y-%m-%d %H:%M:%S.%f} UTC", encoding="utf-8")

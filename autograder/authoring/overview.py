@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from autograder.base import ConfigError, make_folder, page, write_output
+from autograder.base import FOR_ALL, ConfigError, make_folder, page, write_output
 from autograder.course import Activity, Assignment, Course, Meeting
 from autograder.feedback import points_text
 
@@ -82,8 +82,8 @@ def write_overview(course: Course, assignment: Assignment, folder: Path, now: da
     week, dates = folder / f"{assignment.name}.html", folder / "calendar.ics"
     text = overview_page(course, assignment)
     make_folder(folder)
-    write_output(week, text)
-    write_output(dates, calendar(course, now))
+    write_output(week, text, mode=FOR_ALL)
+    write_output(dates, calendar(course, now), mode=FOR_ALL)
     return week, dates
 
 

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from autograder.base import ConfigError, make_folder, write_output
+from autograder.base import FOR_ALL, ConfigError, make_folder, write_output
 from autograder.course import Course, notebook_text
 
 FOLDER = "quizzes"
@@ -129,7 +129,7 @@ def write_quiz(course: Course, assignment: str, package: Path | None = None) -> 
     name = f"{assignment}-{NAME}"
     notebook = course.root / "release" / name / f"{name}.ipynb"
     make_folder(notebook.parent)
-    write_output(notebook, quiz_notebook(found))
+    write_output(notebook, quiz_notebook(found), mode=FOR_ALL)
     if package is not None:
         write_output(package, quiz_qti(found))
     return QuizWritten(len(found.questions), notebook)

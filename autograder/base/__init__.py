@@ -16,7 +16,15 @@ from autograder.base.errors import (
     wrong,
 )
 from autograder.base.faces import on_demand
-from autograder.base.files import make_folder, replace_file, write_atomically, write_bytes_atomically, write_output
+from autograder.base.files import (
+    FOR_ALL,
+    make_closed_folder,
+    make_folder,
+    replace_file,
+    write_atomically,
+    write_bytes_atomically,
+    write_output,
+)
 from autograder.base.names import closest, did_you_mean, shown
 from autograder.base.pages import coded, drawn, page, template
 from autograder.base.pictures import MAX_PIXELS, MAX_PIXELS_IN_ALL, pixels_of
@@ -24,6 +32,7 @@ from autograder.base.reasons import common_reason, half_text, reason
 from autograder.base.text import one_line, plain, printable, visible, without_host_paths
 
 __all__ = [
+    "FOR_ALL",
     "MAX_PIXELS",
     "MAX_PIXELS_IN_ALL",
     "AutograderError",
@@ -48,6 +57,7 @@ __all__ = [
     "did_you_mean",
     "drawn",
     "half_text",
+    "make_closed_folder",
     "make_folder",
     "on_demand",
     "one_line",

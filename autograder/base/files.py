@@ -8,22 +8,28 @@ from pathlib import Path
 
 from autograder.base.errors import AutograderError
 
+OURS_ALONE = 0o600
+"""The mode of what nobody else on the machine has to read: answers, grades, submissions."""
 
-def write_atomically(path: Path, text: str | None) -> None:
+FOR_ALL = 0o644
+"""The mode of what goes to students as it is: a release, a page of feedback in an exchange."""
+
+
+def write_atomically(path: Path, text: str | None, *, mode: int = OURS_ALONE) -> None:
     """Replace the file by one with this text, or remove it where that is None; after a crash it is old or new."""
     if text is None:
         path.unlink(missing_ok=True)
         return
     # A lone surrogate, which UTF-8 has no bytes for, becomes JSON's own escape of it.
-    replace_file(path, text.encode("utf-8", "backslashreplace"), durable=True)
+    replace_file(path, text.encode("utf-8", "backslashreplace"), durable=True, mode=mode)
 
 
-def write_bytes_atomically(path: Path, content: bytes) -> None:
+def write_bytes_atomically(path: Path, content: bytes, *, mode: int = OURS_ALONE) -> None:
     """As ``write_atomically``, for bytes."""
-    replace_file(path, content, durable=True)
+    replace_file(path, content, durable=True, mode=mode)
 
 
-def replace_file(path: Path, content: bytes, *, durable: bool) -> None:
+def replace_file(path: Path, content: bytes, *, durable: bool, mode: int = OURS_ALONE) -> None:
     """As ``write_bytes_atomically``; where it need not be ``durable`` the disk may keep it later."""
     handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
     try:
@@ -32,14 +38,14 @@ def replace_file(path: Path, content: bytes, *, durable: bool) -> None:
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-            os.fchmod(file.fileno(), 0o644)
+            os.fchmod(file.fileno(), mode)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
 
 
-def write_output(path: Path, content: str | bytes) -> None:
+def write_output(path: Path, content: str | bytes, *, mode: int = OURS_ALONE) -> None:
     """Write a file that somebody asked for by its name.
 
     Raises:
@@ -47,7 +53,7 @@ def write_output(path: Path, content: str | bytes) -> None:
     """
     written = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
     try:
-        write_bytes_atomically(path.resolve(), written)
+        write_bytes_atomically(path.resolve(), written, mode=mode)
     except OSError as error:
         raise AutograderError(f"{path} could not be written: {error.strerror}") from error
 
@@ -62,3 +68,16 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise AutograderError(f"{error.filename or folder} could not be written: {error.strerror}") from error
+
+
+def make_closed_folder(folder: Path) -> None:
+    """Make a folder, with those around it that are missing, which nobody else on the machine can enter.
+
+    What is there already stays as open or closed as it is.
+
+    Raises:
+        OSError: It could not be made.
+    """
+    for each in (*reversed(folder.parents), folder):
+        if not each.is_dir():
+            each.mkdir(mode=0o700, exist_ok=True)

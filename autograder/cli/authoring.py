@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autograder.base import write_output
-from autograder.cli.command import OURS, AsJson, AssignmentName, CourseFolder, Jobs, app, open_assignment
+from autograder.cli.command import OURS, AsJson, AssignmentName, CourseFolder, Jobs, app, open_assignment, warn_of
 from autograder.cli.printing import near_path, print_audit, print_release, progress, say, say_warning, waiting
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def release_and_print(course: Course, assignment: Assignment) -> None:
     with waiting(f"Releasing {assignment.name}"):
         made = make(course, assignment.name)
     print_release(made, course, assignment)
+    warn_of(course, openness=True)
     if warning := unaudited(assignment):
         say_warning(warning)
 

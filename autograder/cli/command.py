@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autograder import __version__
-from autograder.base import AutograderError, ConfigError
-from autograder.cli.printing import say_error
+from autograder.base import AutograderError, ConfigError, visible
+from autograder.cli.printing import say_error, say_warning
 
 if TYPE_CHECKING:
     from autograder.course import Assignment, Course
@@ -47,7 +47,8 @@ CourseFolder = Annotated[
     typer.Option(
         "--course",
         metavar="DIR",
-        help="The course's folder; otherwise the nearest one above that holds gradebook_config.yaml.",
+        help="The course's folder; otherwise the one that AUTOGRADER_COURSE names, else the nearest one from here "
+        "upwards that holds gradebook_config.yaml.",
     ),
 ]
 SandboxChoice = Annotated[
@@ -97,16 +98,46 @@ def _options(
 
 
 def open_course(folder: Path | None) -> Course:
-    """The course in a folder, or the nearest one around where one stands."""
-    from autograder.course import find_course, load_course
+    """The course in a folder, else the one that the environment names, or the nearest one around where one stands."""
+    from autograder.course import chosen_course, load_course
 
-    return load_course(folder or find_course(Path.cwd()))
+    return load_course(chosen_course(folder))
+
+
+def open_course_for(notebook: Path, folder: Path | None) -> Course:
+    """As ``open_course``, for a notebook that is to be checked, which may have brought a course along.
+
+    Raises:
+        ConfigError: The course was not named, and the notebook lies beside its gradebook_config.yaml.
+    """
+    from autograder.course import COURSE_VARIABLE
+
+    course = open_course(folder)
+    if folder is None and not os.environ.get(COURSE_VARIABLE) and notebook.resolve().parent == course.root:
+        raise ConfigError(
+            f"{notebook} lies beside a gradebook_config.yaml, which may have been handed in with it. Name the course "
+            f"that it is to be checked by: --course DIR, which is `--course {course.root}` where that is your own"
+        )
+    return course
 
 
 def open_assignment(folder: Path | None, name: str) -> tuple[Course, Assignment]:
     """The course in a folder, or the nearest one, and its assignment of this name."""
     course = open_course(folder)
     return course, course.assignment(name)
+
+
+def warn_of(course: Course, *, openness: bool = False) -> None:
+    """Say on standard error, in a line each, what of a course's folder does not keep what it should.
+
+    Args:
+        course: The course.
+        openness: Whether to say that others can get at it, where the command goes on all the same.
+    """
+    from autograder.operations import how_open, runs_by_itself
+
+    for said in filter(None, (runs_by_itself(course.root), how_open(course) if openness else "")):
+        say_warning(visible(said))
 
 
 def kept_in(choice: Sandbox | None, course: Course) -> Kind:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from autograder.base import AutograderError, ConfigError, visible
+from autograder.base import AutograderError, visible
 from autograder.cli.command import (
     OURS,
     AsJson,
@@ -21,6 +21,8 @@ from autograder.cli.command import (
     app,
     kept_in,
     open_assignment,
+    open_course_for,
+    warn_of,
 )
 from autograder.cli.printing import (
     Line,
@@ -105,6 +107,7 @@ def grade(
     failed, 2 for wrong usage or configuration.
     """
     opened, chosen = open_assignment(course, assignment)
+    warn_of(opened)
     all_graded = grade_and_print(
         opened,
         chosen,
@@ -214,6 +217,7 @@ def watch(
     from autograder.operations import watch as grade_arrivals
 
     opened, chosen = open_assignment(course, assignment)
+    warn_of(opened)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -255,11 +259,14 @@ def check(
     as_json: AsJson = False,
     course: CourseFolder = None,
 ) -> None:
-    """Grade one notebook and print what its student may see of the result by now; nothing is stored."""
-    from autograder.course import find_course, load_course
+    """Grade one notebook and print what its student may see of the result by now; nothing is stored.
+
+    The course is the one that --course or AUTOGRADER_COURSE names, or that you stand in, wherever the notebook lies: a
+    student's folder may hold a course of its own.
+    """
     from autograder.operations import assignment_of, check_notebook
 
-    opened = load_course(course or find_course(notebook.parent if _in_course(notebook) else Path.cwd()))
+    opened = open_course_for(notebook, course)
     chosen = opened.assignment(assignment) if assignment else assignment_of(notebook, opened)
     now = datetime.now(UTC)
     with waiting(f"Grading {notebook.name}", quiet=as_json):
@@ -270,13 +277,3 @@ def check(
         print_report(report, chosen)
     if report.errored:
         raise typer.Exit(OURS)
-
-
-def _in_course(notebook: Path) -> bool:
-    from autograder.course import find_course
-
-    try:
-        find_course(notebook.resolve().parent)
-    except ConfigError:
-        return False
-    return True

@@ -67,10 +67,10 @@ def lab(
 
     On this machine's loopback interface alone, with a token in the address. Ctrl-C ends it.
     """
-    from autograder.course import find_course
+    from autograder.course import chosen_course
     from autograder.operations import become, check_port, lab_command, prepare_lab
 
-    root = (course or find_course(Path.cwd())).resolve()
+    root = chosen_course(course)
     prepared = prepare_lab(root)
     for said in prepared.warnings:
         say_warning(visible(said))

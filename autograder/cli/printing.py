@@ -416,6 +416,6 @@ def print_next(made: Made, folder: Path) -> None:
         f"\nWhere to look next:\n"
         f"  {near / 'feedback'}{os.sep}…    what each student reads, such as {near / made.example_feedback}\n"
         f"  autograder export week2 --course {near}\n"
-        f"  autograder check {near / made.example_submission}\n"
+        f"  autograder check {near / made.example_submission} --course {near}\n"
         f"  autograder lab --course {near}    the formgrader, where the written answers wait to be graded by hand"
     )

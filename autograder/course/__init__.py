@@ -2,13 +2,23 @@
 
 from autograder.course.config import Activity, LatePolicy, Limits, Meeting, Visibility
 from autograder.course.dates import credible, is_credible
-from autograder.course.loading import CONFIG_NAME, Assignment, Course, find_course, load_course
+from autograder.course.finding import (
+    CONFIG_NAME,
+    COURSE_VARIABLE,
+    STUDENTS,
+    chosen_course,
+    find_course,
+    hand_in_around,
+)
+from autograder.course.loading import Assignment, Course, load_course
 from autograder.course.master import Row, master_cells
 from autograder.course.notebook import Cell, cells_in, joined, notebook_in, notebook_text
 from autograder.course.released import Release, ReleasedCell, release_of
 
 __all__ = [
     "CONFIG_NAME",
+    "COURSE_VARIABLE",
+    "STUDENTS",
     "Activity",
     "Assignment",
     "Cell",
@@ -21,8 +31,10 @@ __all__ = [
     "Row",
     "Visibility",
     "cells_in",
+    "chosen_course",
     "credible",
     "find_course",
+    "hand_in_around",
     "is_credible",
     "joined",
     "load_course",

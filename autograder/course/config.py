@@ -22,6 +22,8 @@ NotNegativeWhole = Annotated[int, Ge(0)]
 Seed = Annotated[int, Ge(0), Le(2**63 - 1)]
 Inputs = Literal["same", "per_student"]
 """Whether the checks draw the same inputs for all students, or for each student others."""
+SharedWith = Literal["nobody", "group", "everybody"]
+"""Who else on the machine is meant to get at the course: nobody, the members of its files' group, or everybody."""
 Visibility = Literal["visible", "after_due_date", "after_published", "hidden"]
 """From when on a student sees a check, in Gradescope's words."""
 

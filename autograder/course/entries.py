@@ -36,6 +36,7 @@ from autograder.course.config import (
     Meeting,
     NotNegativeWhole,
     Seed,
+    SharedWith,
     Visibility,
 )
 from autograder.course.database import database_url
@@ -252,6 +253,7 @@ class CourseEntry:
     late_days: NotNegativeWhole = 0
     sessions: tuple[MeetingEntry, ...] = ()
     exchange: Annotated[Path | None, PlainValidator(_exchange)] = None
+    shared_with: SharedWith = "nobody"
 
 
 _KEYS_AT: tuple[tuple[tuple[str, ...], type], ...] = (

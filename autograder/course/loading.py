@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from autograder.base import ConfigError, did_you_mean, shown
-from autograder.course.config import Activity, Attempts, Inputs, LatePolicy, Limits, Meeting, Visibility
+from autograder.course.config import Activity, Attempts, Inputs, LatePolicy, Limits, Meeting, SharedWith, Visibility
+from autograder.course.finding import CONFIG_NAME, STUDENTS, refuse_handed_in
 from autograder.course.located import Located, read_located
 from autograder.course.master import Row, find_master, read_master
 
@@ -26,11 +27,8 @@ __all__ = [
     "Limits",
     "Row",
     "Term",
-    "find_course",
     "load_course",
 ]
-
-CONFIG_NAME = "gradebook_config.yaml"
 
 
 @dataclass(frozen=True)
@@ -133,6 +131,7 @@ class Course:
         sandbox: What keeps submissions, where a command does not say otherwise.
         meetings: Meetings that come back every week.
         exchange: nbgrader's exchange for this course, or None for nbgrader's own.
+        shared_with: Who else on the machine is meant to get at its answers, gradebook and submissions.
     """
 
     root: Path
@@ -143,6 +142,7 @@ class Course:
     sandbox: Literal["bubblewrap", "landlock"] = "bubblewrap"
     meetings: tuple[Meeting, ...] = ()
     exchange: Path | None = None
+    shared_with: SharedWith = "nobody"
 
     def assignment(self, name: str) -> Assignment:
         """The assignment of that name.
@@ -158,33 +158,16 @@ class Course:
         )
 
 
-def find_course(start: Path) -> Path:
-    """The nearest folder, from ``start`` upwards, that holds gradebook_config.yaml.
-
-    Raises:
-        ConfigError: There is none.
-    """
-    here = start.resolve()
-    for folder in (here, *here.parents):
-        if (folder / CONFIG_NAME).is_file():
-            return folder
-    misnamed = next((path for path in (here / "gradebook_config.yml",) if path.is_file()), None)
-    raise ConfigError(
-        f"{misnamed} should be called {CONFIG_NAME}"
-        if misnamed
-        else f"there is no {CONFIG_NAME} in {here} or in any folder above it: run this inside a course, "
-        "name one with --course DIR, or make one to look at with `autograder demo`"
-    )
-
-
 def load_course(root: Path) -> Course:
     """The course in the folder ``root``: its configuration and its master notebooks.
 
     Raises:
-        ConfigError: Problems in either, all of them at once, each with its place and what was expected.
+        ConfigError: The folder lies among what students hand in; or there are problems in either, all of them at once,
+            each with its place and what was expected.
     """
     from autograder.course.entries import AssignmentEntry, validated
 
+    refuse_handed_in(root)
     root = root.resolve()
     configuration = read_located(root / CONFIG_NAME)
     entry = validated(configuration, root)
@@ -221,6 +204,7 @@ def load_course(root: Path) -> Course:
         sandbox=entry.sandbox,
         meetings=tuple(each.meeting(entry.timezone) for each in entry.sessions),
         exchange=entry.exchange,
+        shared_with=entry.shared_with,
     )
 
 
@@ -251,6 +235,8 @@ def _assignment(
             folders[key] = root / "autograder" / key / name  # where courses had them before
         if given and not _is_folder_inside(folders[key], root):
             configuration.blame((*where, key), f"expected a folder inside the course, found {shown(given)}")
+        elif any(folders[key].resolve().is_relative_to(root / each) for each in STUDENTS):
+            configuration.blame((*where, key), f"expected a folder of the course's own, found {folders[key].resolve()}")
     master = find_master(root, name, entry.notebook, configuration)
     rows, manual = read_master(root, master, configuration) if master else ((), {})
     if master:

@@ -19,7 +19,7 @@ from autograder.gradebook.late_penalties import (
 )
 from autograder.gradebook.late_policy import DAY, percent_lost
 from autograder.gradebook.locking import only_run
-from autograder.gradebook.opening import Gradebook, backup, open_gradebook, said_by
+from autograder.gradebook.opening import Gradebook, backup, database_file, open_gradebook, said_by
 from autograder.gradebook.pages import executed_notebook, write_page
 from autograder.gradebook.reading import (
     HeldGrade,
@@ -50,6 +50,7 @@ __all__ = [
     "comment_on_rows",
     "comments_of",
     "damaged_result",
+    "database_file",
     "due_of",
     "enter",
     "executed_notebook",

@@ -9,7 +9,7 @@ from datetime import date, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autograder.base import write_atomically
+from autograder.base import make_closed_folder, write_atomically
 from autograder.course import Assignment, Course
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def note_attempt(course: Course, assignment: Assignment, student: str, attempt: 
     if earlier and earlier[-1].submission == attempt.submission:
         del earlier[-1]
     path = _file(course, assignment, student)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_closed_folder(path.parent)
     write_atomically(path, json.dumps([asdict(each) for each in [*earlier, attempt]], indent=1) + "\n")
 
 

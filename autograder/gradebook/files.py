@@ -10,7 +10,15 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from autograder.base import MAX_PIXELS, MAX_PIXELS_IN_ALL, RefusedError, pixels_of, printable, replace_file
+from autograder.base import (
+    MAX_PIXELS,
+    MAX_PIXELS_IN_ALL,
+    RefusedError,
+    make_closed_folder,
+    pixels_of,
+    printable,
+    replace_file,
+)
 from autograder.course import Assignment, Course
 from autograder.submission import read_regular
 
@@ -192,7 +200,7 @@ def _copy(content: bytes, folder: Path, place: Path) -> None:
     for parent in around:
         if parent.is_symlink() or not parent.is_dir():
             parent.unlink(missing_ok=True)
-            parent.mkdir()
+            make_closed_folder(parent)
     target = folder / place
     if target.is_dir() and not target.is_symlink():
         shutil.rmtree(target)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from autograder.base import GradebookError, RefusedError, write_atomically
+from autograder.base import FOR_ALL, GradebookError, RefusedError, make_closed_folder, write_atomically
 from autograder.course import Assignment, Course
 from autograder.submission import read_regular
 
@@ -29,7 +29,7 @@ def write_page(course: Course, assignment: Assignment, student: str, page: str) 
     """
     folder = course.root / "feedback" / student / assignment.name
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_closed_folder(folder)
         for name in _BESIDE:
             try:
                 content, size = read_regular(
@@ -39,7 +39,8 @@ def write_page(course: Course, assignment: Assignment, student: str, page: str) 
                 continue
             if size <= _BESIDE_BYTES:
                 write_atomically(folder / name, content.decode("utf-8", "replace"))
-        write_atomically(folder / f"{assignment.notebook}.html", page)
+        # An exchange takes it over as it is, for the student to read; the folder around it is closed.
+        write_atomically(folder / f"{assignment.notebook}.html", page, mode=FOR_ALL)
     except OSError as error:
         raise GradebookError(
             f"{error.filename or folder}: the feedback could not be written: {error.strerror or error}."

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
-from autograder.base import GradebookError, write_atomically
+from autograder.base import GradebookError, make_closed_folder, write_atomically
 from autograder.course import Assignment, Course, joined
 from autograder.gradebook.comments import write_comments
 from autograder.gradebook.files import RESULT_FILE, answers_file, copy_companions, read_answers, settle
@@ -87,7 +87,7 @@ def store(
         write_comments(gradebook, connection, cells, notebook, texts)
         write_penalty(gradebook, connection, assignment, submitted, notebook)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_closed_folder(folder)
         left_out = copy_companions(course, assignment, student, folder)
         write_atomically(folder / f"{assignment.notebook}.ipynb", shown.notebook)
         write_atomically(folder / "timestamp.txt", f"{submission.timestamp}\n" if submission.timestamp else None)

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from autograder.course import Assignment, Course
 
 
-__all__ = ["draw", "pytest_addoption", "reference", "student"]
+__all__ = [
+    "draw",
+    "pytest_addoption",
+    "pytest_ignore_collect",
+    "pytest_load_initial_conftests",
+    "reference",
+    "student",
+]
 
 
 @dataclasses.dataclass
@@ -49,6 +56,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="ID",
         help="draw this student's inputs, where each has others; by default by the notebook's place in submitted/",
     )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Refuse to run what students handed in: its ``conftest.py`` would run as whoever typed ``pytest``.
+
+    Raises:
+        UsageError: A path that was given, or the folder that one stands in, lies among what students hand in.
+    """
+    here = early_config.invocation_params.dir
+    for each in early_config.known_args_namespace.file_or_dir or ["."]:
+        if place := _hand_in_around(here / each.partition("::")[0]):
+            raise pytest.UsageError(f"{each} lies in {place}: what students handed in is not run by pytest")
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Pass over what students handed in, where pytest looks through a course's folder."""
+    return True if collection_path.is_dir() and _hand_in_around(collection_path) else None
+
+
+def _hand_in_around(path: Path) -> str:
+    from autograder.course import hand_in_around
+
+    return hand_in_around(path.resolve())
 
 
 @pytest.fixture
@@ -109,10 +140,10 @@ def _bench(request: pytest.FixtureRequest) -> Bench:
 def _authors_bench(request: pytest.FixtureRequest) -> Bench:
     """What the checks need where an author runs them by pytest: against ``--submission``, or the reference itself."""
     from autograder.checking import Loopback, load_reference
-    from autograder.course import find_course, load_course
+    from autograder.course import chosen_course, load_course
     from autograder.submission import student_of
 
-    course = load_course(find_course(request.path.parent))
+    course = load_course(chosen_course(start=request.path.parent))
     owners = [each for each in course.assignments.values() if each.checks in request.path.parents]
     if not owners:
         raise pytest.UsageError(f"{request.path} lies in the checks folder of no assignment of {course.root}")

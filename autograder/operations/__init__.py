@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from autograder.base import on_demand
 
 if TYPE_CHECKING:
+    from autograder.operations.closed import how_open
     from autograder.operations.collecting import collect_from
     from autograder.operations.doctor import Finding, examine
     from autograder.operations.exchange import released_exchange
     from autograder.operations.fleet import Scheduler
     from autograder.operations.grade_class import grade_assignment
     from autograder.operations.lab import become, check_port, configured, lab_command, prepare, prepare_lab
-    from autograder.operations.nbgrader_configuration import nbgrader_config
+    from autograder.operations.nbgrader_configuration import nbgrader_config, runs_by_itself
     from autograder.operations.one_notebook import assignment_of, check_notebook
     from autograder.operations.pool import cores, processes
     from autograder.operations.storing import Result, Status, store_grade
@@ -33,12 +34,14 @@ __all__ = [
     "cores",
     "examine",
     "grade_assignment",
+    "how_open",
     "lab_command",
     "nbgrader_config",
     "prepare",
     "prepare_lab",
     "processes",
     "released_exchange",
+    "runs_by_itself",
     "store_grade",
     "watch",
 ]
@@ -46,6 +49,7 @@ __all__ = [
 __getattr__ = on_demand(
     __name__,
     {
+        "closed": ("how_open",),
         "collecting": ("collect_from",),
         "doctor": (
             "Finding",
@@ -62,7 +66,10 @@ __getattr__ = on_demand(
             "prepare",
             "prepare_lab",
         ),
-        "nbgrader_configuration": ("nbgrader_config",),
+        "nbgrader_configuration": (
+            "nbgrader_config",
+            "runs_by_itself",
+        ),
         "one_notebook": (
             "assignment_of",
             "check_notebook",

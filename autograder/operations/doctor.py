@@ -12,10 +12,12 @@ from pathlib import Path
 
 from autograder import __version__
 from autograder.base import AutograderError, ConfigError, NoGradebookError
-from autograder.course import Course, find_course, load_course
+from autograder.course import Course, chosen_course, load_course
 from autograder.gradebook import open_gradebook
 from autograder.grading import Suite
-from autograder.sandbox import NOT_PROMISED, Kind, Worker, find_bubblewrap, probe, site_entries
+from autograder.operations.closed import how_open
+from autograder.operations.nbgrader_configuration import runs_by_itself
+from autograder.sandbox import NOT_PROMISED, Kind, Worker, bubblewrap_version, find_bubblewrap, probe, site_entries
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def examine(folder: Path | None) -> Iterator[Finding]:
     yield Finding(f"autograder {__version__}, Python {platform.python_version()} at {sys.prefix}, {versions}")
     course, mistake = None, ""
     try:
-        course = load_course(folder or find_course(Path.cwd()))
+        course = load_course(chosen_course(folder))
     except ConfigError as error:
         mistake = str(error)
     yield from _sandboxes(course.sandbox if course else "bubblewrap")
@@ -48,13 +50,31 @@ def examine(folder: Path | None) -> Iterator[Finding]:
     yield Finding(f"course {course.name!r} in {course.root}, times in {course.timezone.key}")
     yield from _assignments(course)
     yield _gradebook(course)
+    yield _closed(course)
+    yield _through_us(course)
+
+
+def _closed(course: Course) -> Finding:
+    """Whether others on this machine can get at the course."""
+    if said := how_open(course):
+        return Finding(said, well=False)
+    if course.shared_with == "nobody":
+        return Finding("nobody else on this machine can read or write answers, gradebook and submissions")
+    return Finding(f"answers, gradebook and submissions are open to `shared_with: {course.shared_with}` at most")
+
+
+def _through_us(course: Course) -> Finding:
+    """Whether nbgrader's own commands grade by our grader."""
+    if said := runs_by_itself(course.root):
+        return Finding(said, well=False)
+    return Finding("nbgrader autograde and the formgrader grade by autograder, in the sandbox")
 
 
 def _sandboxes(chosen: Kind) -> Iterator[Finding]:
     """The sandbox that the course chose, tried for real; where it does not hold, whether the other one would."""
     if chosen == "bubblewrap":
         found = find_bubblewrap()
-        yield Finding(f"bubblewrap at {found}" if found else "no bubblewrap", well=found is not None)
+        yield Finding(f"{bubblewrap_version(found)} at {found}" if found else "no bubblewrap", well=found is not None)
     finding = _sandbox(chosen)
     yield finding
     other: Kind = "landlock" if chosen == "bubblewrap" else "bubblewrap"

@@ -28,6 +28,7 @@ from autograder.gradebook import (
     update_late_penalties,
 )
 from autograder.grading import digest_of, provenance_for
+from autograder.operations.closed import require_closed
 from autograder.operations.graded import Graded, require_gradable
 from autograder.operations.pool import grade_all
 from autograder.operations.storing import Result, joined_notes, not_copied, stored
@@ -69,8 +70,10 @@ def grade_assignment(
         A result for each submission, those that need no grading first.
 
     Raises:
-        AutograderError: Nothing can be graded: no sandbox, broken checks, no release, no gradebook.
+        AutograderError: Nothing can be graded: no sandbox, broken checks, no release, no gradebook, or a course that
+            others on the machine can get at.
     """
+    require_closed(course)
     folders = submissions(course.root, assignment.name, students, timezone=course.timezone, due=assignment.due)
     started(len(folders))
     with only_run(course):

@@ -12,24 +12,9 @@ from pathlib import Path
 from autograder.base import AutograderError, ConfigError, GradebookError, write_atomically
 from autograder.course import Course, load_course
 from autograder.gradebook import open_gradebook, register
-from autograder.operations.nbgrader_configuration import nbgrader_config
+from autograder.operations.nbgrader_configuration import CONFIGURED, NBGRADER_CONFIG, runs_by_itself
 
 HOST = "127.0.0.1"
-NBGRADER_CONFIG = "nbgrader_config.py"
-_CONFIGURED = '''\
-"""nbgrader's configuration, all of it from gradebook_config.yaml.
-
-Settings of your own go below the last line.
-"""
-
-try:
-    from autograder.nbgrader_plugins import configure
-except ImportError as error:  # without it nbgrader would run submissions by itself, outside any sandbox
-    raise SystemExit(f"nbgrader_config.py: {error}. Install autograder where nbgrader is: pip install .") from error
-
-c = get_config()  # noqa: F821 - nbgrader gives it
-configure(c, __file__)
-'''
 
 
 @dataclass(frozen=True)
@@ -71,13 +56,10 @@ def configured(root: Path) -> list[str]:
         raise AutograderError("JupyterLab is not installed beside autograder: pip install jupyterlab")
     config = root / NBGRADER_CONFIG
     if not config.exists():
-        write_atomically(config, _CONFIGURED)
+        write_atomically(config, CONFIGURED)
         return [f"{config} was missing and has been written: it sends nbgrader's autograding through our sandbox."]
-    if "autograder.nbgrader_plugins." not in str(nbgrader_config(root).Autograde.get("exporter_class", "")):
-        raise AutograderError(
-            f"{config} does not call autograder.nbgrader_plugins.configure, so the formgrader would run submissions "
-            "itself, outside any sandbox. Move it away, and this command writes another; then add your settings to that"
-        )
+    if why := runs_by_itself(root):
+        raise AutograderError(why)
     return []
 
 

@@ -27,8 +27,8 @@ from nbgrader.plugins import ExportPlugin, LateSubmissionPlugin
 from nbgrader.preprocessors import GetGrades, NbGraderPreprocessor
 from traitlets import Unicode
 
-from autograder.base import AutograderError, ConfigError, visible
-from autograder.course import Assignment, Course, load_course
+from autograder.base import AutograderError, ConfigError, make_closed_folder, visible
+from autograder.course import STUDENTS, Assignment, Course, load_course
 from autograder.feedback import (
     SUMMARY_ID,
     annotated,
@@ -49,6 +49,7 @@ from autograder.gradebook import (
     register,
 )
 from autograder.grading import grade
+from autograder.operations.closed import require_closed
 from autograder.operations.nbgrader_exchange import CollectArrivals, submitted_directory
 from autograder.operations.nbgrader_pages import highlight_code, markdown2html
 from autograder.operations.storing import store_grade
@@ -95,10 +96,12 @@ class SubmissionExporter(NotebookExporter):  # type: ignore[misc]
         Raises:
             RefusedError: The submission is a link, a pipe, a device or a folder.
             GradebookError: Another run is at work on the course, or the gradebook could not be copied aside.
+            AutograderError: Others on the machine can get at the course.
         """
         names = resources["nbgrader"]
         course, assignment = _course_of(self.parent.coursedir, names["assignment"])
         if self.parent not in _BACKED_UP:
+            require_closed(course)
             with only_run(course):
                 backup(course)
             _BACKED_UP.add(self.parent)
@@ -266,6 +269,8 @@ def find_submission(*, assignment: str, student: str, notebooks: list[str]) -> N
     root = folder.parent.parent.parent
     course = load_course(root)
     entry = course.assignment(assignment)
+    for name in STUDENTS:
+        make_closed_folder(root / name)  # nbgrader's own could be entered by all
     with open_gradebook(course) as gradebook:
         register(gradebook, course, entry)
         enter(gradebook, entry, folder.parent.name)

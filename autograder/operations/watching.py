@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from autograder.base import AutograderError, GradebookError, RefusedError
+from autograder.base import AutograderError, GradebookError, RefusedError, make_closed_folder
 from autograder.course import Assignment, Course
 from autograder.feedback import feedback_html
 from autograder.gradebook import backup, only_run, open_gradebook, register, roster
 from autograder.operations.arrivals import AttemptsSpentError, Watched, store_attempt, tell_to_wait, to_be_graded
+from autograder.operations.closed import require_closed
 from autograder.operations.exchange import inbound, terms_of
 from autograder.operations.graded import Graded, grade_hand_in, require_gradable
 from autograder.operations.pool import processes
@@ -103,11 +104,13 @@ def watch(
         clock: The time.
 
     Raises:
-        AutograderError: Nothing can be graded: no sandbox, broken checks, no release, no gradebook, no exchange.
+        AutograderError: Nothing can be graded: no sandbox, broken checks, no release, no gradebook, no exchange, or a
+            course that others on the machine can get at.
     """
+    require_closed(course)
     stop = stop or threading.Event()
     submitted = course.root / "submitted"
-    submitted.mkdir(exist_ok=True)
+    make_closed_folder(submitted)
     collected = None if exchange is None else (inbound(course, exchange), terms_of(course))
     require_gradable(assignment, sandbox)
     # What sets prose, formulas and code takes longer to import than a submission to grade.

@@ -3,7 +3,7 @@
 from autograder.sandbox.inside import calls, confine, protocol, repeatable, wire
 from autograder.sandbox.inside.protocol import Answered, Refused
 from autograder.sandbox.inside.wire import Opaque, Ref
-from autograder.sandbox.jail import NOT_PROMISED, Kind, find_bubblewrap
+from autograder.sandbox.jail import NOT_PROMISED, Kind, bubblewrap_version, find_bubblewrap
 from autograder.sandbox.probing import probe, probed, require
 from autograder.sandbox.runs import CellRun
 from autograder.sandbox.visible import site_entries
@@ -19,6 +19,7 @@ __all__ = [
     "Refused",
     "Session",
     "Worker",
+    "bubblewrap_version",
     "calls",
     "confine",
     "find_bubblewrap",

@@ -84,6 +84,16 @@ def find_bubblewrap() -> Path | None:
     return bundled if os.access(bundled, os.X_OK) else None
 
 
+def bubblewrap_version(bubblewrap: Path) -> str:
+    """What a bubblewrap calls itself, such as ``bubblewrap 0.11.0``; ``bubblewrap`` alone where it does not say."""
+    try:
+        asked = [str(bubblewrap), "--version"]
+        done = subprocess.run(asked, capture_output=True, text=True, errors="replace", timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return "bubblewrap"
+    return done.stdout.strip() or "bubblewrap"
+
+
 def student_uid(kind: Kind) -> int:
     """The user of this machine that submissions run as where root runs the grader.
 
@@ -253,6 +263,9 @@ def _bubblewrap(bubblewrap: Path, allowed: tuple[str, ...], filter_fd: int, *, r
         command += ["--unshare-user", "--uid", "1000", "--gid", "1000"]
     for name, value in ENVIRONMENT.items():
         command += ["--setenv", name, value]
+    # Up to version 0.11 it follows a link in the folders around what it makes (GHSA-pxhw-h44j-8pfx). So what is made
+    # here lies in folders that this very command makes, or that the machine's owner made, and below nothing that a
+    # submission writes: its /tmp and /dev/shm come last and are empty.
     visible = list(_visible(allowed))
     # bubblewrap makes the parents of a mount for root alone, and the submission is not root.
     for parent in sorted({parent for _, place in visible for parent in Path(place).parents if len(parent.parts) > 1}):

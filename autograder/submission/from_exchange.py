@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from autograder.base import AutograderError, RefusedError, printable, write_atomically
+from autograder.base import AutograderError, RefusedError, make_closed_folder, printable, write_atomically
 from autograder.course import Assignment, Course
 from autograder.submission.collecting import Collected
 from autograder.submission.folders import SubmittedFolder, read_regular, submissions
@@ -99,7 +99,7 @@ def collect_arrivals(
         AutograderError: The exchange cannot be read, or is not the course's.
     """
     submitted = course.root / "submitted"
-    submitted.mkdir(exist_ok=True)
+    make_closed_folder(submitted)
     look = Look()
     trusted = {os.geteuid(), 0, course.root.stat().st_uid}
     with open_inbound(exchange, course.name, None if terms.group_shared else trusted) as inbound:
@@ -235,14 +235,14 @@ def _put_aside(course: Course, assignment: Assignment, inbound: int, arrival: Ar
     try:
         if folder.is_dir():
             return said
-        base.mkdir(parents=True, exist_ok=True)
+        make_closed_folder(base)
         if sum(1 for _ in base.iterdir()) >= MAX_PUT_ASIDE:
             return "; it is not graded, and stays in the exchange"
         limit = (assignment.limits.notebook_mb + assignment.limits.file_mb) * 2**20
         files = read_arrival(inbound, arrival, limit).files
         coming = base / ".coming"
         shutil.rmtree(coming, ignore_errors=True)
-        coming.mkdir()
+        make_closed_folder(coming)
         write_files(coming / "handed-in", files)
         claimed = f"handed in for {arrival.student}, {assignment.name}, at {arrival.stamp} by its own word"
         write_atomically(coming / "why.txt", f"{printable(arrival.name)}\n{claimed}\n{why}\n")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 
-from autograder.base import RefusedError, write_atomically, write_bytes_atomically
+from autograder.base import RefusedError, make_closed_folder, write_atomically, write_bytes_atomically
 from autograder.course import Assignment, Course
 from autograder.submission.folders import SubmittedFolder
 
@@ -52,7 +52,7 @@ def place(
     coming = folder.with_name(f".{folder.name}.coming")
     shutil.rmtree(coming, ignore_errors=True)
     try:
-        coming.mkdir(parents=True)
+        make_closed_folder(coming)
         write_files(coming, files)
         if stamp is not None:
             write_atomically(coming / "timestamp.txt", stamp)
@@ -68,7 +68,7 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write files into a folder of ours, each at its place in it."""
     for name, content in files.items():
         path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_closed_folder(path.parent)
         write_bytes_atomically(path, content)
 
 
@@ -85,7 +85,7 @@ def _set_aside(course: Course, assignment: Assignment, student: str, folder: Pat
     """Move what something newer replaces to where nobody grades it."""
     when = re.sub(r"[^0-9]", "", stamp or "")[:14] or "undated"
     base = course.root / "submitted" / REPLACED / student
-    base.mkdir(parents=True, exist_ok=True)
+    make_closed_folder(base)
     sizes = [path.lstat().st_size for path in base.rglob("*")]
     if len(list(base.iterdir())) >= MAX_REPLACED or sum(sizes) > MAX_REPLACED_BYTES:
         raise RefusedError(

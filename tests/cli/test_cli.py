@@ -26,7 +26,7 @@ from autograder import cli
 from autograder.course import load_course
 from autograder.gradebook import HeldGrade, held_grades, open_gradebook
 from autograder.reports.score_table import inert, write_csv
-from tests.courses import CHECKS, CONFIG, make_course, solved, submit, untouched
+from tests.courses import CHECKS, CONFIG, make_course, solved, submit, untouched, write
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.long]
 
@@ -254,6 +254,69 @@ def test_one_notebook_is_checked_and_nothing_is_stored(run, course_root, empty_g
     assert not (course_root / "autograded").exists()
 
 
+PLANTED = "from pathlib import Path\nPath({at!r}).touch()\nraise SystemExit\n"
+
+
+def with_a_course_of_its_own(root: Path, folder: Path) -> Path:
+    """A hand-in that brings a course along; what it leaves where any of its code runs."""
+    ran = root / "ran"
+    make_course(folder)
+    names = ("checks/warmup/conftest.py", "checks/warmup/test_warmup.py", "solutions/warmup/__init__.py")
+    for name in (*names, "nbgrader_config.py", "conftest.py", "test_own.py"):
+        (folder / name).write_text(PLANTED.format(at=str(ran)))
+    write(folder / "warmup.ipynb", mistaken())
+    return ran
+
+
+def test_check_takes_no_course_from_beside_the_notebook(run, course_root):
+    notebook = submit(course_root, "cy", mistaken())
+    ran = with_a_course_of_its_own(course_root, notebook.parent)
+    assert "6 of 10 points" in run("check", str(notebook))[1]
+    assert not ran.exists()
+
+
+def test_check_takes_no_course_from_the_folder_of_an_unpacked_hand_in(run, course_root, tmp_path, monkeypatch):
+    unpacked = tmp_path / "unpacked"
+    ran = with_a_course_of_its_own(tmp_path, unpacked)
+    monkeypatch.chdir(unpacked)
+    status, _, err = run("check", "warmup.ipynb")
+    assert (status, ran.exists()) == (2, False)
+    assert "may have been handed in with it" in err
+    assert "6 of 10 points" in run("check", "warmup.ipynb", "--course", str(course_root))[1]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("grade warmup", "watch warmup --once", "release warmup", "audit warmup", "collect warmup .", "quiz warmup"),
+        *("feedback warmup", "export warmup", "report warmup", "history cy", "explain cy warmup scale", "doctor"),
+        *("lab --no-browser", "overview warmup", "demo made", "check warmup.ipynb"),
+    ],
+)
+def test_no_command_takes_a_hand_in_for_a_course(run, course_root, monkeypatch, command):
+    folder = course_root / "submitted/cy/warmup"
+    ran = with_a_course_of_its_own(course_root, folder)
+    for words in ([], ["--course", str(folder)])[: 1 if command == "doctor" else 2]:  # it tries the sandbox each time
+        monkeypatch.chdir(course_root if words else folder)
+        status, out, err = run(*command.replace("warmup.ipynb", str(folder / "warmup.ipynb")).split(), *words)
+        assert (status, ran.exists()) == (1 if command == "doctor" else 2, False)
+        assert "is no course to run" in out + err
+
+
+def test_pytest_runs_nothing_that_was_handed_in(course_root):
+    folder = course_root / "submitted/cy/warmup"
+    ran = with_a_course_of_its_own(course_root, folder)
+
+    def collected(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+        asked = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--collect-only", "-q", *words]
+        return subprocess.run(asked, cwd=cwd, capture_output=True, text=True)
+
+    assert "test_scale" in collected(cwd=course_root).stdout
+    for done in (collected("submitted/cy/warmup/test_own.py", cwd=course_root), collected(cwd=folder)):
+        assert (done.returncode, "what students handed in is not run by pytest" in done.stderr) == (4, True)
+    assert not ran.exists()
+
+
 def test_the_report_of_one_notebook_can_be_json(run, course_root):
     notebook = submit(course_root, "cy", mistaken())
     report = json.loads(run("check", str(notebook), "--assignment", "warmup", "--json")[1])
@@ -475,10 +538,26 @@ def test_an_empty_class_is_no_error(run):
     assert "Nothing was submitted" in out
 
 
-def test_doctor_says_what_the_sandbox_blocks_and_what_the_course_holds(run):
+def with_nbgrader(root: Path) -> None:
+    shutil.copy(Path(__file__).parents[2] / "nbgrader_config.py", root)
+
+
+def test_a_course_without_nbgraders_configuration_is_said_by_whoever_grades(run, course_root):
+    for command in ("grade", "warmup"), ("watch", "warmup", "--once"):
+        status, _, err = run(*command)
+        assert (status, err.count("nbgrader_config.py is missing, so `nbgrader autograde`")) == (0, 1)
+    with_nbgrader(course_root)
+    assert "nbgrader_config.py" not in run("grade", "warmup")[2]
+
+
+def test_doctor_says_what_the_sandbox_blocks_and_what_the_course_holds(run, course_root):
+    with_nbgrader(course_root)
     status, out, _ = run("doctor")
     assert status == 0
     assert "open a network socket" in out
+    assert "bubblewrap 0." in out
+    assert "nobody else on this machine can read or write answers" in out
+    assert "nbgrader autograde and the formgrader grade by autograder" in out
     assert "warmup: 12 points in 2 rows" in out
 
 
@@ -489,6 +568,7 @@ def test_doctor_judges_by_the_sandbox_that_the_course_chose(run, course_root, mo
     assert "`sandbox: landlock` in gradebook_config.yaml" in out
     config = course_root / "gradebook_config.yaml"
     config.write_text(config.read_text().replace("name: tiny", "name: tiny\nsandbox: landlock"))
+    with_nbgrader(course_root)
     assert run("doctor")[0] == 0
 
 

@@ -1,5 +1,6 @@
 """The course's configuration and its masters: what they say, and what is said of every mistake in them."""
 
+import os
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from autograder.base import ConfigError
-from autograder.course import Assignment, Course, LatePolicy, Limits, Row, find_course, load_course
+from autograder.course import Assignment, Course, LatePolicy, Limits, Row, chosen_course, find_course, load_course
 from autograder.grading import assignment_digest
 from tests.courses import CONFIG, cell, make_course, notebook, solved, write
 
@@ -47,6 +48,106 @@ class TestFinding:
         (tmp_path / "gradebook_config.yml").write_text("")
         with pytest.raises(ConfigError, match=r"\.yml should be called gradebook_config\.yaml"):
             find_course(tmp_path)
+
+    def test_the_course_is_the_one_that_is_named_then_the_environments_then_the_one_around(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        named, other, around = (make_course(tmp_path / name) for name in ("named", "other", "around"))
+        monkeypatch.chdir(around / "source")
+        assert chosen_course() == around
+        monkeypatch.setenv("AUTOGRADER_COURSE", str(other))
+        assert chosen_course() == other
+        assert chosen_course(named) == named
+        monkeypatch.setenv("AUTOGRADER_COURSE", str(tmp_path))
+        with pytest.raises(ConfigError, match=r"AUTOGRADER_COURSE names .* holds no gradebook_config.yaml"):
+            chosen_course()
+
+    @pytest.mark.parametrize(
+        "place",
+        [
+            "course/submitted/ada/warmup",
+            "course/submitted/ada/warmup/deeper/still",
+            "course/submitted/.replaced/ada",
+            "course/autograded/ada/warmup",
+            "course/feedback/ada/warmup",
+            "exchange/tiny/inbound/ada",
+            "exchange/tiny/outbound/warmup",
+            "exchange",
+            "cache/ada+warmup+2026-11-29 23:59:00.000000 UTC",
+            "zips/Ada Lovelace_4711_assignsubmission_file_",
+            "zips/lovelaceada_LATE_12345_67890_warmup/warmup",
+            "zips/warmup_ada_attempt_2026-11-29-23-59-00_warmup",
+            "zips/stamped/warmup",
+        ],
+    )
+    def test_a_course_among_what_students_hand_in_is_refused_however_it_is_come_upon(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+    ):
+        make_course(tmp_path / "course")
+        for name in ("inbound", "outbound"):
+            (tmp_path / "exchange/tiny" / name).mkdir(parents=True)
+        planted = make_course(tmp_path / place)
+        (tmp_path / "zips/stamped").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "zips/stamped/timestamp.txt").write_text("2026-11-29 23:59:00 UTC")
+        link = tmp_path / "innocent"
+        link.symlink_to(planted)
+        monkeypatch.setenv("AUTOGRADER_COURSE", str(planted))
+        for come_upon in (
+            lambda: load_course(planted),
+            lambda: load_course(link),
+            lambda: find_course(planted / "source"),
+            lambda: chosen_course(planted),
+            chosen_course,
+        ):
+            with pytest.raises(ConfigError, match="is no course to run"):
+                come_upon()
+
+    def test_a_course_behind_a_link_from_a_courses_folder_of_hand_ins_is_refused_where_one_stands(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        course = make_course(tmp_path / "course")
+        make_course(tmp_path / "disk/ada/warmup")
+        (course / "submitted").symlink_to(tmp_path / "disk")
+        way = course / "submitted/ada/warmup"
+        monkeypatch.chdir(way)
+        monkeypatch.setenv("PWD", str(way))
+        with pytest.raises(ConfigError, match=r"submitted, where the course in .* keeps what students hand in"):
+            chosen_course()
+        with pytest.raises(ConfigError, match="is no course to run"):
+            load_course(way)
+
+    def test_standing_in_a_submission_of_ones_own_course_finds_that_course(self, course_root: Path):
+        folder = course_root / "submitted/ada/warmup"
+        folder.mkdir(parents=True)
+        assert find_course(folder) == course_root
+
+    def test_a_course_inside_another_has_to_be_named(self, course_root: Path):
+        inner = make_course(course_root / "inbox/unpacked")
+        with pytest.raises(ConfigError, match=r"lies inside another course, .*name it: --course"):
+            find_course(inner)
+        assert chosen_course(inner) == inner
+        assert find_course(make_course(course_root / "demo")) == course_root / "demo"
+
+    @pytest.mark.parametrize("opened", [".", "gradebook_config.yaml"])
+    def test_a_course_that_everybody_can_write_has_to_be_named(self, course_root: Path, opened: str):
+        (course_root / opened).chmod(0o777)
+        with pytest.raises(ConfigError, match="everybody on this machine can write to"):
+            find_course(course_root / "source")
+        assert chosen_course(course_root) == course_root
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="NEEDS ROOT: another user's file cannot be made without it")
+    def test_a_course_of_another_users_has_to_be_named(self, course_root: Path):
+        os.chown(course_root / "gradebook_config.yaml", 4711, -1)
+        with pytest.raises(ConfigError, match=r"belongs to another user \(number 4711\)"):
+            find_course(course_root)
+        assert chosen_course(course_root) == course_root
+
+    def test_checks_among_what_students_hand_in_are_refused(self, course_root: Path):
+        (course_root / "submitted/ada").mkdir(parents=True)
+        (course_root / "checks/warmup").rename(course_root / "submitted/ada/checks")
+        (course_root / "checks/warmup").symlink_to(course_root / "submitted/ada/checks")
+        with pytest.raises(ConfigError, match=r"warmup\.checks: expected a folder of the course's own"):
+            load_course(course_root)
 
 
 class TestCourse:

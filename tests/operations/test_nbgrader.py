@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from traitlets.config import Config
 
 import autograder
+from autograder.base import ConfigError
 from autograder.course import load_course
 from autograder.feedback import write_feedback
 from autograder.gradebook import RESULT_FILE, graded_digests, held_grades, only_run, open_gradebook, register
 from autograder.grading import grade
+from autograder.nbgrader_plugins import configure, find_submission
 from autograder.submission import read_submission, submissions
 from autograder.submission.folders import find_notebook
 from tests.commands import NBGRADER, run
@@ -28,6 +31,18 @@ REPOSITORY = Path(autograder.__file__).parents[1]
 pytestmark = pytest.mark.sandbox
 
 LATE = "2026-12-01 12:00:00 UTC"
+
+
+def test_nbgraders_plugins_take_no_hand_in_for_a_course(tmp_path: Path) -> None:
+    root = make_course(make_course(tmp_path / "course") / "submitted/ada/warmup")
+    path = submit(root, "ada")
+    with pytest.raises(ConfigError, match="is no course to run"):
+        find_submission(assignment="warmup", student="*", notebooks=[str(path)])
+    settings = Config()
+    configure(settings, str(root / "nbgrader_config.py"))
+    assert settings.Autograde.exporter_class.endswith(".SubmissionExporter"), "nothing is run in our grader's place"
+    assert "db_url" not in settings.CourseDirectory
+    assert not (root / "gradebook.db").exists()
 
 
 def nbgrader(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import os
+import re
 import signal
 import sys
 import sysconfig
@@ -17,7 +18,7 @@ import pytest
 from autograder.base import SandboxError, Stopped
 from autograder.checking import Student
 from autograder.course import Limits
-from autograder.sandbox import Opaque, Ref, Worker, probe, processes
+from autograder.sandbox import Opaque, Ref, Worker, bubblewrap_version, find_bubblewrap, jail, probe, processes
 from autograder.sandbox.inside import protocol
 
 pytestmark = pytest.mark.sandbox
@@ -57,6 +58,56 @@ def test_the_probe_sees_what_an_open_sandbox_does_not_block():
     with Worker("none", ("numpy",)) as worker:
         open_ones = [escape.what for escape in probe(worker) if not escape.blocked]
     assert {"read a file of the course", "open a network socket", "see the processes of the machine"} <= set(open_ones)
+
+
+@pytest.mark.parametrize("root", [False, True])
+def test_nothing_that_a_submission_writes_lies_around_what_bubblewrap_sets_up(root: bool) -> None:
+    """Of bubblewrap 0.11: while it makes a file or a folder, it follows links in the folders around that one."""
+    command = jail._bubblewrap(Path("bwrap"), ("numpy", "matplotlib"), 3, root=root)
+    made: list[Path] = []  # in order: what is set up
+    bound: dict[Path, Path] = {}  # by its place inside: what of the machine is read there
+    links: list[Path] = []
+    writable: list[Path] = []
+    words = iter(command)
+    for word in words:
+        match word:
+            case "--dir" | "--proc":
+                made.append(Path(next(words)))
+            case "--tmpfs":
+                made.append(Path(next(words)))
+                writable.append(made[-1])
+            case "--ro-bind" | "--dev-bind":
+                source, place = Path(next(words)), Path(next(words))
+                made.append(place)
+                bound[place] = source
+            case "--symlink":
+                next(words)
+                made.append(Path(next(words)))
+                links.append(made[-1])
+            case "--bind" | "--overlay" | "--bind-data" | "--file":
+                pytest.fail(f"{word} gives what can be written: look at GHSA-pxhw-h44j-8pfx")
+    assert {Path("/tmp"), Path("/dev/shm")} <= set(writable)
+    site = Path(sysconfig.get_path("stdlib"))
+    inside = [each for each in made if each.parent != site]  # those cover folders of the machine's own Python
+    for path in inside:
+        assert not set(path.parents) & {Path("/tmp"), Path("/dev/shm")}, f"{path} lies where a submission writes"
+        assert not set(path.parents) & set(links), f"{path} lies behind a link"
+        assert not set(path.parents) & set(bound), f"{path} is made in a folder of the machine's"
+    # Each folder around is made first, by the command and as a folder: it is no link of anybody's.
+    for at, path in enumerate(made):
+        assert {each for each in path.parents if len(each.parts) > 1} <= set(made[:at]), path
+    ours = (*jail.interpreter(), jail.INSIDE, *jail.site_entries(("numpy", "matplotlib")).values())
+    others = {path.resolve() for path in bound.values() if path.parent != Path("/dev")} - {
+        each.resolve() for each in ours
+    }
+    assert others == set(), "nothing of a course's is there"
+
+
+def test_the_version_of_bubblewrap_is_known() -> None:
+    found = find_bubblewrap()
+    assert found is not None
+    assert re.fullmatch(r"bubblewrap \d+\.\d+.*", bubblewrap_version(found))
+    assert bubblewrap_version(Path("/nowhere/bwrap")) == "bubblewrap"
 
 
 def test_a_cell_gives_what_it_prints_and_its_last_value(session):
