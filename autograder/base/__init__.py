@@ -18,6 +18,7 @@ from autograder.base.errors import (
 from autograder.base.faces import on_demand
 from autograder.base.files import (
     FOR_ALL,
+    make_closed_file,
     make_closed_folder,
     make_folder,
     replace_file,
@@ -57,6 +58,7 @@ __all__ = [
     "did_you_mean",
     "drawn",
     "half_text",
+    "make_closed_file",
     "make_closed_folder",
     "make_folder",
     "on_demand",

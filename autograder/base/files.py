@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -38,7 +40,7 @@ def replace_file(path: Path, content: bytes, *, durable: bool, mode: int = OURS_
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-            os.fchmod(file.fileno(), mode)
+            os.fchmod(file.fileno(), mode | _shared(path.parent) & 0o060)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -73,7 +75,8 @@ def make_folder(folder: Path) -> None:
 def make_closed_folder(folder: Path) -> None:
     """Make a folder, with those around it that are missing, which nobody else on the machine can enter.
 
-    What is there already stays as open or closed as it is.
+    What is there already stays as open or closed as it is. Inside a folder that a group shares (``chmod g+ws``), the
+    group can enter.
 
     Raises:
         OSError: It could not be made.
@@ -81,3 +84,23 @@ def make_closed_folder(folder: Path) -> None:
     for each in (*reversed(folder.parents), folder):
         if not each.is_dir():
             each.mkdir(mode=0o700, exist_ok=True)
+            if shared := _shared(each.parent):
+                each.chmod(0o700 | shared)
+
+
+def make_closed_file(path: Path) -> None:
+    """Make an empty file that nobody else can read, where none is there; as ``make_closed_folder`` does.
+
+    Raises:
+        OSError: It could not be made.
+    """
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        os.fchmod(descriptor, OURS_ALONE | _shared(path.parent) & 0o060)
+        os.close(descriptor)
+
+
+def _shared(folder: Path) -> int:
+    """The bits of a mode by which a folder is its group's too, for what is made in it; 0 where it is not."""
+    mode = folder.stat().st_mode
+    return stat.S_ISGID | 0o070 if mode & stat.S_ISGID and mode & stat.S_IWGRP else 0

@@ -7,8 +7,9 @@ import fcntl
 import os
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 
-from autograder.base import GradebookError
+from autograder.base import GradebookError, make_closed_file
 from autograder.course import Course
 
 LOCK_FILE = ".autograder.lock"
@@ -24,7 +25,7 @@ def only_run(course: Course) -> Iterator[None]:
     """
     path = course.root / LOCK_FILE
     try:
-        descriptor = _opened(os.fspath(path))
+        descriptor = _opened(path)
     except OSError as error:
         raise GradebookError(
             f"{path}: the course cannot be locked: {error.strerror}. Mend the permissions of the folder, or move the "
@@ -52,9 +53,11 @@ def only_run(course: Course) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _opened(path: str) -> int:
+def _opened(path: Path) -> int:
+    with contextlib.suppress(OSError):
+        make_closed_file(path)  # who can open it can hold it
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except PermissionError:
         # Somebody else's, who grades the same course: it can be locked, if not written.
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import os
 import re
 import sqlite3
 import time
@@ -15,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autograder.base import GradebookError, NoGradebookError, make_closed_folder, one_line
+from autograder.base import GradebookError, NoGradebookError, make_closed_file, make_closed_folder, one_line
 from autograder.course import Course
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def open_gradebook(course: Course, *, create: bool = True) -> Iterator[Gradebook
         if not file.parent.is_dir():
             raise GradebookError(f"{file.parent}: there is no such folder to keep the gradebook in. Make it first.")
         with contextlib.suppress(OSError):  # SQLite says it better
-            _make_closed_file(file)
+            make_closed_file(file)
     try:
         _prepare(engine, shown, course, create)
         yield Gradebook(engine, _tables(engine), shown)
@@ -114,11 +113,6 @@ def database_file(course: Course) -> Path | None:
     if url.get_backend_name() != "sqlite" or not url.database or url.database.startswith((":memory:", "file:")):
         return None
     return course.root / url.database
-
-
-def _make_closed_file(path: Path) -> None:
-    """Make an empty file that nobody else can read, for SQLite, whose own could be read by all."""
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def backup(course: Course) -> Path | None:
@@ -142,7 +136,7 @@ def backup(course: Course) -> Path | None:
     part = folder / f".{target.name}.part"
     try:
         make_closed_folder(folder)
-        _make_closed_file(part)
+        make_closed_file(part)
         _copy_database(file, part)
         earlier = sorted(folder.glob(f"{file.stem}-*{file.suffix}"))
         if earlier and _contents(part) == _contents(earlier[-1]):

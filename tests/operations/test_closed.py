@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from autograder.authoring import make_course as make_demo
-from autograder.base import AutograderError
+from autograder.base import AutograderError, make_closed_file, make_closed_folder, write_atomically
 from autograder.course import load_course
 from autograder.gradebook import backup, open_gradebook
 from autograder.operations import collect_from, grade_assignment, how_open, runs_by_itself, watch
@@ -177,6 +177,15 @@ def test_what_the_program_makes_is_closed_whatever_the_umask_lets(open_course: P
     assert made == {"gradebook.db": 0o600, "submitted": 0o700}
     assert stat.S_IMODE((open_course / ".gradebook-backups").stat().st_mode) == 0o700
     assert said_of(open_course) == ""
+
+
+def test_what_is_made_in_a_folder_of_a_groups_is_the_groups(tmp_path: Path) -> None:
+    tmp_path.chmod(0o2770)
+    make_closed_folder(tmp_path / "autograded/ada")
+    make_closed_file(tmp_path / "autograded/gradebook.db")
+    write_atomically(tmp_path / "autograded/ada/result", "1")
+    made = {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in tmp_path.rglob("*")}
+    assert made == {"autograded": "0o2770", "ada": "0o2770", "gradebook.db": "0o660", "result": "0o660"}
 
 
 def test_a_demo_is_closed(open_course: Path) -> None:
