@@ -112,14 +112,8 @@ def rendered(pieces: Iterable[Piece], bounds: Bounds = BOUNDS) -> dict[Piece, st
             if piece in _known:
                 made[piece] = _known[piece]
             elif left > 0:
-                channel = channel or _kept_fork(bounds) or _forked(bounds)
                 seconds = min(left, bounds.piece_seconds)
-                try:
-                    made[piece], spent = _answer(channel, piece, seconds, bounds)
-                except wire.WireError:
-                    # It was ended, or it failed in a way that is no exception.
-                    channel.close()
-                    channel, spent = None, bounds.piece_seconds
+                made[piece], spent, channel = _rendered(piece, seconds, bounds, channel)
                 left -= spent
         if channel is not None and bounds.page_seconds - left < _LITTLE_SECONDS:
             # What did next to nothing has its memory, and its time, for the next page.
@@ -140,6 +134,24 @@ def plainly(text: str) -> Markup:
 
 def _is_colourable(code: str, most: int) -> bool:
     return len(code) <= min(most, COLOURED_CHARACTERS) and _SLOW.search(code) is None
+
+
+def _rendered(
+    piece: Piece, seconds: float, bounds: Bounds, channel: socket.socket | None
+) -> tuple[str | None, float, socket.socket | None]:
+    """As ``_answer``, by the page's process, where it has one, and that process for the next text, if it goes on."""
+    first = channel or _kept_fork(bounds)
+    # One that waited may end by no fault of this text's, so a fresh one is asked as well.
+    for asked in (first,) if first is None or first is channel else (first, None):
+        at = asked or _forked(bounds)
+        try:
+            made, spent = _answer(at, piece, seconds, bounds)
+        except wire.WireError:
+            # It was ended, or it failed in a way that is no exception.
+            at.close()
+        else:
+            return made, spent, at
+    return None, bounds.piece_seconds, None
 
 
 def _answer(channel: socket.socket, piece: Piece, seconds: float, bounds: Bounds) -> tuple[str | None, float]:

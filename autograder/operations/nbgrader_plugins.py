@@ -10,7 +10,6 @@ autograde``; ``autograder grade`` takes it.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import sys
@@ -136,7 +135,6 @@ class GradeSubmission(NbGraderPreprocessor):  # type: ignore[misc]
                 f"{names['student']}: {assignment.name} could not be graded, and keeps the grade that it had. "
                 + "\n".join(filter(None, troubles))
             )
-        _clear(course.root / "autograded" / names["student"] / assignment.name)
         with only_run(course), open_gradebook(course) as gradebook:
             now = datetime.now(UTC)
             store_grade(gradebook, course, assignment, submission, report, now)
@@ -334,19 +332,6 @@ def configure(c: Any, config_file: str) -> None:
     c.NbGraderAPI.timezone = course.timezone.key
     if course.exchange is not None:
         c.Exchange.root = str(course.exchange)
-
-
-def _clear(folder: Path) -> None:
-    """Take away what nbgrader copied beside the notebook: all that was handed in, what a browser runs included.
-
-    ``store_grade`` puts there what may be there.
-    """
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_dir() and not path.is_symlink():
-            with contextlib.suppress(OSError):
-                path.rmdir()
-        elif path.suffix != ".ipynb" and path.name != RESULT_FILE:
-            path.unlink()
 
 
 def _course_of(coursedir: Any, assignment: str) -> tuple[Course, Assignment]:

@@ -35,6 +35,9 @@ TICK_SECONDS = 0.1
 SCAN_SECONDS = 30.0
 """How often everything is looked at, for file systems that tell of no change, and for those who wait for midnight."""
 
+LOOK_SHARE = 4
+"""How many times as long as a look at the exchange took nothing is looked at there."""
+
 MOST_KILLED = 2
 """How often the pool may be killed while it has a submission, before that is given up."""
 
@@ -54,6 +57,8 @@ class _UnderWay:
         inbound: The exchange's inbound folder, where there is an exchange, and how it is collected from.
         seen: What the inbound folder's own record said at the last look.
         look_at: When the exchange is to be collected from; None where nothing has changed there.
+        pause: How long is waited before the next look: so long that who changes something all the time does not keep
+            the rest waiting.
         changed: Students whose folder changed, and when; somebody may still be writing there.
         queue: Students whose submission waits, in the order in which they arrived, and when they did.
         running: What is being graded, and when it arrived.
@@ -70,6 +75,7 @@ class _UnderWay:
     inbound: tuple[Path, Terms] | None = None
     seen: tuple[int, ...] = ()
     look_at: float | None = None
+    pause: float = SETTLED_SECONDS
     changed: dict[str, float] = field(default_factory=dict)
     queue: dict[str, float] = field(default_factory=dict)
     running: dict[Future[Graded], tuple[HandIn, float]] = field(default_factory=dict)
@@ -186,7 +192,7 @@ def _collect(under_way: _UnderWay, *, everything: bool, settled: bool) -> None:
     if seen != under_way.seen:
         under_way.seen = seen
         if under_way.look_at is None:
-            under_way.look_at = now + SETTLED_SECONDS
+            under_way.look_at = now + under_way.pause
     if not (everything or (under_way.look_at is not None and now >= under_way.look_at)):
         return
     under_way.look_at = None
@@ -206,8 +212,10 @@ def _collect(under_way: _UnderWay, *, everything: bool, settled: bool) -> None:
     except OSError as error:
         _say(under_way, "", f"nothing could be collected from {folder}: {error.strerror or error}")
         return
+    ended = time.monotonic()
+    under_way.pause = max(SETTLED_SECONDS, LOOK_SHARE * (ended - now))
     if look.coming:
-        under_way.look_at = time.monotonic() + SETTLED_SECONDS
+        under_way.look_at = ended + under_way.pause
     for each in look.results:
         # Once each: those that are not taken stay in the exchange, and are seen at every look.
         if each.why and (key := f"{each.who}: {each.status}: {each.why}") not in under_way.said:

@@ -209,7 +209,9 @@ def _arrival(inbound: int, name: str, student: str, rest: str, timezone: tzinfo 
         raise RefusedError("an id with * ? [ or ] in it is a pattern to nbgrader")
     if not stat.S_ISDIR(status.st_mode):
         raise RefusedError(f"it is {kind_of(status.st_mode)}, not a folder")
-    for stamp in (rest, rest.rpartition("+")[0]):
+    # Behind the time nbgrader writes a random word, unless told not to; the time itself may end in " +0100".
+    head = rest.rpartition("+")[0]
+    for stamp in (rest,) if head.endswith(" ") else (head, rest):
         with contextlib.suppress(ValueError, OverflowError):
             claimed = datetime.fromisoformat(utc_of(stamp, timezone))
             changed = _moment(status.st_ctime_ns)

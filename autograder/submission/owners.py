@@ -62,7 +62,7 @@ def owners_of(
         claim = each.student, each.owner
         since[claim] = min(since.get(claim, float("inf")), each.changed.timestamp())
     result = Ownership()
-    accounts = {claim for claim in since if _account_of(claim[0]) == claim[1] and claim[1] not in trusted}
+    accounts = {claim for claim in since if claim[1] not in trusted and _is_own(*claim)}
     known = {*students, *(student for student, _ in accounts)}
     open_claims: list[tuple[str, int]] = []
     for student, owner in sorted(since, key=lambda claim: (since[claim], claim)):
@@ -146,6 +146,11 @@ def trusted_note(owner: int) -> str:
 def _called(owner: int) -> str:
     name = _name_of(owner)
     return f"the account {printable(name)}" if name else f"the account number {owner}"
+
+
+def _is_own(student: str, owner: int) -> bool:
+    # Two names can stand for one account.
+    return _name_of(owner) == student or _account_of(student) == owner
 
 
 @lru_cache(maxsize=100_000)

@@ -3,10 +3,12 @@
 Entries belong to users of their own, numbers that no account has, as they do where an exchange is shared by machines.
 """
 
+import fcntl
 import json
 import logging
 import os
 import shutil
+import signal
 import socket
 import stat
 from collections.abc import Iterator
@@ -405,6 +407,29 @@ def test_a_time_before_the_folders_own_does_not_count_and_is_told(exchange: Exch
     assert f"handed in at {LONG_AGO}" in result.why
     assert handed_in(exchange, "late") > begun
     assert exchange.collect()[0].status == "unchanged"
+
+
+@pytest.mark.parametrize("end", ["UTC+AbC_-123456", "UTC", "+0000+AbC", "+0000", "GMT+8"])
+def test_a_time_is_read_whatever_word_stands_behind_it(exchange: Exchange, end: str) -> None:
+    stamp = now().removesuffix("UTC")
+    exchange.put("ada+eve", name=f"ada+eve+warmup+{stamp}{end}")
+    assert statuses(exchange.collect()) == {("ada+eve", "new")}
+    assert handed_in(exchange, "ada+eve") == datetime.fromisoformat(f"{stamp.strip()}+00:00")
+
+
+def test_what_somebody_holds_on_to_is_not_waited_for(exchange: Exchange) -> None:
+    path = exchange.put("ada", uid=ADA) / "warmup.ipynb"
+    os.chown(path, 0, 0)
+    file = os.open(path, os.O_RDWR)
+    fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+    os.chown(path, ADA, ADA)
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)
+    try:
+        (result,) = exchange.collect()
+    finally:
+        os.close(file)
+        signal.signal(signal.SIGIO, before)
+    assert result.why.endswith("warmup.ipynb cannot be read: Resource temporarily unavailable")
 
 
 def test_a_time_to_come_does_not_count_either_so_the_next_one_is_newer(exchange: Exchange) -> None:
