@@ -79,3 +79,37 @@ def threads_of(uid: int) -> int:
         except OSError:
             continue
     return count
+
+
+def below(pid: int) -> set[int]:
+    """All descendants of a process, without looking at any other."""
+    found: set[int] = set()
+    waiting = [pid]
+    while waiting:
+        new = set(children(waiting.pop())) - found
+        found |= new
+        waiting.extend(new)
+    return found
+
+
+def shares(pid: int) -> bool:
+    """Whether a process has what one of its forks could leave something in for the next; also where nobody can tell.
+
+    That is another thread or process, a descriptor of more than a library's or its own channel, memory that forks
+    share, or a signal that it handles (beside SIGINT, as Python does, which ends it).
+    """
+    try:
+        process = Path(f"/proc/{pid}")
+        status = (process / "status").read_text()
+        caught = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigCgt:"))
+        opened = {os.readlink(each) for each in (process / "fd").iterdir()}  # noqa: PTH115 - of no real path
+        sockets = [each for each in opened if each.startswith("socket:")]
+        others = [each for each in opened if each not in sockets and not each.startswith("/dev/")]
+        writable = any(
+            line.split()[1].startswith("rw") and line.split()[1].endswith("s")
+            for line in (process / "maps").read_text().splitlines()
+        )
+        threads = len(list((process / "task").iterdir()))
+        return bool(caught & ~(1 << 1) or len(sockets) > 1 or others or writable or threads > 1 or children(pid))
+    except (OSError, StopIteration, ValueError):
+        return True
