@@ -87,7 +87,7 @@ class Attempts:
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
-    per_day: NotNegativeWhole = 0
+    per_day: NotNegativeWhole = 10
     counts: Literal["last", "best"] = "last"
 
 

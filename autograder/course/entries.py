@@ -227,7 +227,7 @@ class AssignmentEntry:
     excused: frozenset[Annotated[str, PlainValidator(_student)]] = frozenset()
     activities: tuple[ActivityEntry, ...] = ()
     seed: Seed = 0
-    inputs: Inputs = "same"
+    inputs: Inputs | None = None
     visibility: Visibility = "visible"
     published: Annotated[datetime | bool, PlainValidator(_published)] = False
     limits: Limits = field(default_factory=Limits)

@@ -254,7 +254,8 @@ def _assignment(
         due=entry.due,
         late=entry.late,
         seed=entry.seed,
-        inputs=entry.inputs,
+        # Whoever has attempts graded at once learns from each: then what one has learnt is of no use to another.
+        inputs=entry.inputs or ("per_student" if configuration.get("assignments", name, "attempts") else "same"),
         visibility=entry.visibility,
         published=entry.published,
         limits=entry.limits,

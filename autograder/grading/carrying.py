@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autograder.base import Cause
 from autograder.checking import Observer
@@ -16,7 +16,7 @@ from autograder.course import Assignment, Row
 from autograder.grading.hints import told
 from autograder.grading.reference_process import ReferenceProcess
 from autograder.grading.report import RowResult
-from autograder.sandbox import Session
+from autograder.sandbox import Refused, Session
 
 if TYPE_CHECKING:
     from autograder.grading.suite import Suite, Verdict
@@ -74,17 +74,50 @@ def _carried(
     undefined: Undefined,
     observer: Observer,
 ) -> RowResult:
-    """The best of the row's result and those with functions of earlier rows answered by the reference."""
+    """The best of the row's result and those with functions of earlier rows answered by the reference.
+
+    Each is found in a session of its own, so that what a submission is told by the reference reaches no other row.
+    """
     best = alone
     wrong, sets = replacements(row, suite, earlier, before)
     for replaced in sets:
-        if best.fraction < 1:
+        if best.fraction < 1 and session.may_run_again:
             observer.run_begins(row.name, tuple(replaced))
-            with ReferenceProcess(suite.reference, wrong, observer) as answers, session.row(answers, replaced) as calls:
+            with (
+                session.anew() as again,
+                ReferenceProcess(suite.reference, wrong, observer) as answers,
+                again.row(answers, replaced) as calls,
+            ):
                 result = _result(row, suite.run(suite.rows()[row.name], calls, observer), undefined)
-            if not result.errored and result.fraction > best.fraction:
-                best = replace(result, carried=tuple(name for name in replaced if name in calls.asked))
+            asked = tuple(name for name in replaced if name in calls.asked)
+            if result.errored or result.fraction <= best.fraction:
+                continue
+            if asked and _comes_of_answers(session, row, suite, replaced, alone, result):
+                best = replace(result, carried=asked)
     return best
+
+
+def _comes_of_answers(
+    session: Session, row: Row, suite: Suite, replaced: Sequence[str], alone: RowResult, carried: RowResult
+) -> bool:
+    """Whether what a row gained with the reference's answers is lost without them.
+
+    A function that sees that it is asked again could do something else, with nothing of what it is answered. So the
+    checks that passed only then are run once more with the same functions replaced and none of them answered. Where a
+    check failed for want of time or of a process, the answers have given it what another check took: that is no guess.
+    """
+    lost = {check.name: check for check in alone.checks if check.outcome != "passed"}
+    spilled = {name for name, check in lost.items() if check.cause and check.cause.kind in ("timeout", "died")}
+    gained = {check.name for check in carried.checks if check.outcome == "passed" and check.name in lost} - spilled
+    checks = [check for check in suite.rows()[row.name] if check.name in gained]
+    if not checks:
+        return True
+    with session.anew() as again, again.row(_refuse, replaced) as calls:
+        return not any(verdict.result.outcome == "passed" for verdict in suite.run(checks, calls))
+
+
+def _refuse(name: str, *_: Any) -> Refused:
+    return Refused(f"{name}: a correct one is not there now")
 
 
 def replacements(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import atexit
 import functools
+import math
 import time
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -90,7 +93,8 @@ class Grader:
             return replace(report, rows=_unreadable(submission, suite), seconds=time.monotonic() - begun)
         try:
             rows, cells = self._with_worker(assignment, submission, suite)
-            report = replace(report, rows=rows, cells=cells)
+            notes = (*report.notes, *_ran_short(cells, assignment))
+            report = replace(report, rows=rows, cells=cells, notes=notes)
         except Exception as error:
             report = replace(report, trouble="".join(traceback.format_exception(error)))
         return replace(report, seconds=time.monotonic() - begun)
@@ -180,8 +184,39 @@ def _grade(
 ) -> tuple[tuple[RowResult, ...], tuple[CellRun, ...]]:
     cells = code_cells(submission)
     with worker.session(assignment.limits, assignment.seed, files=submission.files) as session:
-        runs = place_runs(submission, session.run([source for _, source in cells]))
+        needed = [place for place, (index, source) in enumerate(cells) if is_needed(submission, index, source)]
+        runs = place_runs(submission, session.run([source for _, source in cells], needed))
         return tuple(check_rows(session, assignment, suite, {}, undefined_after(submission, assignment, runs))), runs
+
+
+def _ran_short(cells: Sequence[CellRun], assignment: Assignment) -> tuple[str, ...]:
+    """What is said where not every cell was run: which were not, and which took long. Seconds are rounded up."""
+    skipped = [str(run.index + 1) for run in cells if run.status == "skipped"]
+    if not skipped:
+        return ()
+    long = sorted((run for run in cells if run.status != "skipped"), key=lambda run: -run.seconds)[:5]
+    took = ", ".join(f"cell {run.index + 1} took {math.ceil(run.seconds)} s" for run in long if run.seconds >= 1)
+    more = "" if len(skipped) <= 10 else f" and {len(skipped) - 10} more"
+    return (
+        f"The notebook's cells ran short of time ({assignment.limits.submission_seconds:g} seconds), or ended Python "
+        f"too often{f': {took}' if took else ''}. Not run: cell {', '.join(skipped[:10])}{more}.",
+    )
+
+
+def is_needed(submission: Submission, index: int, source: str) -> bool:
+    """Whether rows may need a code cell: one of the release's, or one that only defines and imports.
+
+    Such cells have time of their own, so that a student's slow ones do not keep them from being run.
+    """
+    if submission.notebook["cells"][index]["metadata"].get("nbgrader"):
+        return True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return all(isinstance(each, ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom) for each in body)
 
 
 def place_runs(submission: Submission, runs: Sequence[CellRun]) -> tuple[CellRun, ...]:

@@ -101,6 +101,12 @@ def _told(verdicts: Sequence[Verdict], undefined: Callable[[str], Cause | None])
         if same is not None:
             known.add(same)
         results.append(result)
+    # An exception's text is the student's own, and may carry anything: one for each row is enough to be taught by.
+    texts = [place for place, each in enumerate(results) if each.cause is not None and each.cause.kind == "raised"]
+    for place in texts[1:]:
+        cause = results[place].cause
+        assert cause is not None
+        results[place] = replace(results[place], cause=replace(cause, text=""))
     return tuple(results)
 
 

@@ -79,3 +79,42 @@ def threads_of(uid: int) -> int:
         except OSError:
             continue
     return count
+
+
+def below(pid: int) -> set[int]:
+    """All descendants of a process, without looking at any other."""
+    found: set[int] = set()
+    waiting = [pid]
+    while waiting:
+        new = set(children(waiting.pop())) - found
+        found |= new
+        waiting.extend(new)
+    return found
+
+
+def shares(pid: int) -> bool:
+    """Whether a process has what one of its forks could leave something in for the next; also where nobody can tell.
+
+    That is another thread or process, a descriptor of more than its own channel and what a library reads, memory that
+    forks share, or a signal that it handles (beside SIGINT, as Python does, and the two of the C library).
+    """
+    try:
+        process = Path(f"/proc/{pid}")
+        status = (process / "status").read_text()
+        caught = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigCgt:"))
+        opened = [str(each.readlink()) for each in (process / "fd").iterdir()]
+        sockets = [each for each in opened if each.startswith("socket:")]
+        others = [each for each in opened if each not in sockets and not _is_only_read(each)]
+        ways = [line.split()[1] for line in (process / "maps").read_text().splitlines()]
+        threads = len(list((process / "task").iterdir()))
+    except (OSError, StopIteration, ValueError, IndexError):
+        return True
+    harmless = 1 << (2 - 1) | 1 << (32 - 1) | 1 << (33 - 1)
+    shared = any("w" in way and way.endswith("s") for way in ways)
+    return bool(caught & ~harmless or len(sockets) > 1 or others or shared or threads > 1 or children(pid))
+
+
+def _is_only_read(path: str) -> bool:
+    """Whether an open file is a device or lies where no submission can write, such as a font."""
+    own = path.startswith(("/tmp/", "/dev/shm/")) or "/autograder-" in path or path.endswith(" (deleted)")
+    return path.startswith("/") and not own and not path.startswith("/memfd:")

@@ -6,15 +6,17 @@ is checked; anything else ends in ``Stopped``, a failure of the student's, and n
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
 import struct
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +29,7 @@ from autograder.sandbox.inside import protocol, wire
 from autograder.sandbox.inside.protocol import (
     ENDED,
     PACKET,
+    RESTORE,
     SIGNAL,
     START,
     Answered,
@@ -57,6 +60,15 @@ MAX_HANGS = 2
 MAX_ASKS = 100_000
 MAX_RESTARTS = 2
 END_SECONDS = 10.0
+MAX_RAISED = 120
+"""How many characters are told of an exception's text."""
+EXCEPTIONS = frozenset(name for name, each in vars(builtins).items() if isinstance(each, type)) | {
+    "AxisError",
+    "LinAlgError",
+    "UFuncTypeError",
+    "JSONDecodeError",
+}
+FORK_ENDS_SECONDS = 1.0
 PATIENCE = 4.0
 """How far a time limit is stretched, at the most, for a process that has to wait for a processor."""
 
@@ -241,7 +253,13 @@ class Session:
         self.printed_limit = printed_limit
         # Where nothing can be mounted, the files lie in a folder of the host's.
         self.folder = tempfile.mkdtemp(prefix="autograder-") if files and worker.kind == "none" else ""
+        self.seed, self.files = seed, files
         self.deadline = time.monotonic() + limits.submission_seconds
+        self.needed: frozenset[int] = frozenset()
+        self.spent = {True: 0.0, False: 0.0}
+        self.again_until: float | None = None
+        self.again: Session | None = None
+        self.left_running: set[int] | None = None
         self.hangs: dict[tuple[str, bool], int] = {}
         self.group: Path | None = None
         self.student: _Student | None = None
@@ -290,16 +308,93 @@ class Session:
             self.close()
             raise
 
-    def run(self, sources: Sequence[str]) -> list[CellRun]:
+    def run(self, sources: Sequence[str], needed: Collection[int] = ()) -> list[CellRun]:
         """Run the cells in order; one that fails or hangs does not stop the next.
 
         A cell that ends its process, or that cannot be interrupted, is left out and the others are run again without
-        it, so that what the notebook defines elsewhere is still there.
+        it, so that what the notebook defines elsewhere is still there. The cells that rows need have
+        ``submission_seconds`` of their own, the others as much, and the rows, from the end of this on, as much again.
+
+        Args:
+            sources: The cells' code.
+            needed: The places among them of those that rows need.
 
         Returns:
             One result for each cell, in order; the indices are those of ``sources``.
         """
-        self.sources = tuple(sources)
+        self.needed = frozenset(needed)
+        self.spent = {True: 0.0, False: 0.0}
+        runs = self._run(tuple(sources))
+        self.deadline = time.monotonic() + self.limits.submission_seconds
+        return runs
+
+    @contextlib.contextmanager
+    def anew(self) -> Iterator[Session]:
+        """Another session of the same notebook, in which its cells have run again.
+
+        It has processes, files and namespaces of its own, as another submission would: nothing that a row has written
+        here, wherever that was, is there, and nothing of it comes back. It is kept for the next time where its rows
+        cannot leave one another anything; otherwise the next time there is yet another. All of them together have
+        ``submission_seconds``.
+
+        Raises:
+            SandboxError: The worker is gone.
+        """
+        if self.again_until is None:
+            self.again_until = time.monotonic() + self.limits.submission_seconds
+        if self.again is None:
+            self.again = Session(self.worker, self.limits, self.seed, self.files, self.printed_limit)
+            self.again.run(self.sources, self.needed)
+            self.again.deadline = min(self.again.deadline, self.again_until)
+        before, ended = self.again.student, self.again.restarts
+        try:
+            yield self.again
+        finally:
+            again = self.again
+            if again.student is not before or again.restarts != ended or not again.rows_are_apart():
+                again.close()
+                self.again = None
+
+    def rows_are_apart(self) -> bool:
+        """Whether the student's process has nothing that its forks share beside files: see ``processes.shares``."""
+        student = self.student
+        if student is None or student.outside is None:
+            return False
+        # The row's fork has been killed, and may take a moment to be gone.
+        latest = time.monotonic() + FORK_ENDS_SECONDS
+        while processes.children(student.outside) and time.monotonic() < latest:
+            time.sleep(0.002)
+        return not processes.shares(student.outside)
+
+    def restore(self) -> None:
+        """End what an earlier row has left running, and put files back as they were after the notebook.
+
+        Raises:
+            SandboxError: The keeper does not answer.
+        """
+        student = self.student
+        if self.kind == "none" or student is None:
+            return
+        if student.outside is not None and self.keeper:
+            running = processes.below(self.keeper) - {student.outside}
+            if self.left_running is None:
+                self.left_running = running
+            for pid in running - self.left_running:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+        try:
+            self.control.send(PACKET.pack(RESTORE, 0, 0))
+        except OSError as error:
+            raise SandboxError(f"the sandbox does not answer: {error}") from error
+        self._packet()
+
+    @property
+    def may_run_again(self) -> bool:
+        """Whether there is time left for another session of the same notebook."""
+        return self.again_until is None or time.monotonic() < self.again_until
+
+    def _run(self, sources: tuple[str, ...]) -> list[CellRun]:
+        self.sources = sources
         lost: dict[int, CellRun] = {}
         while True:
             self._start()
@@ -308,16 +403,22 @@ class Session:
             for index, source in enumerate(sources):
                 if index in lost:
                     runs.append(lost[index])
-                elif time.monotonic() >= self.deadline or len(lost) > MAX_REPLAYS:
+                elif self._left(index) <= 0 or len(lost) > MAX_REPLAYS:
                     runs.append(CellRun(index, "skipped", (), 0.0))
                 else:
+                    begun = time.monotonic()
                     run, alive = self._cell(index, source, left)
+                    self.spent[index in self.needed] += time.monotonic() - begun
                     if not alive:
                         lost[index] = run
                         break
                     runs.append(run)
             else:
                 return runs
+
+    def _left(self, index: int) -> float:
+        """How many seconds are left for a cell and those of its kind, needed by rows or not."""
+        return self.limits.submission_seconds - self.spent[index in self.needed]
 
     @contextlib.contextmanager
     def row(self, answers: Answerer | None = None, replaced: Sequence[str] = ()) -> Iterator[RowCalls]:
@@ -327,6 +428,7 @@ class Session:
             answers: Answers calls of the functions that are replaced.
             replaced: Names of functions that are answered from outside, by ``answers``.
         """
+        self.restore()
         calls = RowCalls(self, answers, tuple(replaced))
         try:
             yield calls
@@ -342,7 +444,8 @@ class Session:
         if not self.sources or self.restarts >= MAX_RESTARTS or time.monotonic() >= self.deadline:
             return False
         self.restarts += 1
-        self.run(self.sources)
+        self.spent = {True: 0.0, False: 0.0}
+        self._run(self.sources)
         return self.student is not None
 
     def give_up(self) -> None:
@@ -354,6 +457,9 @@ class Session:
 
     def close(self) -> None:
         """End every process of the submission."""
+        if self.again is not None:
+            self.again.close()
+            self.again = None
         self.give_up()
         if self.kind == "landlock":
             # No PID namespace ends what is left. The keeper does, and then closes its end of the socket.
@@ -422,6 +528,7 @@ class Session:
                 ours.close()
                 raise SandboxError(f"the sandbox does not answer: {error}") from error
         self.student = _Student(ours, pid, processes.child(self.keeper, pid))
+        self.left_running = None
         if self.group is not None:
             cgroup.enter(self.group, self.student.outside)
 
@@ -455,7 +562,8 @@ class Session:
             return CellRun(index, status, kept, time.monotonic() - begun)
 
         student = self.student
-        stretched = _stretched_deadline(self.deadline, student.outside, begun, self.limits.cell_seconds)
+        latest = begun + self._left(index)
+        stretched = _stretched_deadline(latest, student.outside, begun, self.limits.cell_seconds)
         late = False
         try:
             channel.settimeout(REPLY_SECONDS)
@@ -537,8 +645,11 @@ class RowCalls:
                         stretched = self._stretched_deadline(begun, seconds)
                         deadline = min(begun + seconds, self.session.deadline)
                         wire.send(self.channel, wire.encode(protocol.tree(answer)))
-                    case Raised("ModuleNotFoundError", text):
-                        return reply._replace(text=f"{text[:200]}. {self.session.importable}")
+                    case Raised("ModuleNotFoundError"):
+                        bounded = self._bounded(reply)
+                        return bounded._replace(text=f"{bounded.text}. {self.session.importable}")
+                    case Raised():
+                        return self._bounded(reply)
                     case _:
                         return reply
             raise wire.Late
@@ -574,6 +685,21 @@ class RowCalls:
             return min(begun + seconds + processes.waited(outside), latest)
 
         return stretched
+
+    def _bounded(self, raised: Raised) -> Raised:
+        """An exception as it may be told of: what names it is one of Python's own or of the submission's own words.
+
+        The fork may be hostile, and all that it says of an exception is text of its choice. A line is told only where
+        the notebook has it. Where the reference has answered, its answers could be in the text: then there is none.
+        """
+        code = "\n".join(self.session.sources)
+        words, classes = set(re.findall(r"\w+", code)), set(re.findall(r"^[ \t]*class[ \t]+(\w+)", code, re.MULTILINE))
+        lines = {line.strip() for source in self.session.sources for line in source.splitlines()}
+        kind = raised.type if raised.type in EXCEPTIONS or raised.type in classes else "Exception"
+        function = raised.function if raised.function in words else ""
+        source = raised.source if any(line.startswith(raised.source) for line in lines) else ""
+        text = "" if self.replaced else re.sub("[^\x20-\u024f]", "?", raised.text[:MAX_RAISED])
+        return Raised(kind, text, function, raised.line if 0 < raised.line < 1000 else 0, source if function else "")
 
     def _answer(
         self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], deadline: float

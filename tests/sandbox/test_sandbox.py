@@ -527,11 +527,20 @@ def test_a_function_that_was_not_replaced_cannot_be_asked_for(session):
 def test_a_submission_ends_at_its_time_limit_whatever_it_does(worker):
     limits = Limits(cell_seconds=2, submission_seconds=4, call_seconds=1)
     with worker.session(limits) as session:
-        runs = session.run(["while True: pass"] * 10)
+        runs = session.run(["def f():\n    while True: pass\ndef g(): return 1", *["while True: pass"] * 10])
+        begun = time.monotonic()
+        with session.row() as row:
+            assert call(row, "g").value == 1
+            for each in ("f", "f"):
+                with pytest.raises(Stopped):
+                    call(row, each)
+        # Rows have as much time again.
+        assert begun < session.deadline <= begun + 4
+        session.deadline = begun
         with session.row() as row, pytest.raises(Stopped, match="time was used up"):
-            call(row, "f")
+            call(row, "g")
     # Of 4 seconds, cells of 2 seconds use two, or a third that begins just before the end.
-    assert [run.status for run in runs[3:]] == ["skipped"] * 7
+    assert [run.status for run in runs[4:]] == ["skipped"] * 7
 
 
 def test_no_process_of_a_submission_survives_it(worker):

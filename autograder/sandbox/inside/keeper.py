@@ -12,7 +12,7 @@ import socket
 import time
 from typing import Any
 
-from . import confine, files, protocol, wire
+from . import confine, files, left, protocol, wire
 from .cells import Notebook
 from .removal import empty
 from .student import serve
@@ -46,6 +46,7 @@ def _obey(control: socket.socket, settings: dict[str, Any], notebook: Notebook) 
     """
     control.send(wire.encode(protocol.tree(protocol.Started())))
     ended: dict[int, int] = {}
+    kept: list[left.Entry] | None = None
     looked = 0.0
     while True:
         readable, _, _ = select.select([control], [], [], LOOK_SECONDS)
@@ -63,6 +64,7 @@ def _obey(control: socket.socket, settings: dict[str, Any], notebook: Notebook) 
         match what:
             case protocol.START:
                 _clear(settings["kind"])
+                kept = None
                 files.link(settings["files"], settings.get("files_folder"))
                 pid = os.fork()
                 if pid == 0:
@@ -75,6 +77,13 @@ def _obey(control: socket.socket, settings: dict[str, Any], notebook: Notebook) 
                 if 1 < pid != os.getpid():
                     with contextlib.suppress(OSError):
                         os.kill(pid, number)
+            case protocol.RESTORE:
+                differed, folders = False, _folders(settings["kind"])
+                if folders and kept is None:
+                    kept = left.entries(folders)
+                elif folders and kept is not None and (differed := left.differs(kept, folders)):
+                    left.restore(kept, folders)
+                control.send(protocol.PACKET.pack(what, 0, int(differed)))
             case protocol.ENDED:
                 _bury(ended)
                 control.send(protocol.PACKET.pack(what, pid, ended.pop(pid, -1)))
@@ -112,11 +121,18 @@ def _is_too_full(most: int) -> bool:
     return False
 
 
+def _folders(kind: str) -> tuple[str, ...]:
+    """The folders that a submission can write to, where these are its own."""
+    if kind == "bubblewrap" and os.getpid() == 1:
+        return ".", "/dev/shm"
+    return (".",) if kind == "landlock" else ()
+
+
 def _clear(kind: str) -> None:
     """End and remove what an earlier run of the notebook has left: each run starts from nothing."""
-    if kind == "landlock" or (kind == "bubblewrap" and os.getpid() == 1):
+    if _folders(kind):
         confine.end_descendants()
-        for folder in (".", "/dev/shm") if kind == "bubblewrap" else (".",):
+        for folder in _folders(kind):
             empty(folder)
 
 

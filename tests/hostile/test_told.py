@@ -1,0 +1,91 @@
+"""What a submission can carry from one run of a row to another, and out to its page."""
+
+import pytest
+
+from autograder.course import load_course
+from autograder.grading import Grader
+from autograder.operations.pool import kept_apart
+from autograder.sandbox import protocol
+from autograder.submission import read_submission
+from tests.courses import cell, make_course, untouched, write
+
+
+@pytest.fixture(scope="module")
+def assignment(tmp_path_factory):
+    return load_course(make_course(tmp_path_factory.mktemp("course"))).assignment("warmup")
+
+
+@pytest.fixture(scope="module")
+def grader():
+    with Grader() as grader:
+        yield grader
+
+
+def graded(grader, assignment, folder, scale, centre, *own):
+    tree = untouched()
+    for each in tree["cells"]:
+        each["source"] = {"scale": scale, "centre": centre}.get(each["id"], each["source"])
+    tree["cells"][2:2] = [cell(each) for each in own]
+    return grader.grade(read_submission(write(folder / "warmup.ipynb", tree), assignment), assignment)
+
+
+WRONG = "def scale(x, factor): return x * 0"
+
+
+def test_a_second_guess_that_needs_nothing_of_the_reference_does_not_count(grader, assignment, tmp_path):
+    guess = "OWN = scale\ndef centre(x): return x if scale is OWN else x - x.mean()"
+    assert graded(grader, assignment, tmp_path, WRONG, guess).score == 0
+    used = "def centre(x): return scale(x, 1.0) - x.mean()"
+    assert graded(grader, assignment, tmp_path, WRONG, used).score == 6
+
+
+def test_a_file_of_one_run_of_a_row_is_there_in_no_other(grader, assignment, tmp_path):
+    counted = """
+RUNS = []
+def centre(x):
+    import os
+    if not RUNS:
+        RUNS.append(len(os.listdir(".")))
+        open(f"{RUNS[0]}", "w").close()
+    return scale(x, 1.0) - x.mean() if RUNS[0] else x
+"""
+    assert graded(grader, assignment, tmp_path, WRONG, counted).score == 0
+
+
+def test_text_of_an_exception_is_short_plain_and_none_where_the_reference_has_answered(grader, assignment, tmp_path):
+    loud = "def scale(x, factor): raise type('E12', (Exception,), {})(chr(0x4e00) * 400)"
+    told = "def centre(x): raise ValueError(str(scale(x, 2.0)))"
+    report = graded(grader, assignment, tmp_path, loud, told)
+    first, second = (row.checks[0].cause for row in report.rows)
+    assert (first.exception, first.text) == ("Exception", "?" * 120)
+    assert "E12" not in str(second)
+
+
+def test_a_rows_folder_is_that_of_the_notebook_again(grader, assignment):
+    source = """
+import os
+open("a", "w").close()
+def f():
+    open(f"b{os.getpid()}", "w").close()
+    return len(os.listdir("."))
+"""
+    with grader.ran([source], assignment) as (session, _):
+        for _ in range(2):
+            with session.row() as row:
+                assert row.exchange(protocol.Call("f", (), {}), "f").value == 2
+
+
+def test_slow_cells_of_ones_own_do_not_keep_a_rows_cells_from_being_run(grader, assignment, tmp_path):
+    from dataclasses import replace
+
+    short = replace(assignment, limits=replace(assignment.limits, submission_seconds=1.0, cell_seconds=0.6))
+    slow = [f"while True: pass  # {number}" for number in range(4)]
+    right = "def centre(x): return x - x.mean()"
+    report = graded(grader, short, tmp_path, "def scale(x, factor): return x * factor", right, *slow)
+    assert report.score == 10
+    assert any("Not run: cell" in note for note in report.notes)
+
+
+def test_where_processes_are_counted_together_one_submission_is_graded_at_a_time(monkeypatch):
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert (kept_apart("landlock", 4), kept_apart("bubblewrap", 4)) == (1, 4)
