@@ -698,7 +698,11 @@ class RowCalls:
         kind = raised.type if raised.type in EXCEPTIONS or raised.type in classes else "Exception"
         function = raised.function if raised.function in words else ""
         source = raised.source if any(line.startswith(raised.source) for line in lines) else ""
-        text = "" if self.replaced else re.sub("[^\x20-\u024f]", "?", " ".join(raised.text[: 4 * MAX_RAISED].split())[:MAX_RAISED])
+        text = (
+            ""
+            if self.replaced
+            else re.sub("[^\x20-\u024f]", "?", " ".join(raised.text[: 4 * MAX_RAISED].split())[:MAX_RAISED])
+        )
         return Raised(kind, text, function, raised.line if 0 < raised.line < 1000 else 0, source if function else "")
 
     def _answer(
