@@ -7,13 +7,17 @@ BIN := $(VENV)/bin
 
 RUNS ?= 100000
 
-.PHONY: demo test lint fuzz install clean
+.PHONY: demo test thorough lint fuzz install clean
 
 demo: $(VENV)/installed
 	$(BIN)/autograder demo demo
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
+
+# What takes many minutes and tries all of what `make test` tries a part of.
+thorough: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m thorough --numprocesses auto --dist loadscope --no-loadscope-reorder
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

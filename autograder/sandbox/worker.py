@@ -274,7 +274,8 @@ class Session:
             "memory_mb": limits.memory_mb,
             "processes": _process_limit(worker.kind, limits.processes),
             "file_mb": limits.file_mb,
-            "cpu_seconds": limits.submission_seconds,
+            # One process runs the cells that rows need and the others, which have as much each.
+            "cpu_seconds": 2 * limits.submission_seconds,
             "output_bytes": limits.output_kb * 1024,
             "files": [(name, len(content)) for name, content in files.items()],
             "folder": self.folder,

@@ -316,13 +316,13 @@ def together(mistakes: tuple[Mistake, ...]) -> Iterator[list[Mistake]]:
         yield [each.pop() for each in waiting.values() if each]
 
 
-PARTS = 8
+PARTS = 12
 """So that every core has some of the mistakes, and none is at work on them alone in the end."""
 
 
 @pytest.mark.sandbox
 @pytest.mark.long
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", [0, 1, *(pytest.param(part, marks=pytest.mark.thorough) for part in range(2, PARTS))])
 def test_every_mistake_costs_its_own_row_alone(week2: Assignment, tmp_path: Path, part: int) -> None:
     # The visible checks and figures, which do not count, take most of a notebook's time.
     notebook = json.loads(week2.release.read_text(encoding="utf-8"))
