@@ -473,10 +473,10 @@ def test_the_table_fits_the_terminal_whatever_the_ids(run, course_root, width):
 
 def test_a_pipe_has_one_line_for_a_student_and_no_colour(run, course_root, monkeypatch):
     monkeypatch.delenv("COLUMNS")
-    submit(course_root, "x" * 200, mistaken())
+    submit(course_root, "x" * 120, mistaken())
     out = run("grade", "warmup", "--jobs", "1")[1]
     assert "\x1b" not in out
-    assert out.splitlines()[1].split()[:3] == ["x" * 200, "6", "scale"]
+    assert out.splitlines()[1].split()[:3] == ["x" * 120, "6", "scale"]
 
 
 def test_the_row_to_begin_with_is_named_first(run, course_root):
