@@ -261,6 +261,7 @@ class Session:
         self.again: Session | None = None
         self.left_running: set[int] | None = None
         self.hangs: dict[tuple[str, bool], int] = {}
+        self.hangs_again: dict[tuple[str, bool], int] = {}
         self.group: Path | None = None
         self.student: _Student | None = None
         self.sources: tuple[str, ...] = ()
@@ -345,6 +346,7 @@ class Session:
             self.again_until = time.monotonic() + self.limits.submission_seconds
         if self.again is None:
             self.again = Session(self.worker, self.limits, self.seed, self.files, self.printed_limit)
+            self.again.hangs = self.hangs_again  # of all such sessions together
             self.again.run(self.sources, self.needed)
             self.again.deadline = min(self.again.deadline, self.again_until)
         before, ended = self.again.student, self.again.restarts
