@@ -15,7 +15,7 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
 
-# What takes many minutes and tries all of what `make test` tries a part of.
+# The tests that take many minutes: see CONTRIBUTING.md.
 thorough: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m thorough --numprocesses auto --dist loadscope --no-loadscope-reorder
 

@@ -284,6 +284,7 @@ def played(week2: Quiz, tmp_path_factory: pytest.TempPathFactory) -> Iterator[An
         yield page, elsewhere
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_each_choice_that_is_clicked_says_why(week2: Quiz, played: Any) -> None:
     page, elsewhere = played
@@ -307,6 +308,7 @@ def test_each_choice_that_is_clicked_says_why(week2: Quiz, played: Any) -> None:
     ]
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_the_keyboard_is_enough(week2: Quiz, played: Any) -> None:
     page, _ = played

@@ -381,6 +381,7 @@ def test_nothing_that_was_handed_in_is_served_as_a_page(look: Look, course: Path
         assert page.evaluate("window.__owned") is None
 
 
+@pytest.mark.thorough
 def test_nothing_of_a_students_runs_in_jupyterlab_even_where_it_is_trusted(
     look: Look, course: Path, server: str, environment: dict[str, str]
 ) -> None:

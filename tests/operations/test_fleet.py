@@ -220,6 +220,7 @@ def test_what_kills_each_worker_that_grades_it_is_given_up_and_the_others_are_gr
     assert {each.status for each in results.values()} == {"graded"}
 
 
+@pytest.mark.thorough
 def test_a_worker_that_joins_later_grades_too(root: Path, tmp_path: Path) -> None:
     with fleet(tmp_path / "elsewhere", 1) as (address, (first,)):
         with Client(address, set_as_default=False) as client:
@@ -290,6 +291,7 @@ def certificate(folder: Path) -> tuple[str, ...]:
     return ("--tls-ca-file", cert, "--tls-cert", cert, "--tls-key", str(folder / "key.pem"))
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="NOT TESTED: there is no openssl to make certificates with")
 def test_with_tls_the_certificates_decide_who_grades(root: Path, tmp_path: Path) -> None:
     tls = certificate(tmp_path)
@@ -347,6 +349,7 @@ def two_networks() -> Iterator[tuple[str, ...]]:
         subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(shutil.which("ip") is None, reason="NOT TESTED: there is no `ip` to make network namespaces with")
 def test_workers_in_another_network_namespace_grade(root: Path, tmp_path: Path) -> None:
     with two_networks() as within:

@@ -119,6 +119,7 @@ sandbox = pytest.mark.sandbox
 
 @browser
 @sandbox
+@pytest.mark.thorough
 def test_the_formgrader_lists_the_assignment_and_finds_our_configuration(week: Week) -> None:
     assert "draft" in week.said["list"]
     assert (week.course / "nbgrader_config.py").is_file(), "autograder lab wrote it"
@@ -126,6 +127,7 @@ def test_the_formgrader_lists_the_assignment_and_finds_our_configuration(week: W
 
 @browser
 @sandbox
+@pytest.mark.thorough
 def test_generate_makes_the_students_notebook(week: Week) -> None:
     assert "Successfully created the student version" in week.said["generate"]
     text = (week.course / "release/warmup/warmup.ipynb").read_text()
@@ -135,6 +137,7 @@ def test_generate_makes_the_students_notebook(week: Week) -> None:
 
 @browser
 @sandbox
+@pytest.mark.thorough
 def test_release_puts_it_into_the_exchange_of_the_configuration_and_a_student_fetches_it(week: Week) -> None:
     assert "Successfully released" in week.said["release"]
     assert (week.course / "exchange/local/tiny/outbound/warmup/warmup.ipynb").is_file()
@@ -143,6 +146,7 @@ def test_release_puts_it_into_the_exchange_of_the_configuration_and_a_student_fe
 
 @browser
 @sandbox
+@pytest.mark.thorough
 def test_validate_says_what_is_missing_and_after_the_work_that_nothing_is(week: Week) -> None:
     assert "NotImplementedError" in week.said["validate at first"]
     assert "Success! Your notebook passes all the tests" in week.said["validate after the work"]
@@ -151,6 +155,7 @@ def test_validate_says_what_is_missing_and_after_the_work_that_nothing_is(week: 
 
 @browser
 @sandbox
+@pytest.mark.thorough
 def test_what_the_student_submits_is_collected_into_the_course(week: Week) -> None:
     (inbound,) = (week.course / "exchange/local/tiny/inbound").iterdir()
     assert inbound.name.startswith(f"{STUDENT}+warmup+")
@@ -160,6 +165,7 @@ def test_what_the_student_submits_is_collected_into_the_course(week: Week) -> No
 
 @browser
 @sandbox
+@pytest.mark.thorough
 def test_the_autograde_button_grades_by_our_hidden_checks_in_our_sandbox(week: Week) -> None:
     assert "Applying preprocessor: GradeSubmission" in week.said["autograde"]
     assert week.grade["autograde"].scores == {"test_scale": 4.0, "test_centre": 0.0, "why": None}
@@ -169,6 +175,7 @@ def test_the_autograde_button_grades_by_our_hidden_checks_in_our_sandbox(week: W
 
 @browser
 @sandbox
+@pytest.mark.thorough
 def test_an_answer_graded_by_hand_is_in_the_total(week: Week) -> None:
     assert week.grade["autograde"].needs_manual_grade
     by_hand = week.grade["by hand"]
@@ -177,6 +184,7 @@ def test_an_answer_graded_by_hand_is_in_the_total(week: Week) -> None:
 
 @browser
 @sandbox
+@pytest.mark.thorough
 def test_the_formgrader_shows_our_comment_on_a_wrong_row(week: Week) -> None:
     assert week.said["comment"].startswith("✗ The mean is taken off: `centre(…)`: 5 of 5 entries are wrong")
     assert "Subtract the mean of all entries." in week.said["comment"]
@@ -184,6 +192,7 @@ def test_the_formgrader_shows_our_comment_on_a_wrong_row(week: Week) -> None:
 
 @browser
 @sandbox
+@pytest.mark.thorough
 def test_our_export_and_our_feedback_have_the_total_with_the_points_given_by_hand(week: Week) -> None:
     (line,) = csv.DictReader(io.StringIO(week.said["export"]))
     assert (line["student"], line["score"], line["why"], line["needs_manual_grade"]) == (STUDENT, "5.5", "1.5", "no")
@@ -193,6 +202,7 @@ def test_our_export_and_our_feedback_have_the_total_with_the_points_given_by_han
 
 @browser
 @sandbox
+@pytest.mark.thorough
 def test_the_feedback_buttons_make_and_release_it(week: Week) -> None:
     assert "Success" in week.said["feedback"]
     assert "Success" in week.said["release feedback"]
@@ -203,6 +213,7 @@ def test_the_feedback_buttons_make_and_release_it(week: Week) -> None:
 
 @browser
 @sandbox
+@pytest.mark.thorough
 def test_the_student_reads_scores_reasons_and_hints_in_jupyterlab(week: Week) -> None:
     for said in ("(Score: 5.5 / 12.0)", "The mean is taken off.", "Subtract the mean of all entries."):
         assert said in week.said["read"]

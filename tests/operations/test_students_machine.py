@@ -184,6 +184,7 @@ def test_the_notebooks_are_what_vs_code_opens() -> None:
 # The classic Notebook
 
 
+@pytest.mark.thorough
 @pytest.mark.browser
 def test_the_classic_notebook_opens_and_runs_it(tmp_path: Path) -> None:
     unpacked(tmp_path)
