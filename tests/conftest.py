@@ -2,10 +2,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from autograder.course import Assignment, load_course
 from tests.cores import InGroups, group_of
 from tests.courses import make_course
+
+# No test depends on how fast a machine is.
+settings.register_profile("any machine", settings.default, deadline=None)
+settings.load_profile("any machine")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from autograder.base import Cause
 from autograder.checking import Observer
 from autograder.course import Assignment, Row
-from autograder.grading.hints import told
+from autograder.grading.hints import told, within
 from autograder.grading.reference_process import ReferenceProcess
 from autograder.grading.report import RowResult
 from autograder.sandbox import Refused, Session
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from autograder.grading.suite import Suite, Verdict
 
 UNWRITTEN = frozenset({"missing", "unwritten"})
+
+MAX_TOLD = 1_000
+"""Characters of what exceptions say that are told of a submission: it is the student's own, and may carry anything."""
 
 Undefined = Callable[[str], Cause | None]
 """Why a function is not defined once the notebook has run."""
@@ -47,6 +50,7 @@ def check_rows(
     """
     observer = observer or Observer()
     results: list[RowResult] = []
+    left = MAX_TOLD
     for row in assignment.rows:
         if row.name in known:
             results.append(known[row.name])
@@ -60,7 +64,8 @@ def check_rows(
         if result.fraction < 1 and not result.errored and written:
             earlier = assignment.rows[: len(results)]
             result = _carried(session, row, suite, earlier, results, result, undefined, observer)
-        results.append(result)
+        bounded, left = within(result.checks, left)
+        results.append(replace(result, checks=bounded))
     return results
 
 

@@ -21,7 +21,7 @@ from autograder.grading.carrying import Undefined, check_rows
 from autograder.grading.provenance import assignment_digest, digest_of, provenance_for
 from autograder.grading.report import CheckResult, Report, RowResult
 from autograder.grading.undefined import why_undefined
-from autograder.sandbox import CellRun, Kind, Session, Worker, require
+from autograder.sandbox import CellRun, Kind, Session, Worker, one_at_a_time, require
 from autograder.submission import Submission, code_cells, files_beside, solution_cells
 
 if TYPE_CHECKING:
@@ -183,7 +183,10 @@ def _grade(
     worker: Worker, assignment: Assignment, submission: Submission, suite: Suite
 ) -> tuple[tuple[RowResult, ...], tuple[CellRun, ...]]:
     cells = code_cells(submission)
-    with worker.session(assignment.limits, assignment.seed, files=submission.files) as session:
+    with (
+        one_at_a_time(worker.kind),
+        worker.session(assignment.limits, assignment.seed, files=submission.files) as session,
+    ):
         needed = [place for place, (index, source) in enumerate(cells) if is_needed(submission, index, source)]
         runs = place_runs(submission, session.run([source for _, source in cells], needed))
         return tuple(check_rows(session, assignment, suite, {}, undefined_after(submission, assignment, runs))), runs

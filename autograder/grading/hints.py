@@ -88,6 +88,7 @@ def _told(verdicts: Sequence[Verdict], undefined: Callable[[str], Cause | None])
     }
     results: list[CheckResult] = []
     known: set[Hashable] = set()
+    raised = False
     for verdict in verdicts:
         result, cause = verdict.result, verdict.result.cause
         same = None if cause is None else _sameness(cause, verdict.called)
@@ -100,14 +101,24 @@ def _told(verdicts: Sequence[Verdict], undefined: Callable[[str], Cause | None])
             result = replace(result, hint="")
         if same is not None:
             known.add(same)
+        if result.cause is not None and result.cause.kind == "raised":
+            # An exception's text is the student's own, and may carry anything: one is enough to be taught by.
+            result = replace(result, cause=replace(result.cause, text="")) if raised else result
+            raised = True
         results.append(result)
-    # An exception's text is the student's own, and may carry anything: one for each row is enough to be taught by.
-    texts = [place for place, each in enumerate(results) if each.cause is not None and each.cause.kind == "raised"]
-    for place in texts[1:]:
-        cause = results[place].cause
-        assert cause is not None
-        results[place] = replace(results[place], cause=replace(cause, text=""))
     return tuple(results)
+
+
+def within(checks: Sequence[CheckResult], characters: int) -> tuple[tuple[CheckResult, ...], int]:
+    """A row's results with at most so many characters of what exceptions say, and how many are left for later rows."""
+    kept = []
+    for check in checks:
+        if check.cause is not None and check.cause.kind == "raised":
+            text = check.cause.text[:characters]
+            characters -= len(text)
+            check = replace(check, cause=replace(check.cause, text=text))  # noqa: PLW2901
+        kept.append(check)
+    return tuple(kept), characters
 
 
 def _fails(verdict: Verdict, function: str) -> bool:

@@ -78,8 +78,9 @@ class SubmittedDirectory(CourseDirectory):  # type: ignore[misc]
         if path.parent.parent != Path(self.root) / self.submitted_directory:
             found: datetime | None = super().get_existing_timestamp(dest_path)
             return found
-        zone = load_course(Path(self.root)).timezone
-        (folder,) = submissions(Path(self.root), path.name, [path.parent.name], timezone=zone)
+        course = load_course(Path(self.root))
+        due = course.assignment(path.name).due
+        (folder,) = submissions(course.root, path.name, [path.parent.name], timezone=course.timezone, due=due)
         stamp = folder.timestamp
         return None if stamp is None else datetime.fromisoformat(stamp).astimezone(UTC).replace(tzinfo=None)
 

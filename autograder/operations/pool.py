@@ -38,7 +38,6 @@ def grade_all(hand_ins: Iterable[HandIn], assignment: Assignment, *, sandbox: Ki
     Yields:
         Results in the order in which they are ready.
     """
-    jobs = kept_apart(sandbox, jobs)
     waiting = iter(hand_ins)
     # Those that may have killed a process: all that were given out, and the one that a broken pool did not take.
     suspects: list[HandIn] = []
@@ -61,14 +60,6 @@ def grade_all(hand_ins: Iterable[HandIn], assignment: Assignment, *, sandbox: Ki
         yield _alone(hand_in, assignment, sandbox)
     if suspects:
         yield from grade_all(waiting, assignment, sandbox=sandbox, jobs=jobs)
-
-
-def kept_apart(sandbox: Kind, jobs: int) -> int:
-    """How many submissions of those ``jobs`` may be graded at once, so that none costs another its result.
-
-    Under Landlock an ordinary user's processes are counted together: one submission could use up what another needs.
-    """
-    return 1 if sandbox == "landlock" and os.geteuid() != 0 else jobs
 
 
 def processes(jobs: int) -> Executor:

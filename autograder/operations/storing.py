@@ -86,7 +86,15 @@ def stored(
         return Result(student, "refused", report, str(error))
     except AutograderError as error:
         return Result(student, "failed", report, str(error))
-    return Result(student, "graded", report, joined_notes(note, not_copied(course, assignment, student)))
+    ran = _of_the_run(graded)
+    return Result(student, "graded", report, joined_notes(note, ran, not_copied(course, assignment, student)))
+
+
+def _of_the_run(graded: Graded) -> str:
+    """What the student is told of the run itself, such as that its time ran short; empty where nothing is."""
+    if graded.submission is None or graded.report is None:
+        return ""
+    return joined_notes(*(note for note in graded.report.notes if note not in graded.submission.notes))
 
 
 def grade_of(graded: Graded) -> tuple[Submission, Report]:

@@ -6,6 +6,7 @@ from autograder.sandbox.inside.wire import Opaque, Ref
 from autograder.sandbox.jail import NOT_PROMISED, Kind, bubblewrap_version, find_bubblewrap
 from autograder.sandbox.probing import probe, probed, require
 from autograder.sandbox.runs import CellRun
+from autograder.sandbox.turns import one_at_a_time
 from autograder.sandbox.visible import site_entries
 from autograder.sandbox.worker import Session, Worker
 
@@ -23,6 +24,7 @@ __all__ = [
     "calls",
     "confine",
     "find_bubblewrap",
+    "one_at_a_time",
     "probe",
     "probed",
     "protocol",

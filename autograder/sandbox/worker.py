@@ -6,10 +6,8 @@ is checked; anything else ends in ``Stopped``, a failure of the student's, and n
 
 from __future__ import annotations
 
-import builtins
 import contextlib
 import os
-import re
 import shutil
 import signal
 import socket
@@ -47,6 +45,7 @@ from autograder.sandbox.inside.protocol import (
 from autograder.sandbox.inside.removal import empty
 from autograder.sandbox.jail import Kind
 from autograder.sandbox.outputs import Allowance, passive
+from autograder.sandbox.raised import bounded
 from autograder.sandbox.runs import CellRun
 
 __all__ = ["Kind", "RowCalls", "Session", "Worker"]
@@ -60,15 +59,8 @@ MAX_HANGS = 2
 MAX_ASKS = 100_000
 MAX_RESTARTS = 2
 END_SECONDS = 10.0
-MAX_RAISED = 120
-"""How many characters are told of an exception's text."""
-EXCEPTIONS = frozenset(name for name, each in vars(builtins).items() if isinstance(each, type)) | {
-    "AxisError",
-    "LinAlgError",
-    "UFuncTypeError",
-    "JSONDecodeError",
-}
 FORK_ENDS_SECONDS = 1.0
+"""How long a row's fork that was killed may take to be gone."""
 PATIENCE = 4.0
 """How far a time limit is stretched, at the most, for a process that has to wait for a processor."""
 
@@ -648,11 +640,11 @@ class RowCalls:
                         stretched = self._stretched_deadline(begun, seconds)
                         deadline = min(begun + seconds, self.session.deadline)
                         wire.send(self.channel, wire.encode(protocol.tree(answer)))
-                    case Raised("ModuleNotFoundError"):
-                        bounded = self._bounded(reply)
-                        return bounded._replace(text=f"{bounded.text}. {self.session.importable}")
                     case Raised():
-                        return self._bounded(reply)
+                        told = bounded(reply, self.session.sources, answered=bool(self.replaced))
+                        if told.type == "ModuleNotFoundError":
+                            return told._replace(text=f"{told.text}. {self.session.importable}")
+                        return told
                     case _:
                         return reply
             raise wire.Late
@@ -688,25 +680,6 @@ class RowCalls:
             return min(begun + seconds + processes.waited(outside), latest)
 
         return stretched
-
-    def _bounded(self, raised: Raised) -> Raised:
-        """An exception as it may be told of: what names it is one of Python's own or of the submission's own words.
-
-        The fork may be hostile, and all that it says of an exception is text of its choice. A line is told only where
-        the notebook has it. Where the reference has answered, its answers could be in the text: then there is none.
-        """
-        code = "\n".join(self.session.sources)
-        words, classes = set(re.findall(r"\w+", code)), set(re.findall(r"^[ \t]*class[ \t]+(\w+)", code, re.MULTILINE))
-        lines = {line.strip() for source in self.session.sources for line in source.splitlines()}
-        kind = raised.type if raised.type in EXCEPTIONS or raised.type in classes else "Exception"
-        function = raised.function if raised.function in words else ""
-        source = raised.source if any(line.startswith(raised.source) for line in lines) else ""
-        text = (
-            ""
-            if self.replaced
-            else re.sub("[^\x20-\u024f]", "?", " ".join(raised.text[: 4 * MAX_RAISED].split())[:MAX_RAISED])
-        )
-        return Raised(kind, text, function, raised.line if 0 < raised.line < 1000 else 0, source if function else "")
 
     def _answer(
         self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], deadline: float

@@ -106,7 +106,7 @@ def collect_arrivals(
         arrivals, refused = arrivals_in(inbound, assignment.name, course.timezone)
         here = {
             each.folder.parent.name: each
-            for each in submissions(course.root, assignment.name, timezone=course.timezone)
+            for each in submissions(course.root, assignment.name, timezone=course.timezone, due=assignment.due)
         }
         ownership = Ownership()
         if terms.check_owner:

@@ -74,10 +74,10 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
 
 def share_with_group(folder: Path) -> None:
     """Let the group read and write a folder and all in it, as nbgrader does where instructors share a course."""
-    for place_, _, names in os.walk(folder):
-        Path(place_).chmod(0o2770 | Path(place_).stat().st_mode & 0o7777)
+    for inside, _, names in os.walk(folder):
+        Path(inside).chmod(0o2770 | Path(inside).stat().st_mode & 0o7777)
         for name in names:
-            path = Path(place_, name)
+            path = Path(inside, name)
             path.chmod(0o660 | path.stat().st_mode & 0o777)
 
 

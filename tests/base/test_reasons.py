@@ -5,7 +5,7 @@ import re
 from typing import get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from autograder.base import Cause, CellEnd, Half, cause_from_tree, cause_tree, common_reason, reason, said, wrong
@@ -84,13 +84,11 @@ CAUSES = st.builds(
 ).filter(lambda cause: cause.length is not None or cause.kind not in ("length", "endless"))
 
 
-@settings(deadline=None)
 @given(CAUSES)
 def test_a_cause_survives_being_stored(cause: Cause) -> None:
     assert cause_from_tree(json.loads(json.dumps(cause_tree(cause)))) == cause
 
 
-@settings(deadline=None)
 @given(CAUSES)
 def test_every_cause_has_sentences_for_the_student_and_is_made_of_nothing_else(cause: Cause) -> None:
     text = reason(cause)
@@ -101,7 +99,6 @@ def test_every_cause_has_sentences_for_the_student_and_is_made_of_nothing_else(c
     assert not re.search(r"  |\{|\}|\.\.", reason(cause))
 
 
-@settings(deadline=None)
 @given(CAUSES)
 def test_what_many_have_in_common_tells_of_no_numbers(cause: Cause) -> None:
     if cause.kind not in ("said", "unreadable", "uncrossable", "dtype", "missing"):

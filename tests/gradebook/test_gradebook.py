@@ -615,7 +615,7 @@ def plant(folder: Path, parts: list[bytes], suffix: str, kind: str, secret: Path
                 os.mkfifo(path)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tree=TREE)
 def test_whatever_lies_beside_a_notebook_it_is_refused_or_graded_and_nothing_but_plain_files_is_copied(
     course: Course, warmup: Assignment, gradebook: Gradebook, tree: list[tuple[list[bytes], str, str]]
@@ -783,7 +783,7 @@ YEAR = st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31))
 ZONES = st.sampled_from(["America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kolkata", "UTC"])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(YEAR, st.integers(0, 20 * 1440), st.integers(-86400, 86400), ZONES)
 def test_an_extension_costs_nothing_until_its_last_minute_all_the_year_round(
     course: Course, warmup: Assignment, gradebook: Gradebook, due: datetime, minutes: int, seconds: int, zone: str

@@ -1,13 +1,21 @@
 """What a submission can carry from one run of a row to another, and out to its page."""
 
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from autograder.base import Cause
 from autograder.course import load_course
-from autograder.grading import Grader
-from autograder.operations.pool import kept_apart
-from autograder.sandbox import protocol
+from autograder.grading import CheckResult, Grader
+from autograder.grading.carrying import MAX_TOLD
+from autograder.grading.hints import within
+from autograder.operations import grade_assignment
+from autograder.sandbox import one_at_a_time, protocol
 from autograder.submission import read_submission
-from tests.courses import cell, make_course, untouched, write
+from tests.courses import CONFIG, cell, make_course, solved, submit, untouched, write
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +87,6 @@ def f():
 
 
 def test_slow_cells_of_ones_own_do_not_keep_a_rows_cells_from_being_run(grader, assignment, tmp_path):
-    from dataclasses import replace
-
     short = replace(assignment, limits=replace(assignment.limits, submission_seconds=1.0, cell_seconds=0.6))
     slow = [f"while True: pass  # {number}" for number in range(4)]
     right = "def centre(x): return x - x.mean()"
@@ -89,6 +95,58 @@ def test_slow_cells_of_ones_own_do_not_keep_a_rows_cells_from_being_run(grader, 
     assert any("Not run: cell" in note for note in report.notes)
 
 
-def test_where_processes_are_counted_together_one_submission_is_graded_at_a_time(monkeypatch):
-    monkeypatch.setattr("os.geteuid", lambda: 1000)
-    assert (kept_apart("landlock", 4), kept_apart("bubblewrap", 4)) == (1, 4)
+def test_of_all_rows_together_no_more_than_a_page_of_an_exceptions_text_is_told():
+    raised = CheckResult("test_a", "", 1.0, "failed", Cause("raised", "f", exception="ValueError", text="x" * 120))
+    other = CheckResult("test_b", "", 1.0, "failed", Cause("values", "f", what="`f(…)`", wrong=1, total=1))
+    left, told = MAX_TOLD, 0
+    for _ in range(20):
+        (first, second), left = within((raised, other), left)
+        assert (first.cause.exception, second) == ("ValueError", other)
+        told += len(first.cause.text)
+    assert (told, left) == (MAX_TOLD, 0)
+
+
+def test_where_time_ran_short_the_table_says_which_cells_were_not_run(tmp_path):
+    limits = "limits: {cell_seconds: 0.6, call_seconds: 1, submission_seconds: 1}"
+    course = load_course(make_course(tmp_path / "course", config=re.sub("limits: .*", limits, CONFIG)))
+    tree = solved()
+    tree["cells"][2:2] = [cell(f"while True: pass  # {number}") for number in range(4)]
+    submit(course.root, "ada", tree)
+    (result,) = grade_assignment(course, course.assignment("warmup"), jobs=1, now=None)
+    assert result.report.score == 10
+    assert "Not run: cell" in result.why
+    page = (course.root / "autograded/ada/warmup/warmup.ipynb").read_text()
+    assert "ran short of time" in page
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root can become two processes of another user")
+def test_where_processes_are_counted_together_one_submission_is_run_at_a_time():
+    """Two processes of one ordinary user: the second has its turn when the first has ended."""
+    user = 45_123
+    lock = Path(f"/tmp/autograder-{user}.lock")
+    said, says = os.pipe()
+    go, goes = os.pipe()
+    try:
+        first = in_a_turn(user, "landlock", says, b"1", go)
+        assert os.read(said, 1) == b"1"
+        second = in_a_turn(user, "landlock", says, b"2", None)
+        apart = in_a_turn(user, "bubblewrap", says, b"3", None)
+        assert os.read(said, 1) == b"3"
+        os.write(goes, b".")
+        assert os.read(said, 1) == b"2"
+        assert [os.waitpid(pid, 0)[1] for pid in (first, second, apart)] == [0, 0, 0]
+    finally:
+        lock.unlink(missing_ok=True)
+
+
+def in_a_turn(user, kind, says, word, go):
+    """A process of that user, which says the word when it has its turn, and keeps it until it may go."""
+    pid = os.fork()
+    if pid == 0:
+        os.setuid(user)
+        with one_at_a_time(kind):
+            os.write(says, word)
+            if go is not None:
+                os.read(go, 1)
+        os._exit(0)
+    return pid

@@ -97,7 +97,7 @@ def test_a_name_of_canvas_or_moodle_says_whose_it_is(course: Course, tmp_path: P
     st.text(st.characters(categories=["L", "N"], include_characters="_-. "), min_size=1, max_size=20),
     st.booleans(),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_any_name_that_canvas_makes_is_read(
     tmp_path_factory: pytest.TempPathFactory, name: str, user: int, number: int, file: str, late: bool
 ) -> None:
@@ -376,7 +376,7 @@ def test_a_truncated_zip_file_is_named(course: Course, tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=400))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_any_bytes_are_a_zip_file_or_an_error_of_ours(tmp_path_factory: pytest.TempPathFactory, noise: bytes) -> None:
     folder = tmp_path_factory.mktemp("noise")
     course = load_course(make_course(folder / "course"))

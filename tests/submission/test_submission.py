@@ -680,7 +680,7 @@ def mutated(draw: st.DrawFn) -> Any:
 class TestWhatever:
     """Nothing that a student can put into a file raises, or gives an invalid notebook."""
 
-    many = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    many = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
     @many
     @given(st.binary(max_size=300) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")))
