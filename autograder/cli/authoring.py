@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autograder.base import write_output
-from autograder.cli.command import OURS, AsJson, AssignmentName, CourseFolder, Jobs, app, open_assignment, warn_of
+from autograder.base import visible, write_output
+from autograder.cli.command import OURS, AsJson, AssignmentName, CourseFolder, Jobs, app, open_assignment
 from autograder.cli.printing import near_path, print_audit, print_release, progress, say, say_warning, waiting
 
 if TYPE_CHECKING:
@@ -26,18 +26,20 @@ def release(assignment: AssignmentName, course: CourseFolder = None) -> None:
     gradient that the reference claims. Says so where the hidden checks have not been
     audited since the assignment changed.
     """
-    release_and_print(*open_assignment(course, assignment))
+    release_and_print(*open_assignment(course, assignment, runs_code=True))
 
 
 def release_and_print(course: Course, assignment: Assignment) -> None:
     """Release an assignment, and say what was made of it and what is left to do."""
     from autograder.authoring import release as make
     from autograder.authoring import unaudited
+    from autograder.operations import how_open
 
     with waiting(f"Releasing {assignment.name}"):
         made = make(course, assignment.name)
     print_release(made, course, assignment)
-    warn_of(course, openness=True)
+    if said := how_open(course):
+        say_warning(visible(said))
     if warning := unaudited(assignment):
         say_warning(warning)
 
@@ -67,7 +69,7 @@ def audit(
     from autograder.authoring import audit_page, audit_tree, keep_record, run_audit
     from autograder.operations import cores
 
-    opened, chosen = open_assignment(course, assignment)
+    opened, chosen = open_assignment(course, assignment, runs_code=True)
     with progress(quiet=as_json) as (started, advance):
         found = run_audit(
             chosen,

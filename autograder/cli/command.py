@@ -97,11 +97,23 @@ def _options(
 ) -> None: ...
 
 
-def open_course(folder: Path | None) -> Course:
-    """The course in a folder, else the one that the environment names, or the nearest one around where one stands."""
-    from autograder.course import chosen_course, load_course
+def open_course(folder: Path | None, *, runs_code: bool = False) -> Course:
+    """The course in a folder, else the one that the environment names, or the nearest one around where one stands.
 
-    return load_course(chosen_course(folder))
+    Where nbgrader's own commands would run submissions of it outside any sandbox, that is said on standard error.
+
+    Args:
+        folder: What ``--course`` says.
+        runs_code: Whether the command runs the course's own code, of which nbgrader_config.py is a part. Otherwise that
+            file is only looked for.
+    """
+    from autograder.course import chosen_course, load_course
+    from autograder.operations import runs_by_itself
+
+    course = load_course(chosen_course(folder))
+    if said := runs_by_itself(course.root, load=runs_code):
+        say_warning(visible(said))
+    return course
 
 
 def open_course_for(notebook: Path, folder: Path | None) -> Course:
@@ -110,34 +122,21 @@ def open_course_for(notebook: Path, folder: Path | None) -> Course:
     Raises:
         ConfigError: The course was not named, and the notebook lies beside its gradebook_config.yaml.
     """
-    from autograder.course import COURSE_VARIABLE
+    from autograder.course import COURSE_VARIABLE, chosen_course
 
-    course = open_course(folder)
-    if folder is None and not os.environ.get(COURSE_VARIABLE) and notebook.resolve().parent == course.root:
+    root = chosen_course(folder)
+    if folder is None and not os.environ.get(COURSE_VARIABLE) and notebook.resolve().parent == root:
         raise ConfigError(
             f"{notebook} lies beside a gradebook_config.yaml, which may have been handed in with it. Name the course "
-            f"that it is to be checked by: --course DIR, which is `--course {course.root}` where that is your own"
+            f"that it is to be checked by: --course DIR, which is `--course {root}` where that is your own"
         )
-    return course
+    return open_course(root, runs_code=True)
 
 
-def open_assignment(folder: Path | None, name: str) -> tuple[Course, Assignment]:
+def open_assignment(folder: Path | None, name: str, *, runs_code: bool = False) -> tuple[Course, Assignment]:
     """The course in a folder, or the nearest one, and its assignment of this name."""
-    course = open_course(folder)
+    course = open_course(folder, runs_code=runs_code)
     return course, course.assignment(name)
-
-
-def warn_of(course: Course, *, openness: bool = False) -> None:
-    """Say on standard error, in a line each, what of a course's folder does not keep what it should.
-
-    Args:
-        course: The course.
-        openness: Whether to say that others can get at it, where the command goes on all the same.
-    """
-    from autograder.operations import how_open, runs_by_itself
-
-    for said in filter(None, (runs_by_itself(course.root), how_open(course) if openness else "")):
-        say_warning(visible(said))
 
 
 def kept_in(choice: Sandbox | None, course: Course) -> Kind:

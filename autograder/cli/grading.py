@@ -22,7 +22,6 @@ from autograder.cli.command import (
     kept_in,
     open_assignment,
     open_course_for,
-    warn_of,
 )
 from autograder.cli.printing import (
     Line,
@@ -106,8 +105,7 @@ def grade(
     0 when every submission has a grade (a broken notebook gets one, with the reason), 1 when something of ours
     failed, 2 for wrong usage or configuration.
     """
-    opened, chosen = open_assignment(course, assignment)
-    warn_of(opened)
+    opened, chosen = open_assignment(course, assignment, runs_code=True)
     all_graded = grade_and_print(
         opened,
         chosen,
@@ -216,8 +214,7 @@ def watch(
     from autograder.operations import cores, released_exchange
     from autograder.operations import watch as grade_arrivals
 
-    opened, chosen = open_assignment(course, assignment)
-    warn_of(opened)
+    opened, chosen = open_assignment(course, assignment, runs_code=True)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

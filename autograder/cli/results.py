@@ -161,7 +161,7 @@ def explain(
     from autograder.reports import explanation_text, explanation_tree
     from autograder.reports import script as script_of
 
-    opened, chosen = open_assignment(course, assignment)
+    opened, chosen = open_assignment(course, assignment, runs_code=True)
     with waiting(f"Grading {row} of {student}", quiet=as_json):
         found = explained(opened, chosen, student, row, sandbox=kept_in(sandbox, opened))
     print(json.dumps(explanation_tree(found), indent=1)) if as_json else say(explanation_text(found))

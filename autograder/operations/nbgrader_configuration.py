@@ -49,10 +49,13 @@ def nbgrader_config(root: Path) -> Any:
     return found
 
 
-def runs_by_itself(root: Path) -> str:
+def runs_by_itself(root: Path, *, load: bool = True) -> str:
     """Why nbgrader would run submissions itself, outside any sandbox, and the way out; empty where it would not.
 
-    The configuration is loaded as nbgrader loads it, and looked at where it decides what runs.
+    Args:
+        root: The course's folder.
+        load: Whether the configuration, a program, is loaded as nbgrader loads it, and looked at where it decides what
+            runs; otherwise all that is known is whether it is there.
     """
     path = root / NBGRADER_CONFIG
     try:
@@ -65,7 +68,8 @@ def runs_by_itself(root: Path) -> str:
         return ""
     try:
         why = "" if path.is_file() else f"{path} is missing"
-        why = why or _left_out(nbgrader_config(root).Autograde, path)
+        if load and not why:
+            why = _left_out(nbgrader_config(root).Autograde, path)
     except ConfigError as error:
         return f"{error}. `nbgrader autograde` and the formgrader do nothing before that is mended"
     if not why:

@@ -257,6 +257,7 @@ def test_the_command_writes_both_and_says_where(tmp_path: Path) -> None:
     root = make_course(tmp_path / "course")
     (root / "quizzes").mkdir()
     (root / "quizzes/warmup.txt").write_text(GOOD)
+    shutil.copy(REPOSITORY / "nbgrader_config.py", root)
     ended = command(root, "quiz", "warmup", "--qti", "canvas.zip")
     assert (ended.returncode, ended.stderr) == (0, "")
     notebook = "release/warmup-knowledge-check/warmup-knowledge-check.ipynb"

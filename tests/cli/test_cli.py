@@ -542,8 +542,8 @@ def with_nbgrader(root: Path) -> None:
     shutil.copy(Path(__file__).parents[2] / "nbgrader_config.py", root)
 
 
-def test_a_course_without_nbgraders_configuration_is_said_by_whoever_grades(run, course_root):
-    for command in ("grade", "warmup"), ("watch", "warmup", "--once"):
+def test_a_course_without_nbgraders_configuration_is_said_by_every_command(run, course_root):
+    for command in ("grade", "warmup"), ("watch", "warmup", "--once"), ("feedback", "warmup"), ("export", "warmup"):
         status, _, err = run(*command)
         assert (status, err.count("nbgrader_config.py is missing, so `nbgrader autograde`")) == (0, 1)
     with_nbgrader(course_root)
@@ -599,6 +599,7 @@ def test_explain_says_why_a_row_has_its_points_and_writes_the_script(run, course
         assert said in out
     again = subprocess.run([sys.executable, "again.py"], cwd=course_root, capture_output=True, text=True, check=True)
     assert "scale(" in again.stdout
+    with_nbgrader(course_root)
     status, out, err = run("explain", "ada", "warmup", "test_scale", "--json")
     assert (status, err) == (0, "")
     assert json.loads(out)["checks"][0]["outcome"] == "failed"
