@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autograder.authoring.gradient_proofs import claims_of, refuted
+from autograder.authoring.showing import tagged_wrongly, untagged
 from autograder.base import CheckError, ReleaseError
 from autograder.course import Assignment, Course, master_cells, notebook_text
 from autograder.gradebook import backup, only_run, open_gradebook, register
@@ -65,6 +66,8 @@ class ReleaseResult:
             none.
         solved: The master notebook's own grade: full marks.
         untouched: The release's own grade: nothing.
+        untagged: The locked code cells that define nothing which another cell reads, and are not tagged: each grading
+            runs them for their output alone.
     """
 
     assignment: str
@@ -74,6 +77,7 @@ class ReleaseResult:
     proved: tuple[str, ...]
     solved: Report
     untouched: Report
+    untagged: tuple[str, ...] = ()
 
 
 def release(
@@ -109,7 +113,12 @@ def release(
         for path in made.rglob("*.ipynb"):
             _settle(path, assignment.master.parent / path.relative_to(made))
         candidate = replace(assignment, release=made / f"{assignment.notebook}.ipynb")
-        problems = [*_bare(assignment, candidate.release), *_leaks(assignment, made), *_not_released(assignment, made)]
+        problems = [
+            *_bare(assignment, candidate.release),
+            *_leaks(assignment, made),
+            *_not_released(assignment, made),
+            *tagged_wrongly(assignment),
+        ]
         solved = grade(read_submission(assignment.master, candidate), candidate)
         problems += _short_of_full_marks(solved)
         for student in _PROVED_FOR if assignment.inputs == "per_student" else ():
@@ -128,7 +137,7 @@ def release(
             register(gradebook, course, candidate)
         changed = _put_in_place(made, folder)
     files = tuple(sorted(path.relative_to(folder).as_posix() for path in _files(folder)))
-    return ReleaseResult(assignment.name, folder, files, changed, proved, solved, untouched)
+    return ReleaseResult(assignment.name, folder, files, changed, proved, solved, untouched, untagged(assignment))
 
 
 def _proved(assignment: Assignment) -> tuple[tuple[str, ...], list[str]]:

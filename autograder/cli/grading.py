@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -88,6 +89,14 @@ def grade(
     ] = None,
     jobs: Jobs = None,
     force: Annotated[bool, typer.Option("--force", help="Grade again what has its grade already.")] = False,
+    show: Annotated[
+        bool,
+        typer.Option(
+            "--show",
+            help="Run also the cells that only show something, such as figures; otherwise the pages keep the pictures "
+            "that were handed in.",
+        ),
+    ] = False,
     scheduler: Annotated[
         str | None,
         typer.Option(metavar="ADDRESS", help="Grade on the workers of this Dask scheduler (tcp://… or tls://…)."),
@@ -108,7 +117,7 @@ def grade(
     opened, chosen = open_assignment(course, assignment, runs_code=True)
     all_graded = grade_and_print(
         opened,
-        chosen,
+        replace(chosen, show=chosen.show or show),
         students=student,
         jobs=jobs,
         force=force,

@@ -146,6 +146,13 @@ def print_release(made: ReleaseResult, course: Course, assignment: Assignment) -
         say(f"{len(made.proved)} gradients of the reference are proved by finite differences.")
     else:
         say(f"The reference claims no gradients: solutions/{assignment.name}/gradients.py would say what to prove.")
+    if made.untagged:
+        from autograder.course import SHOWS_TAG
+
+        say(
+            f"No later cell reads what these locked cells define: {', '.join(made.untagged)}. If one is there for its "
+            f"output alone, such as a figure, tag it {SHOWS_TAG}: then grading does not run it."
+        )
 
 
 def print_collected(found: Sequence[Collected], course: Course) -> None:

@@ -11,13 +11,14 @@ from autograder.course.finding import (
     hand_in_around,
 )
 from autograder.course.loading import Assignment, Course, load_course
-from autograder.course.master import Row, master_cells
+from autograder.course.master import SHOWS_TAG, MasterCell, Row, master_cells
 from autograder.course.notebook import Cell, cells_in, joined, notebook_in, notebook_text
 from autograder.course.released import Release, ReleasedCell, release_of
 
 __all__ = [
     "CONFIG_NAME",
     "COURSE_VARIABLE",
+    "SHOWS_TAG",
     "STUDENTS",
     "Activity",
     "Assignment",
@@ -25,6 +26,7 @@ __all__ = [
     "Course",
     "LatePolicy",
     "Limits",
+    "MasterCell",
     "Meeting",
     "Release",
     "ReleasedCell",

@@ -233,6 +233,7 @@ class AssignmentEntry:
     limits: Limits = field(default_factory=Limits)
     allowed_imports: tuple[Annotated[str, AfterValidator(_distribution)], ...] = ()
     files: Annotated[tuple[str, ...], PlainValidator(_files)] = ()
+    show: bool = False
     notebook: str = ""
     checks: str = ""
     solutions: str = ""
@@ -328,6 +329,8 @@ def _explain(error: ErrorDetails) -> str:
             return "this key is missing or has no value"
         case "string_type":
             return f"expected text, found {found}" + ("; put it in quotes" if value is not None else "")
+        case "bool_type":
+            return f"expected true or false, found {found}"
         case "int_type" | "int_from_float" | "int_parsing":
             return f"expected a whole number, found {found}"
         case "float_type" | "float_parsing" | "finite_number":

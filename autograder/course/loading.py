@@ -76,6 +76,7 @@ class Assignment:
         excused: Students from whom no grade is wanted.
         activities: What students do in its week beside it.
         term: What late days need to know of the course's other assignments.
+        show: Whether cells that only show something are run as well, so that the pages have this run's pictures.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Assignment:
     excused: frozenset[str] = frozenset()
     activities: tuple[Activity, ...] = ()
     term: Term = field(default_factory=Term)
+    show: bool = False
 
     def inputs_of(self, student: str | None) -> str:
         """Whose inputs the checks draw for a student: their id, or ``""``, which is everybody or nobody known."""
@@ -268,6 +270,7 @@ def _assignment(
         excused=entry.excused,
         activities=tuple(each.activity() for each in entry.activities),
         term=term,
+        show=entry.show,
     )
 
 

@@ -14,6 +14,9 @@ from typing import Any
 from autograder.base import did_you_mean, shown
 from autograder.course.located import Located
 
+SHOWS_TAG = "only-shows"
+"""The tag of a locked code cell whose output is all that it is there for."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -46,6 +49,7 @@ class MasterCell:
         task: Whether it is one of nbgrader's manually graded tasks.
         locked: Whether students may not change it.
         points: Its points, as they stand in the notebook: anything.
+        tags: Its tags.
     """
 
     number: int
@@ -57,6 +61,7 @@ class MasterCell:
     task: bool
     locked: bool
     points: Any
+    tags: tuple[str, ...] = ()
 
     @property
     def counts(self) -> bool:
@@ -91,6 +96,7 @@ def _master_cell(number: int, cell: dict[str, Any]) -> MasterCell:
         task=bool(marks.get("task")),
         locked=bool(marks.get("locked")),
         points=marks.get("points"),
+        tags=tuple(map(str, cell["metadata"].get("tags") or ())),
     )
 
 

@@ -43,6 +43,7 @@ class Cell:
     marked: bool = False
     id: str = ""
     attachments: dict[str, dict[str, str]] | None = None
+    outputs: list[Any] | None = None
 
 
 @dataclass
@@ -174,6 +175,7 @@ def _cell(tree: dict[str, Any], notes: list[str], room: _Room) -> Cell:
         marked=marks is not None,
         id=identity if isinstance(identity, str) and _CELL_ID.fullmatch(identity) else "",
         attachments=None if kind == "code" else _attachments(tree.get("attachments"), notes, room),
+        outputs=outputs if isinstance(outputs := tree.get("outputs"), list) else None,
     )
 
 

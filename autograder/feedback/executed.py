@@ -51,8 +51,9 @@ def annotated(submission: Submission, report: Report, assignment: Assignment) ->
             cell["outputs"] = [] if run is None else kept_outputs(_run_outputs(run), room)
             if ("code", joined(cell["source"])) not in ours:
                 cell["source"] = kept_code(joined(cell["source"]), room)
-            executed += run is not None and run.status != "skipped"
-            cell["execution_count"] = executed if run is not None and run.status != "skipped" else None
+            was_run = run is not None and run.status not in ("skipped", "unrun")
+            executed += was_run
+            cell["execution_count"] = executed if was_run else None
             row = rows.get(str(metadata.get("nbgrader", {}).get("grade_id", "")))
             if row is not None:
                 cell["outputs"].append(result_output(row, common))
@@ -112,6 +113,9 @@ def _run_outputs(run: CellRun) -> list[dict[str, Any]]:
         "timeout": "This cell took too long and was stopped.",
         "died": "This cell ended the Python that ran it.",
         "skipped": "This cell was not run: the time for the whole notebook was used up.",
+        "unrun": "As handed in: this cell only shows something, and was not run."
+        if outputs
+        else "This cell only shows something, and was not run.",
     }.get(run.status)
     if stopped and not any(output["output_type"] == "error" for output in outputs):
         outputs.append({"output_type": "stream", "name": "stderr", "text": stopped + "\n"})

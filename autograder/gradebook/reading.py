@@ -53,9 +53,10 @@ def graded_digests(
 ) -> dict[str, str]:
     """By student, or for one alone: the digest of the grade that the gradebook holds, where there is a whole one.
 
-    Whole means: the result and the executed notebook are there, and each row's score in the gradebook is the
-    one in the result. So a submission is graded again where a run was killed in the middle, where
-    ``autograded/`` was emptied, and where an older copy of the gradebook was put back.
+    Whole means: the result and the executed notebook are there, with the outputs of what only shows something where the
+    assignment asks for them, and each row's score in the gradebook is the one in the result. So a submission is graded
+    again where a run was killed in the middle, where ``autograded/`` was emptied, and where an older copy of the
+    gradebook was put back.
     """
     with gradebook.engine.connect() as connection:
         try:
@@ -67,6 +68,8 @@ def graded_digests(
         folder = course.root / "autograded" / each / assignment.name
         report = read_report(course, each, assignment)
         if report is None or not (folder / f"{assignment.notebook}.ipynb").is_file():
+            continue
+        if assignment.show and not report.shown:
             continue
         expected = {row.test_id: row.score for row in report.rows}
         if {grade.name: grade.auto_score for grade in grades if grade.name not in assignment.manual} == expected:

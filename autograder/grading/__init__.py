@@ -8,7 +8,7 @@ from autograder.base import on_demand
 
 if TYPE_CHECKING:
     from autograder.grading.carrying import check_rows, replacements
-    from autograder.grading.grader import Grader, grade, place_runs, process_grader, undefined_after
+    from autograder.grading.grader import Grader, grade, process_grader, undefined_after
     from autograder.grading.hints import advice
     from autograder.grading.provenance import (
         AUTHORS_OWN,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         row_tree,
         stored_tree,
     )
+    from autograder.grading.running import run_notebook
     from autograder.grading.suite import Suite
 
 __all__ = [
@@ -52,12 +53,12 @@ __all__ = [
     "digest_of",
     "environment",
     "grade",
-    "place_runs",
     "process_grader",
     "provenance_for",
     "replacements",
     "report_from_dict",
     "row_tree",
+    "run_notebook",
     "stored_tree",
     "undefined_after",
 ]
@@ -72,7 +73,6 @@ __getattr__ = on_demand(
         "grader": (
             "Grader",
             "grade",
-            "place_runs",
             "process_grader",
             "undefined_after",
         ),
@@ -102,6 +102,7 @@ __getattr__ = on_demand(
             "row_tree",
             "stored_tree",
         ),
+        "running": ("run_notebook",),
         "suite": ("Suite",),
     },
 )

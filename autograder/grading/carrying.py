@@ -63,7 +63,8 @@ def check_rows(
         written = any(cause is None or cause.kind not in UNWRITTEN for cause in (each.no_answer for each in verdicts))
         if result.fraction < 1 and not result.errored and written:
             earlier = assignment.rows[: len(results)]
-            result = _carried(session, row, suite, earlier, results, result, undefined, observer)
+            called = frozenset[str]().union(*(each.called for each in verdicts))
+            result = _carried(session, row, suite, earlier, results, result, undefined, observer, called)
         bounded, left = within(result.checks, left)
         results.append(replace(result, checks=bounded))
     return results
@@ -78,13 +79,20 @@ def _carried(
     alone: RowResult,
     undefined: Undefined,
     observer: Observer,
+    called: frozenset[str],
 ) -> RowResult:
     """The best of the row's result and those with functions of earlier rows answered by the reference.
 
-    Each is found in a session of its own, so that what a submission is told by the reference reaches no other row.
+    Each is found in a session of its own, so that what a submission is told by the reference reaches no other row. A
+    function that can call none of those that would be answered gives what it has given already; ``called`` are those
+    that the row's checks have called.
     """
     best = alone
     wrong, sets = replacements(row, suite, earlier, before)
+    if session.may_call is not None:
+        called = called.union(row.functions)
+        reached = called.union(*map(session.may_call, called))
+        sets = [replaced for replaced in sets if reached.intersection(replaced)]
     for replaced in sets:
         if best.fraction < 1 and session.may_run_again:
             observer.run_begins(row.name, tuple(replaced))

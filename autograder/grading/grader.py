@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import atexit
 import functools
 import math
 import time
 import traceback
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,6 +18,7 @@ from autograder.course import Assignment
 from autograder.grading.carrying import Undefined, check_rows
 from autograder.grading.provenance import assignment_digest, digest_of, provenance_for
 from autograder.grading.report import CheckResult, Report, RowResult
+from autograder.grading.running import run_notebook
 from autograder.grading.undefined import why_undefined
 from autograder.sandbox import CellRun, Kind, Session, Worker, one_at_a_time, require
 from autograder.submission import Submission, code_cells, files_beside, solution_cells
@@ -94,7 +93,7 @@ class Grader:
         try:
             rows, cells = self._with_worker(assignment, submission, suite)
             notes = (*report.notes, *_ran_short(cells, assignment))
-            report = replace(report, rows=rows, cells=cells, notes=notes)
+            report = replace(report, rows=rows, cells=cells, notes=notes, shown=assignment.show)
         except Exception as error:
             report = replace(report, trouble="".join(traceback.format_exception(error)))
         return replace(report, seconds=time.monotonic() - begun)
@@ -182,14 +181,13 @@ class Grader:
 def _grade(
     worker: Worker, assignment: Assignment, submission: Submission, suite: Suite
 ) -> tuple[tuple[RowResult, ...], tuple[CellRun, ...]]:
-    cells = code_cells(submission)
     with (
         one_at_a_time(worker.kind),
         worker.session(assignment.limits, assignment.seed, files=submission.files) as session,
     ):
-        needed = [place for place, (index, source) in enumerate(cells) if is_needed(submission, index, source)]
-        runs = place_runs(submission, session.run([source for _, source in cells], needed))
-        return tuple(check_rows(session, assignment, suite, {}, undefined_after(submission, assignment, runs))), runs
+        runs = run_notebook(session, submission, show=assignment.show)
+        undefined = undefined_after(submission, assignment, runs)
+        return tuple(check_rows(session, assignment, suite, {}, undefined)), runs
 
 
 def _ran_short(cells: Sequence[CellRun], assignment: Assignment) -> tuple[str, ...]:
@@ -204,28 +202,6 @@ def _ran_short(cells: Sequence[CellRun], assignment: Assignment) -> tuple[str, .
         f"The notebook's cells ran short of time ({assignment.limits.submission_seconds:g} seconds), or ended Python "
         f"too often{f': {took}' if took else ''}. Not run: cell {', '.join(skipped[:10])}{more}.",
     )
-
-
-def is_needed(submission: Submission, index: int, source: str) -> bool:
-    """Whether rows may need a code cell: one of the release's, or one that only defines and imports.
-
-    Such cells have time of their own, so that a student's slow ones do not keep them from being run.
-    """
-    if submission.notebook["cells"][index]["metadata"].get("nbgrader"):
-        return True
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            body = ast.parse(source).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return all(isinstance(each, ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom) for each in body)
-
-
-def place_runs(submission: Submission, runs: Sequence[CellRun]) -> tuple[CellRun, ...]:
-    """The runs of a submission's code cells, with their places in the notebook for their places among these."""
-    cells = code_cells(submission)
-    return tuple(replace(run, index=cells[run.index][0]) for run in runs)
 
 
 def undefined_after(submission: Submission, assignment: Assignment, runs: Sequence[CellRun]) -> Undefined:

@@ -167,8 +167,9 @@ def _submission_calls(
     notebook: Path, course: Course, assignment: Assignment, config: pytest.Config
 ) -> Callable[[str], AbstractContextManager[Calls]]:
     """Runs the notebook once; each check then gets a fork of the state after it."""
+    from autograder.grading.running import run_notebook
     from autograder.sandbox import Worker, probed
-    from autograder.submission import code_cells, read_submission
+    from autograder.submission import read_submission
 
     submission = read_submission(notebook, assignment)
     if submission.unreadable:
@@ -177,5 +178,5 @@ def _submission_calls(
     session = worker.session(assignment.limits, assignment.seed, files=submission.files)
     config.add_cleanup(worker.close)
     config.add_cleanup(session.close)
-    session.run([source for _, source in code_cells(submission)])
+    run_notebook(session, submission)
     return lambda _: session.row()

@@ -118,6 +118,7 @@ class Report:
         trouble: Why there is no grade, where something of ours failed outside any check; empty otherwise.
         seconds: Wall-clock time of the grading.
         provenance: What was graded, and by what: digests and versions by name. ``digest`` is the digest of these.
+        shown: Whether cells that only show something were run as well.
     """
 
     assignment: str
@@ -130,6 +131,7 @@ class Report:
     trouble: str = ""
     seconds: float = 0.0
     provenance: dict[str, str] = field(default_factory=dict)
+    shown: bool = False
 
     @property
     def errored(self) -> bool:

@@ -28,13 +28,13 @@ from autograder.grading import (
     check_rows,
     check_tree,
     digest_of,
-    place_runs,
     provenance_for,
     row_tree,
+    run_notebook,
     undefined_after,
 )
 from autograder.sandbox import Kind, Opaque, Ref, Worker, probed, protocol
-from autograder.submission import Submission, code_cells, submission_of
+from autograder.submission import Submission, submission_of
 
 FOR_INSTRUCTORS = "For instructors: expected values and hidden checks are in this. Never for students."
 MAX_ENTRIES = 8
@@ -143,9 +143,9 @@ def explain(
             ) as session,
         ):
             suite.draw_for(student)
-            runs = place_runs(submission, session.run([source for _, source in code_cells(submission)]))
+            undefined = undefined_after(submission, assignment, run_notebook(session, submission))
             recorder = Recorder(row.name)
-            result = check_rows(session, upto, suite, {}, undefined_after(submission, assignment, runs), recorder)[-1]
+            result = check_rows(session, upto, suite, {}, undefined, recorder)[-1]
             # The first of those with these outcomes is the one that counts: another had to be better to replace it.
             counts = next((each for each in recorder.runs if _outcomes(each.results) == _outcomes(result.checks)), None)
     return Explanation(submission, assignment, result, stored, tuple(_differences(result, stored, changed)), counts)

@@ -4,11 +4,13 @@ from autograder.sandbox.inside import calls, confine, protocol, repeatable, wire
 from autograder.sandbox.inside.protocol import Answered, Refused
 from autograder.sandbox.inside.wire import Opaque, Ref
 from autograder.sandbox.jail import NOT_PROMISED, Kind, bubblewrap_version, find_bubblewrap
+from autograder.sandbox.outputs import passive_outputs
 from autograder.sandbox.probing import probe, probed, require
-from autograder.sandbox.runs import CellRun
+from autograder.sandbox.runs import CellRun, Role
+from autograder.sandbox.session import Session
 from autograder.sandbox.turns import one_at_a_time
 from autograder.sandbox.visible import site_entries
-from autograder.sandbox.worker import Session, Worker
+from autograder.sandbox.worker import Worker
 
 __all__ = [
     "NOT_PROMISED",
@@ -18,6 +20,7 @@ __all__ = [
     "Opaque",
     "Ref",
     "Refused",
+    "Role",
     "Session",
     "Worker",
     "bubblewrap_version",
@@ -25,6 +28,7 @@ __all__ = [
     "confine",
     "find_bubblewrap",
     "one_at_a_time",
+    "passive_outputs",
     "probe",
     "probed",
     "protocol",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,37 @@ def passive(outputs: Any, output_kb: int, left: Allowance) -> tuple[dict[str, An
     allowance = _CellAllowance(min(output_kb * 1024 + 4096, left.text), left)
     built = (_output(output, allowance) for output in list(outputs)[:MAX_ITEMS])
     return tuple(output for output in built if output is not None)
+
+
+def passive_outputs(handed_in: Mapping[int, Sequence[Any]], output_kb: int) -> dict[int, tuple[dict[str, Any], ...]]:
+    """Outputs that came with a notebook, of which plain text and PNG pictures are kept, by the places of their cells.
+
+    Args:
+        handed_in: The outputs as they stand in the file: anything.
+        output_kb: What one cell may print, in KiB.
+    """
+    left = Allowance()
+    kept = {}
+    for place, outputs in handed_in.items():
+        plain_ones = [_only_plain(output) for output in outputs[:MAX_ITEMS] if isinstance(output, dict)]
+        kept[place] = passive(plain_ones, output_kb, left)
+    return kept
+
+
+def _only_plain(output: dict[str, Any]) -> dict[str, Any]:
+    """An output as it is in memory, where texts are no lists of lines, with nothing but plain text and PNG pictures."""
+    data = output.get("data")
+    bundle = data if isinstance(data, dict) else {}
+    return {
+        "output_type": output.get("output_type") if output.get("output_type") != "error" else None,
+        "name": output.get("name"),
+        "text": _joined(output.get("text")),
+        "data": {mime: _joined(bundle[mime]) for mime in ("text/plain", "image/png") if mime in bundle},
+    }
+
+
+def _joined(text: Any) -> Any:
+    return "".join(line for line in text if isinstance(line, str)) if isinstance(text, list) else text
 
 
 class _CellAllowance:

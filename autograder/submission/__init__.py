@@ -5,9 +5,11 @@ from autograder.submission.collecting import Collected, Person, collect, local_t
 from autograder.submission.folders import SubmittedFolder, read_regular, student_of, submissions
 from autograder.submission.from_exchange import Look, Terms, collect_arrivals
 from autograder.submission.hand_in import HandIn, find_hand_in
+from autograder.submission.names import binds, only_defines, read_later, uses
 from autograder.submission.reading import (
     Submission,
     code_cells,
+    is_tagged,
     read_submission,
     solution_cells,
     submission_of,
@@ -22,13 +24,17 @@ __all__ = [
     "Submission",
     "SubmittedFolder",
     "Terms",
+    "binds",
     "code_cells",
     "collect",
     "collect_arrivals",
     "files_beside",
     "find_hand_in",
+    "is_tagged",
     "local_time",
+    "only_defines",
     "plain_name",
+    "read_later",
     "read_regular",
     "read_submission",
     "solution_cells",
@@ -36,4 +42,5 @@ __all__ = [
     "submission_of",
     "submissions",
     "unread_submission",
+    "uses",
 ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
 from autograder.base import RefusedError, SubmissionError, printable
-from autograder.course import Assignment, cells_in, notebook_in, release_of
+from autograder.course import SHOWS_TAG, Assignment, cells_in, notebook_in, release_of
 from autograder.submission.beside import files_beside
 from autograder.submission.folders import SubmittedFolder, find_notebook, read_regular, submissions
 from autograder.submission.repair import notebook_of, repaired
@@ -42,6 +43,8 @@ class Submission:
         digest: SHA-256 of the submitted bytes, in hex, with those of the student's own files that count.
         timestamp: When it was submitted, ISO 8601 in UTC, or None where unknown.
         files: What the notebook finds in its working folder, by name.
+        handed_in: The outputs that came along of cells that only show something, by their places in ``notebook``: a
+            student's words, of any form.
     """
 
     assignment: str
@@ -52,6 +55,7 @@ class Submission:
     digest: str
     timestamp: str | None = None
     files: dict[str, bytes] = field(default_factory=dict, repr=False)
+    handed_in: dict[int, list[Any]] = field(default_factory=dict, repr=False)
 
 
 def read_submission(
@@ -100,6 +104,11 @@ def read_submission(
         digest=_digest(content, size, limit, beside.decisive),
         timestamp=timestamp,
         files=beside.contents,
+        handed_in={
+            place: cell.outputs
+            for place, (cell, released) in enumerate(cells)
+            if released is not None and cell.outputs and is_tagged(released.metadata)
+        },
     )
 
 
@@ -157,6 +166,12 @@ def code_cells(submission: Submission) -> list[tuple[int, str]]:
     """The code cells of a submission, as (position in the notebook, source)."""
     cells: list[dict[str, Any]] = submission.notebook["cells"]
     return [(index, cell["source"]) for index, cell in enumerate(cells) if cell["cell_type"] == "code"]
+
+
+def is_tagged(metadata: Mapping[str, Any]) -> bool:
+    """Whether a cell of the release is one of which its author says that it only shows something."""
+    tags = metadata.get("tags")
+    return bool(metadata.get("nbgrader")) and isinstance(tags, list) and SHOWS_TAG in tags
 
 
 def solution_cells(submission: Submission) -> dict[str, int]:

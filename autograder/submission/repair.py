@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from autograder.course import Cell, Release, ReleasedCell
@@ -34,7 +35,7 @@ def repaired(cells: Sequence[Cell], release: Release, notes: list[str]) -> list[
             continue
         if ours.kind == "code" and (cell.kind != "code" or not _same(cell.source, ours.source)):
             changed.append(released.grade_id)
-        result.append((ours, released))
+        result.append((replace(ours, outputs=cell.outputs if cell.kind == "code" else None), released))
     missing = _reinsert(result, known)
 
     tests = [name for name in changed if known[name].graded]

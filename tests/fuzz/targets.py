@@ -26,9 +26,12 @@ from autograder.checking import Answer, Reference, Student, agree, answer, compa
 from autograder.checking.numerics import describe
 from autograder.course import Limits
 from autograder.sandbox import Session
+from autograder.sandbox.budget import Budget
+from autograder.sandbox.hangs import Hangs
 from autograder.sandbox.inside import protocol, wire
 from autograder.sandbox.outputs import Allowance
-from autograder.sandbox.worker import RowCalls, _Student
+from autograder.sandbox.row_calls import RowCalls
+from autograder.sandbox.student_process import StudentProcess
 
 LIMITS = Limits(output_kb=4)
 MAX_REASON = 2000
@@ -69,8 +72,7 @@ def channel(data: bytes) -> None:
 def cells(data: bytes) -> None:
     """Whatever bytes come in place of a cell's outputs, what is kept of them is a notebook's outputs, within bounds."""
     with _channel(data) as (ours, session):
-        session.student = _Student(ours, 2, None)
-        run, _ = Session._cell(session, 0, "", Allowance())  # type: ignore[arg-type]
+        run, _ = Session._cell(session, 0, StudentProcess(ours, 2, None), Allowance())  # type: ignore[arg-type]
         assert run.status in ("ok", "raised", "timeout", "died")
         assert len(json.dumps(run.outputs)) < MAX_OUTPUTS
 
@@ -159,10 +161,12 @@ def _channel(data: bytes) -> Iterator[tuple[socket.socket, Any]]:
                 limits=LIMITS,
                 deadline=time.monotonic() + 60,
                 sources=("def scale(x): return 1 / 0",),
-                hangs={},
+                hangs=Hangs(),
                 student=None,
-                _left=lambda index: 60.0,
-                _kill=lambda pid, number=9: killed.append(pid),
+                roles=("needed",),
+                budget=Budget(60.0),
+                _cell_seconds=lambda place: 10.0,
+                kill=lambda pid, number=9: killed.append(pid),
                 _how_it_ended=lambda pid: "",
                 importable="This assignment allows numpy.",
                 give_up=lambda: None,

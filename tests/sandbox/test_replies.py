@@ -13,9 +13,10 @@ import pytest
 from autograder.base import CheckError, Stopped, Wrong
 from autograder.checking import Loopback, Student, answer
 from autograder.course import Limits
-from autograder.sandbox import Opaque, Ref, Worker, worker
+from autograder.sandbox import Opaque, Ref, Worker, row_calls
+from autograder.sandbox.hangs import Hangs
 from autograder.sandbox.inside import calls, protocol, wire
-from autograder.sandbox.worker import RowCalls
+from autograder.sandbox.row_calls import RowCalls
 
 LIMITS = Limits(cell_seconds=2, call_seconds=1, submission_seconds=60, memory_mb=1024, file_mb=8, output_kb=4)
 ARRAY = np.zeros(2)
@@ -135,9 +136,9 @@ def session() -> Any:
     return SimpleNamespace(
         limits=LIMITS,
         deadline=time.monotonic() + 60,
-        hangs={},
+        hangs=Hangs(),
         student=None,
-        _kill=lambda _: None,
+        kill=lambda _: None,
         restart=lambda: False,
     )
 
@@ -165,7 +166,7 @@ def asking_for_ever():
 
 
 def test_a_call_asks_so_often_and_no_more(monkeypatch):
-    monkeypatch.setattr(worker, "MAX_ASKS", 100)
+    monkeypatch.setattr(row_calls, "MAX_ASKS", 100)
     with asking_for_ever() as row, pytest.raises(Stopped) as stopped:
         row.exchange(protocol.Call("f", (), {}), "f")
     assert stopped.value.cause.kind == "timeout"

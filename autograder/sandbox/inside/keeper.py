@@ -46,7 +46,7 @@ def _obey(control: socket.socket, settings: dict[str, Any], notebook: Notebook) 
     """
     control.send(wire.encode(protocol.tree(protocol.Started())))
     ended: dict[int, int] = {}
-    kept: list[left.Entry] | None = None
+    kept: dict[int, list[left.Entry]] = {}
     looked = 0.0
     while True:
         readable, _, _ = select.select([control], [], [], LOOK_SECONDS)
@@ -64,7 +64,7 @@ def _obey(control: socket.socket, settings: dict[str, Any], notebook: Notebook) 
         match what:
             case protocol.START:
                 _clear(settings["kind"])
-                kept = None
+                kept.clear()
                 files.link(settings["files"], settings.get("files_folder"))
                 pid = os.fork()
                 if pid == 0:
@@ -77,12 +77,15 @@ def _obey(control: socket.socket, settings: dict[str, Any], notebook: Notebook) 
                 if 1 < pid != os.getpid():
                     with contextlib.suppress(OSError):
                         os.kill(pid, number)
+            case protocol.KEEP:
+                folders = _folders(settings["kind"])
+                if folders and (number not in kept or left.differs(kept[number], folders)):
+                    kept[number] = left.entries(folders)
+                control.send(protocol.PACKET.pack(what, 0, 0))
             case protocol.RESTORE:
                 differed, folders = False, _folders(settings["kind"])
-                if folders and kept is None:
-                    kept = left.entries(folders)
-                elif folders and kept is not None and (differed := left.differs(kept, folders)):
-                    left.restore(kept, folders)
+                if folders and number in kept and (differed := left.differs(kept[number], folders)):
+                    left.restore(kept[number], folders)
                 control.send(protocol.PACKET.pack(what, 0, int(differed)))
             case protocol.ENDED:
                 _bury(ended)

@@ -5,7 +5,8 @@ by a process that belongs to the student: ``read`` gives the message that it is,
 
 - The warm worker has everything imported, and forks itself for each submission.
 - The keeper is that fork, process 1 of a submission: it starts, signals and buries the student's processes.
-- The student's process runs the cells, and forks itself for each row.
+- The student's process runs the cells, and forks itself for each row. What only shows something runs in a fork that
+  serves as it does; another such fork waits as a checkpoint, to go on from where a cell ends Python.
 - A row's fork answers calls of the student's functions.
 """
 
@@ -47,6 +48,13 @@ class CellRan(NamedTuple):
 
     status: str
     outputs: list[Any]
+
+
+class Fork(NamedTuple):
+    """The grader to the student's process: fork. The fork serves as the process does, on the socket that comes along.
+
+    The reply is ``Forked``.
+    """
 
 
 class ForkRow(NamedTuple):
@@ -199,6 +207,7 @@ _WORDS: dict[str, tuple[Any, tuple[type, ...]]] = {
     "not isolated": (NotIsolated, (str,)),
     "cell": (RunCell, (str,)),
     "ran": (CellRan, (str, list)),
+    "fork": (Fork, ()),
     "row": (ForkRow, (int,)),
     "forked": (Forked, (int,)),
     "call": (Call, (str, tuple, dict)),
@@ -249,5 +258,8 @@ SIGNAL = b"K"
 """Send a signal, the number, to a process; there is no reply."""
 ENDED = b"W"
 """How a process ended; the reply's number is its wait status, or -1."""
+KEEP = b"P"
+"""Remember what files there are and what they hold, in one of the places ``SHOWN``, ``CHECKPOINT`` and ``ROWS``."""
 RESTORE = b"R"
-"""Put files back as they were when this was first asked for after a start. The number is 1 where any differed."""
+"""Put files back as they were when they were last kept in a place, the number; the reply's is 1 where any differed."""
+SHOWN, CHECKPOINT, ROWS = 0, 1, 2

@@ -18,8 +18,9 @@ from .cells import Notebook
 
 
 def serve(channel: socket.socket, notebook: Notebook, settings: dict[str, Any]) -> None:
-    """Run a cell for each ``RunCell`` and fork for a row for each ``ForkRow``, until the grader closes the channel."""
+    """Run a cell for each ``RunCell`` and fork for ``Fork`` and ``ForkRow``, until the grader closes the channel."""
     repeatable.seed(settings["seed"])
+    forks: list[int] = []
     while True:
         try:
             message = protocol.read(wire.receive(channel))
@@ -33,9 +34,25 @@ def serve(channel: socket.socket, notebook: Notebook, settings: dict[str, Any]) 
                 except wire.WireError:
                     reply = wire.encode(protocol.tree(protocol.CellRan(status, [])))
                 wire.send(channel, reply)
+            case protocol.Fork():
+                forks = [pid for pid in forks if _runs(pid)]
+                _, fds, _, _ = socket.recv_fds(channel, 1, 1)
+                restore_random_state = repeatable.keep_random_state()
+                pid = os.fork()
+                if pid == 0:
+                    # Signals to the group of the process that it was forked from are not meant for this one.
+                    os.setpgid(0, 0)
+                    restore_random_state()
+                    channel.close()
+                    channel, forks = socket.socket(fileno=fds[0]), []
+                    continue
+                os.close(fds[0])
+                forks.append(pid)
+                wire.send(channel, wire.encode(protocol.tree(protocol.Forked(pid))))
             case protocol.ForkRow(printed_limit):
                 # The kernel then buries forks that have ended; until it does, each counts as one of the processes.
                 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+                forks = [pid for pid in forks if _runs(pid)]
                 _, fds, _, _ = socket.recv_fds(channel, 1, 1)
                 restore_random_state = repeatable.keep_random_state()
                 pid = os.fork()
@@ -45,6 +62,14 @@ def serve(channel: socket.socket, notebook: Notebook, settings: dict[str, Any]) 
                     _answer(socket.socket(fileno=fds[0]), notebook, printed_limit)
                 os.close(fds[0])
                 wire.send(channel, wire.encode(protocol.tree(protocol.Forked(pid))))
+
+
+def _runs(pid: int) -> bool:
+    """Whether a fork of this process runs; one that has ended is buried, since until then it counts as one more."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == 0
+    except ChildProcessError:
+        return False
 
 
 def _answer(channel: socket.socket, notebook: Notebook, printed_limit: int) -> None:

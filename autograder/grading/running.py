@@ -1,0 +1,75 @@
+"""A submission's notebook run in a session, each cell as what it is there for."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from autograder.sandbox import CellRun, Role, Session, passive_outputs
+from autograder.submission import Submission, code_cells, is_tagged, only_defines, read_later, uses
+
+
+def run_notebook(session: Session, submission: Submission, *, show: bool = False) -> tuple[CellRun, ...]:
+    """Run a submission's code cells.
+
+    Args:
+        session: A fresh one.
+        submission: What was handed in.
+        show: Whether cells that the author tagged as only showing something are run too. Otherwise their runs have the
+            outputs that were handed in.
+
+    Returns:
+        A run for each code cell, by its place in the notebook.
+
+    Raises:
+        SandboxError: The sandbox failed by itself.
+    """
+    cells, roles = code_cells(submission), cell_roles(submission, show=show)
+    runs = session.run([source for _, source in cells], roles, may_call=may_call(submission))
+    handed_in = passive_outputs(submission.handed_in, session.limits.output_kb)
+    return tuple(
+        replace(run, index=index, outputs=handed_in.get(index, ()) if run.status == "unrun" else run.outputs)
+        for run, (index, _) in zip(runs, cells, strict=True)
+    )
+
+
+def cell_roles(submission: Submission, *, show: bool) -> tuple[Role, ...]:
+    """The role of each code cell, in order.
+
+    What the author tagged and visible tests only show something, but for those whose names a later cell may read. Of
+    the others, those of the release may be needed by rows, and so may a student's own that only define and import.
+    """
+    marks = [submission.notebook["cells"][index]["metadata"] for index, _ in code_cells(submission)]
+    sources = [source for _, source in code_cells(submission)]
+    tagged = [is_tagged(mark) for mark in marks]
+    roles: list[Role] = []
+    for place, (mark, source) in enumerate(zip(marks, sources, strict=True)):
+        # The release gate sees to it that no tagged cell reads what another has bound.
+        later = [each for at, each in enumerate(sources) if at > place and not tagged[at]]
+        if (tagged[place] or _is_test(mark)) and not read_later(source, later):
+            roles.append("unrun" if tagged[place] and not show else "shows")
+        else:
+            roles.append("needed" if mark.get("nbgrader") or only_defines(source) else "own")
+    return tuple(roles)
+
+
+def may_call(submission: Submission) -> Callable[[str], frozenset[str]]:
+    """The functions that a function of the submission's may come to call, by its name; found out when first asked."""
+
+    @functools.cache
+    def used() -> Callable[[str], frozenset[str]]:
+        roles = cell_roles(submission, show=False)
+        counting = zip(code_cells(submission), roles, strict=True)
+        return uses(source for (_, source), role in counting if role in ("needed", "own"))
+
+    def called(function: str) -> frozenset[str]:
+        return used()(function)
+
+    return called
+
+
+def _is_test(metadata: dict[str, Any]) -> bool:
+    marks = metadata.get("nbgrader") or {}
+    return bool(marks.get("grade")) and not marks.get("solution")

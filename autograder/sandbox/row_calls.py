@@ -1,0 +1,174 @@
+"""Calls of a student's functions, in a fork of the state that the notebook has left, for one row."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from autograder.base import Cause, CheckError, Stopped
+from autograder.course import Limits
+from autograder.sandbox import processes
+from autograder.sandbox.hangs import Hangs
+from autograder.sandbox.inside import protocol, wire
+from autograder.sandbox.inside.protocol import Answered, Ask, ForkRow, Raised, Refused, Replace
+from autograder.sandbox.raised import bounded
+from autograder.sandbox.stretching import PATIENCE
+from autograder.sandbox.student_process import StudentProcess, forked
+
+MAX_ASKS = 100_000
+
+Answerer = Callable[[str, tuple[Any, ...], dict[str, Any], float], Answered | Refused]
+"""Answers a call, given the function's name, its arguments, and when an answer comes too late (``time.monotonic``)."""
+
+
+class RanNotebook(Protocol):
+    """What calls need of the session in which a notebook has run."""
+
+    limits: Limits
+    sources: tuple[str, ...]
+    printed_limit: int
+    importable: str
+    deadline: float
+    hangs: Hangs
+    student: StudentProcess | None
+
+    def restart(self) -> bool:
+        """Run the notebook again, where there is time; whether there is a process again."""
+
+    def give_up(self) -> None:
+        """End the student's process, which does not answer any more."""
+
+    def kill(self, pid: int) -> None:
+        """End a process of the submission."""
+
+
+class RowCalls:
+    """Calls of a student's functions in one row's fork. A fork that hangs or dies is replaced by the next call."""
+
+    def __init__(self, session: RanNotebook, answers: Answerer | None, replaced: tuple[str, ...]) -> None:
+        self.session = session
+        self.answers = answers
+        self.replaced = replaced
+        self.asked: set[str] = set()
+        self.channel: socket.socket | None = None
+        self.pid = 0
+        self.generation = 0
+
+    def exchange(self, message: tuple[Any, ...], function: str) -> Any:
+        """Send a message and give the reply; None where it is no message.
+
+        Args:
+            message: One of those that the grader sends to a row's fork (``protocol``).
+            function: The function that it is about, for the student.
+
+        Raises:
+            Stopped: It hung, died, or wrote what is no frame.
+        """
+        seconds = self.session.limits.call_seconds * self.session.hangs.share(function, self.replaced)
+        if not seconds:
+            raise Stopped(Cause("timeout", function, when="earlier"))
+        if time.monotonic() >= self.session.deadline:
+            raise Stopped(Cause("timeout", function, when="submission"))
+        try:
+            payload = wire.encode(protocol.tree(message))
+        except wire.Uncrossable as error:
+            raise CheckError(f"what a check gives to `{function}` cannot go into the sandbox: {error}") from error
+        except wire.WireError as error:
+            raise Stopped(Cause("uncrossable", function, text=str(error), when="sent")) from None
+        if self.channel is None:
+            self._fork(function)
+        assert self.channel is not None
+        begun = time.monotonic()
+        stretched = self._stretched(begun, seconds)
+        deadline = min(begun + seconds, self.session.deadline)
+        try:
+            self.channel.settimeout(max(0.1, deadline - time.monotonic()))
+            wire.send(self.channel, payload)
+            for _ in range(MAX_ASKS):
+                reply = protocol.read(wire.receive(self.channel, deadline, stretched))
+                match reply:
+                    case Ask(name, arguments, keywords):
+                        asked = time.monotonic()
+                        answer = self._answer(name, arguments, keywords, asked + seconds)
+                        # What we take to answer is none of the student's time.
+                        begun += time.monotonic() - asked
+                        stretched = self._stretched(begun, seconds)
+                        deadline = min(begun + seconds, self.session.deadline)
+                        wire.send(self.channel, wire.encode(protocol.tree(answer)))
+                    case Raised():
+                        told = bounded(reply, self.session.sources, answered=bool(self.replaced))
+                        if told.type == "ModuleNotFoundError":
+                            return told._replace(text=f"{told.text}. {self.session.importable}")
+                        return told
+                    case _:
+                        return reply
+            raise wire.Late
+        except wire.Late:
+            self.close()
+            self.session.hangs.note(function, self.replaced)
+            raise Stopped(Cause("timeout", function, when="call", seconds=seconds)) from None
+        except wire.Closed:
+            self.close()
+            raise Stopped(Cause("died", function, when="during")) from None
+        except wire.WireError:
+            self.close()
+            raise Stopped(Cause("protocol", function)) from None
+
+    def close(self) -> None:
+        """End the row's fork."""
+        if self.channel is not None:
+            self.channel.close()
+            self.session.kill(self.pid)
+            self.channel = None
+
+    def _stretched(self, begun: float, seconds: float) -> Callable[[], float]:
+        """A function that gives the deadline of a call. Time in which the fork waits for a processor does not count.
+
+        It is asked only where a call is late. Then it counts all the time that the fork has ever waited, since asking
+        the kernel before each call would take longer than most calls.
+        """
+
+        def stretched() -> float:
+            student = self.session.student
+            outside = processes.child(student.outside, self.pid) if student and student.outside else None
+            latest = min(begun + PATIENCE * seconds, self.session.deadline)
+            return min(begun + seconds + processes.waited(outside), latest)
+
+        return stretched
+
+    def _answer(
+        self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], deadline: float
+    ) -> Answered | Refused:
+        """The answer to a call that the student's code makes of a function that is replaced."""
+        if self.answers is None or name not in self.replaced:
+            return Refused("this function is not answered from outside")
+        self.asked.add(name)
+        return self.answers(name, arguments, keywords, deadline)
+
+    def _fork(self, function: str) -> None:
+        """Open a fresh fork for the row; where the student's process has ended, run the notebook again first.
+
+        Raises:
+            Stopped: There is no process to fork from any more.
+        """
+        opened = self._opened()
+        while opened is None and self.session.restart():
+            opened = self._opened()
+        if opened is None:
+            raise Stopped(Cause("died", function, when="before"))
+        self.channel, self.pid = opened.channel, opened.pid
+        self.generation += 1
+        if self.replaced:
+            self.exchange(Replace(list(self.replaced)), function)
+
+    def _opened(self) -> StudentProcess | None:
+        """A fresh fork of the student's process, or None where that has ended."""
+        if self.session.student is None:
+            return None
+        message = ForkRow(self.session.printed_limit)
+        opened = forked(self.session.student, message, self.session.limits.call_seconds)
+        if opened is None:
+            self.session.give_up()
+        return opened

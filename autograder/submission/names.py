@@ -1,0 +1,192 @@
+"""Which names a code cell binds and reads, and which functions of a notebook may call which: by its text alone.
+
+Where a cell cannot be understood, it counts as reading every word in it: it is better to keep a name that nobody needs
+than to lose one that somebody does.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import symtable
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+_STAR = "*"
+_WORD = re.compile(r"[^\W\d]\w*")
+_MAGIC = re.compile(r"^[ \t]*[%!].*$", re.MULTILINE)
+
+ANYTHING = frozenset({"eval", "exec", "get_ipython", "globals", "locals", "vars", "__main__"})
+"""Names with which a cell gets at others that do not stand in it."""
+
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def parsed(source: str) -> ast.Module | None:
+    """A cell as Python, its magics left out; None where it is none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(_MAGIC.sub("", source))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def only_defines(source: str) -> bool:
+    """Whether a cell only defines functions and classes and imports."""
+    tree = None if _MAGIC.search(source) else parsed(source)
+    defining = _Function | ast.ClassDef | ast.Import | ast.ImportFrom
+    return tree is not None and all(isinstance(each, defining) for each in tree.body)
+
+
+def read_later(source: str, later: Sequence[str]) -> frozenset[str]:
+    """The names that a cell binds and that one of the later cells may read."""
+    names = binds(source)
+    if _STAR in names:
+        return names
+    found: set[str] = set()
+    for each in later if names else ():
+        # To look for words is quick, and mostly enough.
+        if any(name in each for name in names - found) or not ANYTHING.isdisjoint(_WORD.findall(each)):
+            needed = reads(each)
+            found |= names if needed is None else names & needed
+    return frozenset(found)
+
+
+def binds(source: str) -> frozenset[str]:
+    """The names that a cell may bind or change for later cells: also those whose items or attributes it sets."""
+    tree = parsed(source)
+    if tree is None:
+        return frozenset(_WORD.findall(source))
+    return frozenset(_bound(tree.body))
+
+
+def reads(source: str) -> frozenset[str] | None:
+    """The names that a cell may read and that it has not bound itself by then; None where that may be any name."""
+    tree, plain = parsed(source), _MAGIC.sub("", source)
+    words = frozenset(_WORD.findall(source))
+    if words & ANYTHING:
+        return None
+    if tree is None:
+        return words
+    found: set[str] = set()
+    bound: set[str] = set()
+    for statement in tree.body:
+        found |= _read_at_once(statement) - bound
+        bound |= _bound_for_sure(statement)
+    try:
+        found |= _read_in_functions(symtable.symtable(plain, "cell", "exec")) - bound
+    except (SyntaxError, ValueError, RecursionError):
+        return words
+    # A magic may read any of its words, such as `%timeit softmax(z)`.
+    return frozenset(found).union(*(_WORD.findall(line) for line in _MAGIC.findall(source)))
+
+
+def uses(sources: Iterable[str]) -> Callable[[str], frozenset[str]]:
+    """The names that a function of a notebook may come to use, itself or through others, by its name.
+
+    Names that stand in one statement of a cell, outside functions, may lead to one another: what is a function may lie
+    in a list. A function whose definition is not seen, or that gets at names in ways that cannot be seen, may use all.
+    """
+    direct: dict[str, set[str]] = {}
+    for source in sources:
+        tree = parsed(source)
+        if tree is None:
+            words = set(_WORD.findall(source))
+            for name in words:
+                direct.setdefault(name, set()).update(words)
+        for statement in () if tree is None else tree.body:
+            words = {each.id for each in ast.walk(statement) if isinstance(each, ast.Name)}
+            if isinstance(statement, _Function | ast.ClassDef):
+                leading = {statement.name}
+            else:
+                leading = words.union(_bound([statement]))
+            for name in leading:
+                direct.setdefault(name, set()).update(words)
+    everything = frozenset(direct).union(*direct.values())
+
+    def used(function: str) -> frozenset[str]:
+        found: set[str] = set()
+        waiting = [function]
+        while waiting:
+            new = direct.get(waiting.pop(), set()) - found
+            found |= new
+            waiting.extend(new)
+        hidden = function not in direct or not ANYTHING.isdisjoint(found)
+        return (everything if hidden else frozenset(found)) - {function}
+
+    return used
+
+
+def _bound(body: Iterable[ast.AST]) -> Iterator[str]:
+    """Names that statements bind or change, but for those that are local to a function."""
+    waiting = list(body)
+    while waiting:
+        node = waiting.pop()
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+                yield from (each for inner in ast.walk(node) if isinstance(inner, ast.Global) for each in inner.names)
+                continue
+            case ast.Lambda():
+                continue
+            case ast.alias(name=name, asname=asname):
+                yield asname or name.partition(".")[0]
+            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield name
+            case ast.MatchMapping(rest=str(name)):
+                yield name
+            case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+                yield name
+            case ast.Attribute(ctx=ast.Store() | ast.Del()) | ast.Subscript(ctx=ast.Store() | ast.Del()):
+                yield from _root(node)
+        waiting.extend(ast.iter_child_nodes(node))
+
+
+def _root(node: ast.AST) -> Iterator[str]:
+    """The name whose item or attribute this is, if it is one's."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    if isinstance(node, ast.Name):
+        yield node.id
+
+
+def _read_at_once(statement: ast.stmt) -> set[str]:
+    """Names that a statement reads as it runs, the bodies of functions left out."""
+    found: set[str] = set()
+    waiting: list[ast.AST] = [statement]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, _Function):
+            waiting.extend([*node.decorator_list, node.args])
+            continue
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load | ast.Del):
+            found.add(node.id)
+        if isinstance(node, ast.AugAssign):
+            found |= set(_root(node.target))
+        waiting.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def _bound_for_sure(statement: ast.stmt) -> set[str]:
+    """Names that a statement has bound whenever it has run."""
+    match statement:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return {name}
+        case ast.Import() | ast.ImportFrom():
+            return set(_bound(statement.names))
+        case ast.Assign(targets=targets):
+            parts = (each for target in targets for each in ast.walk(target))
+            return {each.id for each in parts if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
+        case ast.AnnAssign(target=ast.Name(id=name), value=value) if value is not None:
+            return {name}
+    return set()
+
+
+def _read_in_functions(table: symtable.SymbolTable) -> set[str]:
+    """Global names that the functions and classes of a cell read."""
+    found: set[str] = set()
+    for inner in table.get_children():
+        found |= {each.get_name() for each in inner.get_symbols() if each.is_referenced() and each.is_global()}
+        found |= _read_in_functions(inner)
+    return found
