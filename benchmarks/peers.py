@@ -1,6 +1,6 @@
 """This project beside nbgrader, otter-grader and the bare floor, on the same submissions in one run.
 
-    python benchmarks/peers.py [--sizes 1,40,400] [--runs 3] [--own 10000] [--week2 12] [--cache .benchmarks] [--resume]
+    python benchmarks/peers.py [--sizes 1,40,400] [--runs 3] [--own 10000] [--week2 12] [--right 24] [--resume]
 
 makes an environment for each peer (pip, once; kept in the cache), a course of four small functions and one of Week 2,
 and classes that have handed in; runs everything in turn, and writes ``benchmarks/results/peers.json``, ``peers.md`` and
@@ -138,8 +138,8 @@ def ways(root: Path, assignment: str, nbgrader: Path, otter: Path | None) -> dic
     """What grades the class below ``root``, by name."""
     ours, stock = root / "ours", root / "stock"
 
-    def grade(jobs: int) -> Taken:
-        return run(["autograder", "grade", assignment, "--force", "--jobs", str(jobs)], ours, OURS)
+    def grade(jobs: int, *more: str) -> Taken:
+        return run(["autograder", "grade", assignment, "--force", "--jobs", str(jobs), *more], ours, OURS)
 
     def autograde() -> Taken:
         shutil.rmtree(stock / "autograded", ignore_errors=True)
@@ -173,6 +173,8 @@ def ways(root: Path, assignment: str, nbgrader: Path, otter: Path | None) -> dic
         f"autograder, {cores()} jobs": lambda: grade(cores()),
         "autograder, 1 job": lambda: grade(1),
     }
+    if assignment == "week2":
+        found[f"autograder --show, {cores()} jobs"] = lambda: grade(cores(), "--show")
     found |= {"floor": floor, "nbgrader, sharded over 2": sharded, "nbgrader, stock": autograde}
     return found if otter is None else {**found, "otter-grader, pool of 2": pool}
 
@@ -219,6 +221,24 @@ def make_week2(root: Path, size: int, nbgrader: Path) -> None:
         wild = ("did not finish within", "Python itself ended", "Python had ended", '"readable"')
         if any(words in text for words in wild):
             shutil.rmtree(ours / "submitted" / result.parts[-3])
+    for name in ("source", "submitted"):
+        shutil.copytree(ours / name, stock / name)
+    (stock / "nbgrader_config.py").write_text(four.NBGRADER_CONFIG.format(root=str(stock)))
+    run(["nbgrader", "generate_assignment", "week2", "--force"], stock, nbgrader)
+
+
+def make_right(root: Path, size: int, nbgrader: Path) -> None:
+    """Week 2 with a class that has everything right: the solved master, each under another first line."""
+    ours, stock = root / "ours", root / "stock"
+    make_course(load_course(COURSE), ours, 1)
+    shutil.rmtree(ours / "submitted")
+    solved = json.loads((ours / "source/week2/week2.ipynb").read_text())
+    for number in range(size):
+        solved["cells"][0]["source"] = f"Student {number}"
+        path = ours / f"submitted/s{number:05}/week2/week2.ipynb"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(solved))
+    run(["autograder", "release", "week2"], ours, OURS)
     for name in ("source", "submitted"):
         shutil.copytree(ours / name, stock / name)
     (stock / "nbgrader_config.py").write_text(four.NBGRADER_CONFIG.format(root=str(stock)))
@@ -318,6 +338,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="runs of each; peers run once for classes")
     parser.add_argument("--own", type=int, default=10_000, help="a class for this project alone; 0 for none")
     parser.add_argument("--week2", type=int, default=12, help="a class of Week 2; 0 for none")
+    parser.add_argument("--right", type=int, default=24, help="a class that has all of Week 2 right; 0 for none")
     parser.add_argument("--cache", type=Path, default=Path(".benchmarks"))
     parser.add_argument("--resume", action="store_true", help="keep the figures of a run that was stopped")
     options = parser.parse_args()
@@ -333,11 +354,11 @@ def main() -> None:
         figure = median(workload, name, size, [way() for _ in range(runs)])
         figures.append(figure)
         kept.write_text(json.dumps([asdict(each) for each in figures], indent=1))
-        print(f"{workload:6} {name:34} {size:6} {figure.wall:8.2f} s {figure.cpu:8.2f} CPU-s", flush=True)
+        print(f"{workload:11} {name:34} {size:6} {figure.wall:8.2f} s {figure.cpu:8.2f} CPU-s", flush=True)
 
     def graded(workload: str, root: Path, size: int, which: str) -> None:
         """Ours (this project and the floor) or the peers; a peer takes minutes for a class, and runs once."""
-        found = ways(root, workload, nbgrader, otter if workload == "four" else None)
+        found = ways(root, workload.split()[0], nbgrader, otter if workload == "four" else None)
         for name, way in found.items():
             own = name.startswith(("autograder", "floor"))
             if which == "all" or own == (which == "ours"):
@@ -371,7 +392,14 @@ def main() -> None:
             shutil.rmtree(root, ignore_errors=True)
             make_week2(root, options.week2, nbgrader)
         graded("week2", root, len(list((root / "ours/submitted").iterdir())), "all")
-    graded("four", roots[largest], largest, "peers")
+    if options.right:
+        root = cache / f"right-{options.right}"
+        if not (root / "stock/release").exists():
+            shutil.rmtree(root, ignore_errors=True)
+            make_right(root, options.right, nbgrader)
+        graded("week2 right", root, options.right, "all")
+    if largest > 1:
+        graded("four", roots[largest], largest, "peers")
     RESULTS.mkdir(exist_ok=True)
     told: dict[str, Any] = {
         "cores": cores(),

@@ -121,7 +121,8 @@ class Cause:
         where: The function in which that happened; or that is not written yet.
         line: The line of a cell in which it happened; 0 where it is not known.
         source: That line.
-        when: Of ``timeout``: ``call``, ``earlier`` (in earlier checks; it was not called again) or ``submission``. Of
+        when: Of ``timeout``: ``call``, ``short`` (it had less time than a call has, since something had hung before),
+            ``earlier`` (in earlier checks; it was not called again) or ``submission``. Of
             ``died``: ``during`` the call, ``before`` it, or ``since`` (what it gave is gone). Of ``uncrossable``:
             ``sent`` or ``given``.
         seconds: The time limit.
@@ -150,7 +151,7 @@ class Cause:
     where: str = ""
     line: int = 0
     source: str = ""
-    when: Literal["", "call", "earlier", "submission", "during", "before", "since", "sent", "given"] = ""
+    when: Literal["", "call", "short", "earlier", "submission", "during", "before", "since", "sent", "given"] = ""
     seconds: float = 0.0
     cell: CellEnd | None = None
     half: Half | None = None

@@ -157,7 +157,7 @@ def _cell_end(end: CellEnd) -> str:
         case "died":
             return f"Python itself ended while {cell} ran: it left with `exit`, ran out of memory, or crashed."
         case "skipped":
-            return f"{cell} was not run: the cells before it used up the notebook's time, or ended Python too often."
+            return f"{cell} was not run: the cells before it used up the notebook's time."
     place = f" in line {end.line}" if end.line else ""
     text = end.source.replace("`", "’")
     place = f"{place}{f': {end.text}' if end.text else ''}{f' in `{text}`' if text else ''}"
@@ -186,7 +186,8 @@ def _timeout(cause: Cause, show: Show) -> str:
                 "not called again."
             )
     limit = "1 second" if cause.seconds == 1 else f"{show(f'{cause.seconds:g}')} seconds"
-    return f"`{cause.function}` did not finish within {limit}."
+    short = ", all that it gets once a call of it, or of what it calls, has hung" if cause.when == "short" else ""
+    return f"`{cause.function}` did not finish within {limit}{short}."
 
 
 def _died(cause: Cause) -> str:

@@ -199,8 +199,8 @@ def _ran_short(cells: Sequence[CellRun], assignment: Assignment) -> tuple[str, .
     took = ", ".join(f"cell {run.index + 1} took {math.ceil(run.seconds)} s" for run in long if run.seconds >= 1)
     more = "" if len(skipped) <= 10 else f" and {len(skipped) - 10} more"
     return (
-        f"The notebook's cells ran short of time ({assignment.limits.submission_seconds:g} seconds), or ended Python "
-        f"too often{f': {took}' if took else ''}. Not run: cell {', '.join(skipped[:10])}{more}.",
+        f"The notebook's cells ran short of time ({assignment.limits.submission_seconds:g} seconds for all of it)"
+        f"{f': {took}' if took else ''}. Not run: cell {', '.join(skipped[:10])}{more}.",
     )
 
 

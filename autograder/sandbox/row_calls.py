@@ -66,7 +66,8 @@ class RowCalls:
         Raises:
             Stopped: It hung, died, or wrote what is no frame.
         """
-        seconds = self.session.limits.call_seconds * self.session.hangs.share(function, self.replaced)
+        share = self.session.hangs.share(function, self.replaced)
+        seconds = self.session.limits.call_seconds * share
         if not seconds:
             raise Stopped(Cause("timeout", function, when="earlier"))
         if time.monotonic() >= self.session.deadline:
@@ -108,7 +109,7 @@ class RowCalls:
         except wire.Late:
             self.close()
             self.session.hangs.note(function, self.replaced)
-            raise Stopped(Cause("timeout", function, when="call", seconds=seconds)) from None
+            raise Stopped(Cause("timeout", function, when="call" if share == 1 else "short", seconds=seconds)) from None
         except wire.Closed:
             self.close()
             raise Stopped(Cause("died", function, when="during")) from None

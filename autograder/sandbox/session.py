@@ -276,7 +276,7 @@ class Session:
         runs: dict[int, CellRun] = {}
         left = Allowance()
         self._start()
-        place, since_checkpoint = 0, 0.0
+        place, since_checkpoint, after_shown = 0, 0.0, False
         while place < len(self.sources):
             role = self.roles[place]
             done = place in self.left_out or (role == "shows" and (place in runs or not shown))
@@ -285,7 +285,7 @@ class Session:
             elif done or self.budget.left(role) <= 0:
                 runs.setdefault(place, CellRun(place, "skipped", (), 0.0))
             elif role == "shows":
-                runs[place] = self._show(place, left)
+                runs[place], after_shown = self._show(place, left), True
                 if self.student is None:
                     place, since_checkpoint = self._go_back(), 0.0
                     continue
@@ -299,11 +299,15 @@ class Session:
                 if run.status == "timeout":
                     self.hung.add(place)
                 if not alive:
-                    runs[place] = run
-                    self.left_out.add(place)
+                    # What only shows something may have ended the process from which it was forked: then once more.
+                    if run.status != "died" or not after_shown:
+                        runs[place] = run
+                        self.left_out.add(place)
+                    after_shown = False
                     place, since_checkpoint = self._go_back(), 0.0
                     continue
                 runs.setdefault(place, run)
+                after_shown = False
             place += 1
         self._end_checkpoint()
         return [runs[place] for place in range(len(self.sources))]

@@ -94,7 +94,7 @@ def uses(sources: Iterable[str]) -> Callable[[str], frozenset[str]]:
         if tree is None:
             words = set(_WORD.findall(source))
             for name in words:
-                direct.setdefault(name, set()).update(words)
+                direct.setdefault(name, set()).update(words | ANYTHING)
         for statement in () if tree is None else tree.body:
             words = {each.id for each in ast.walk(statement) if isinstance(each, ast.Name)}
             if isinstance(statement, _Function | ast.ClassDef):
@@ -157,8 +157,9 @@ def _read_at_once(statement: ast.stmt) -> set[str]:
     waiting: list[ast.AST] = [statement]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, _Function):
-            waiting.extend([*node.decorator_list, node.args])
+        if isinstance(node, _Function | ast.Lambda):
+            outside = [] if isinstance(node, ast.Lambda) else node.decorator_list
+            waiting.extend([*outside, *node.args.defaults, *filter(None, node.args.kw_defaults)])
             continue
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load | ast.Del):
             found.add(node.id)

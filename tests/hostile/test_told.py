@@ -87,7 +87,7 @@ def f():
 
 
 def test_slow_cells_of_ones_own_do_not_keep_a_rows_cells_from_being_run(grader, assignment, tmp_path):
-    short = replace(assignment, limits=replace(assignment.limits, submission_seconds=1.0, cell_seconds=0.6))
+    short = replace(assignment, limits=replace(assignment.limits, submission_seconds=4.0, cell_seconds=1.0))
     slow = [f"while True: pass  # {number}" for number in range(4)]
     right = "def centre(x): return x - x.mean()"
     report = graded(grader, short, tmp_path, "def scale(x, factor): return x * factor", right, *slow)
@@ -107,7 +107,7 @@ def test_of_all_rows_together_no_more_than_a_page_of_an_exceptions_text_is_told(
 
 
 def test_where_time_ran_short_the_table_says_which_cells_were_not_run(tmp_path):
-    limits = "limits: {cell_seconds: 0.6, call_seconds: 1, submission_seconds: 1}"
+    limits = "limits: {cell_seconds: 1, call_seconds: 1, submission_seconds: 4}"
     course = load_course(make_course(tmp_path / "course", config=re.sub("limits: .*", limits, CONFIG)))
     tree = solved()
     tree["cells"][2:2] = [cell(f"while True: pass  # {number}") for number in range(4)]
