@@ -7,12 +7,16 @@ than to lose one that somebody does.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import symtable
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _STAR = "*"
+_REMEMBERED = 10_000
+"""Characters of the longest cell that is remembered: most cells are those of a release, the same in all submissions."""
+
 _WORD = re.compile(r"[^\W\d]\w*")
 _MAGIC = re.compile(r"^[ \t]*[%!].*$", re.MULTILINE)
 
@@ -45,9 +49,10 @@ def read_later(source: str, later: Sequence[str]) -> frozenset[str]:
     if _STAR in names:
         return names
     found: set[str] = set()
+    looked_for = names | ANYTHING
     for each in later if names else ():
         # To look for words is quick, and mostly enough.
-        if any(name in each for name in names - found) or not ANYTHING.isdisjoint(_WORD.findall(each)):
+        if not looked_for.isdisjoint(_words(each)):
             needed = reads(each)
             found |= names if needed is None else names & needed
     return frozenset(found)
@@ -55,6 +60,11 @@ def read_later(source: str, later: Sequence[str]) -> frozenset[str]:
 
 def binds(source: str) -> frozenset[str]:
     """The names that a cell may bind or change for later cells: also those whose items or attributes it sets."""
+    return (_bound_by if len(source) <= _REMEMBERED else _bound_by.__wrapped__)(source)
+
+
+@functools.lru_cache(maxsize=1000)
+def _bound_by(source: str) -> frozenset[str]:
     tree = parsed(source)
     if tree is None:
         return frozenset(_WORD.findall(source))
@@ -63,10 +73,10 @@ def binds(source: str) -> frozenset[str]:
 
 def reads(source: str) -> frozenset[str] | None:
     """The names that a cell may read and that it has not bound itself by then; None where that may be any name."""
-    tree, plain = parsed(source), _MAGIC.sub("", source)
-    words = frozenset(_WORD.findall(source))
-    if words & ANYTHING:
+    words = _words(source)
+    if not words.isdisjoint(ANYTHING):
         return None
+    tree, plain = parsed(source), _MAGIC.sub("", source)
     if tree is None:
         return words
     found: set[str] = set()
@@ -80,6 +90,15 @@ def reads(source: str) -> frozenset[str] | None:
         return words
     # A magic may read any of its words, such as `%timeit softmax(z)`.
     return frozenset(found).union(*(_WORD.findall(line) for line in _MAGIC.findall(source)))
+
+
+def _words(source: str) -> frozenset[str]:
+    return (_words_of if len(source) <= _REMEMBERED else _words_of.__wrapped__)(source)
+
+
+@functools.lru_cache(maxsize=1000)
+def _words_of(source: str) -> frozenset[str]:
+    return frozenset(_WORD.findall(source))
 
 
 def uses(sources: Iterable[str]) -> Callable[[str], frozenset[str]]:
