@@ -69,6 +69,18 @@ def waited(pid: int | None) -> float:
         return 0.0
 
 
+def wait_status(pid: int | None) -> int | None:
+    """How a process ended that its parent has not buried yet; None where it runs, is gone, or nobody can tell.
+
+    From the last field of ``/proc/<pid>/stat``, which is 0 for whoever may not look into the process.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[-1]) or None if fields[0] == "Z" else None
+    except (OSError, ValueError, IndexError):
+        return None
+
+
 def threads_of(uid: int) -> int:
     """How many threads the processes of a user have."""
     count = 0

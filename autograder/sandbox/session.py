@@ -530,17 +530,20 @@ class Session:
         if self.group is not None:
             cgroup.enter(self.group, self.student.outside)
 
-    def _how_it_ended(self, pid: int) -> str:
-        """How a process of the student's ended, for the student."""
+    def _how_it_ended(self, process: StudentProcess) -> str:
+        """How a process of the student's ended, for the student; empty where that is not known."""
         with contextlib.suppress(OSError, struct.error, SandboxError):
             for _ in range(20):
-                self.control.send(PACKET.pack(ENDED, pid, 0))
+                # The keeper buries the student's process, and that its own forks.
+                self.control.send(PACKET.pack(ENDED, process.pid, 0))
                 _, _, status = PACKET.unpack(self._packet())
+                if status < 0 and process is not self.student:
+                    status = processes.wait_status(process.outside) or -1
                 if status >= 0:
                     number = os.waitstatus_to_exitcode(status)
                     return "It left by itself, as with `os._exit`." if number >= 0 else ENDINGS.get(-number, "")
                 time.sleep(0.01)
-        self.kill(pid)
+        self.kill(process.pid)
         return ""
 
     def kill(self, pid: int, number: signal.Signals = signal.SIGKILL) -> None:
@@ -579,7 +582,7 @@ class Session:
             if late:
                 self.kill(process.pid)
                 return result("timeout"), False
-            how = self._how_it_ended(process.pid)
+            how = self._how_it_ended(process)
             return result(
                 "died", [{"output_type": "error", "ename": "Python ended", "evalue": how, "traceback": [how]}]
             ), False

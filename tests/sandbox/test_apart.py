@@ -129,6 +129,7 @@ def test_a_function_that_kills_python_dies_in_each_cell_that_shows_it_and_in_not
     cells = ["import ctypes\ndef f(): ctypes.string_at(0)", *[shows] * 10, "def g(): return 1"]
     runs = session.run(cells, ["needed", *["shows"] * 10, "needed"])
     assert [run.status for run in runs] == ["ok", *["died"] * 10, "ok"]
+    assert "wrote where no memory was" in runs[1].outputs[0]["evalue"]
     assert called(session, "g") == 1
 
 
