@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from autograder.grading.suite import Suite
 
 
+LOOKED_AT, LOOKED_AT_IN_ALL = 50_000, 400_000
+"""Characters of a code cell of a student's own, and of all of them, that are parsed to see whether rows may need it."""
+
+
 def grade(submission: Submission, assignment: Assignment, *, sandbox: Kind = "bubblewrap") -> Report:
     """Grade one submission.
 
@@ -187,7 +191,7 @@ def _grade(
         one_at_a_time(worker.kind),
         worker.session(assignment.limits, assignment.seed, files=submission.files) as session,
     ):
-        needed = [place for place, (index, source) in enumerate(cells) if is_needed(submission, index, source)]
+        needed = needed_cells(submission, cells)
         runs = place_runs(submission, session.run([source for _, source in cells], needed))
         return tuple(check_rows(session, assignment, suite, {}, undefined_after(submission, assignment, runs))), runs
 
@@ -206,13 +210,25 @@ def _ran_short(cells: Sequence[CellRun], assignment: Assignment) -> tuple[str, .
     )
 
 
-def is_needed(submission: Submission, index: int, source: str) -> bool:
-    """Whether rows may need a code cell: one of the release's, or one that only defines and imports.
+def needed_cells(submission: Submission, cells: Sequence[tuple[int, str]]) -> list[int]:
+    """The places, among a submission's code cells, of those that rows may need.
 
-    Such cells have time of their own, so that a student's slow ones do not keep them from being run.
+    These are the release's, and those that only define and import. They have time of their own, so that a student's
+    slow ones do not keep them from being run. To see what a cell does it is parsed, here and not in the sandbox, which
+    takes some 500 bytes for each of its characters: so no more is looked at than anybody writes.
     """
-    if submission.notebook["cells"][index]["metadata"].get("nbgrader"):
-        return True
+    needed, left = [], LOOKED_AT_IN_ALL
+    for place, (index, source) in enumerate(cells):
+        if submission.notebook["cells"][index]["metadata"].get("nbgrader"):
+            needed.append(place)
+        elif len(source) <= min(LOOKED_AT, left):
+            left -= len(source)
+            if _only_defines(source):
+                needed.append(place)
+    return needed
+
+
+def _only_defines(source: str) -> bool:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

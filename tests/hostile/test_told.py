@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from autograder.base import Cause
+from autograder.base import Cause, reason
 from autograder.course import load_course
 from autograder.grading import CheckResult, Grader
+from autograder.grading.answered import discreet
 from autograder.grading.carrying import MAX_TOLD
+from autograder.grading.grader import needed_cells
 from autograder.grading.hints import within
 from autograder.operations import grade_assignment
 from autograder.sandbox import one_at_a_time, protocol
-from autograder.submission import read_submission
+from autograder.sandbox.raised import bounded
+from autograder.submission import code_cells, read_submission
 from tests.courses import CONFIG, cell, make_course, solved, submit, untouched, write
 
 
@@ -72,6 +75,51 @@ def test_text_of_an_exception_is_short_plain_and_none_where_the_reference_has_an
         assert (reply.type, reply.text) == ("ValueError", "")
 
 
+SECRET = "0.7310585786300049"
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        Cause("type", "f", "`f(…)`", "array", type=SECRET),
+        Cause("type", "f", "`f(…)`", "array", type="list", length=7310585786300049),
+        Cause("missing", "f", type=SECRET),
+        Cause("uncrossable", "f", text=SECRET, when="given"),
+        Cause("extra", "f", "`f(…)`", names=("a", SECRET)),
+        Cause("length", "f", "`f(…)`", "parts", ("a", "b"), length=7310585786300049),
+        Cause("shape", "f", "`f(…)`", shape=(7310585786300049,), asked_shape=(5, 3)),
+        Cause("shape", "f", "`f(…)`", "number", shape=(0, 7310585786300049)),
+    ],
+    ids=lambda cause: f"{cause.kind}-{cause.asked}",
+)
+def test_no_answer_of_the_references_is_told_as_a_name_a_shape_or_a_length(cause):
+    assert "73105857863" in reason(cause)
+    assert "73105857863" not in reason(discreet(cause))
+
+
+def test_a_shape_of_the_lengths_that_were_asked_for_is_told_all_the_same():
+    cause = Cause("shape", "f", "`f(…)`", shape=(5, 1), asked_shape=(5,))
+    assert discreet(cause) == cause
+
+
+def test_an_exceptions_place_is_one_of_a_few_where_the_reference_has_answered():
+    """A notebook can have as many classes, words and lines as it takes to tell a number by choosing among them."""
+    words = "\n".join(f"class k{number}" for number in range(1_000))
+    functions = "\n".join(f"def f{number}(): g({number})" for number in range(1_000))
+    lines = "def f(x):\n" + "\n".join(f"    g({number})" for number in range(1_000))
+    sources = (lines, words, functions)
+
+    def told(kind, function, source, line=0):
+        return bounded(protocol.Raised(kind, SECRET, function, line, source), sources, answered=True)
+
+    assert told("ValueError", "f", "g(7)", 7) == protocol.Raised("ValueError", "", "f", 0, "g(7)")
+    kinds = {told(f"k{number}", "f", "").type for number in range(1_000)}
+    places = {told("", f"f{number}", f"g({line})")[2:] for number in range(1_000) for line in (number, 7)}
+    assert kinds == {"Exception"}
+    assert len({function for function, _, _ in places}) == 64
+    assert len({told("", "f", f"g({number})").source for number in range(1_000)}) == 256
+
+
 def test_a_rows_folder_is_that_of_the_notebook_again(grader, assignment):
     source = """
 import os
@@ -93,6 +141,21 @@ def test_slow_cells_of_ones_own_do_not_keep_a_rows_cells_from_being_run(grader, 
     report = graded(grader, short, tmp_path, "def scale(x, factor): return x * factor", right, *slow)
     assert report.score == 10
     assert any("Not run: cell" in note for note in report.notes)
+
+
+def test_a_cell_too_long_for_anybody_to_write_is_not_parsed_by_the_grader(assignment, tmp_path):
+    """Three megabytes of `0,` would take 1.5 gigabytes outside the sandbox, and nine seconds."""
+    defines = "def own(): pass\n"
+    tree = solved()
+    long = [f"import m{number} #{'-' * 45_000}" for number in range(9)]
+    tree["cells"][2:2] = [cell(each) for each in (defines, defines * 4_000, *long)]
+    submission = read_submission(write(tmp_path / "warmup.ipynb", tree), assignment)
+    cells = code_cells(submission)
+    needed = {cells[place][1] for place in needed_cells(submission, cells)}
+    assert defines in needed
+    assert defines * 4_000 not in needed
+    assert sum(map(len, needed)) < 420_000
+    assert any("scale" in each for each in needed)
 
 
 def test_of_all_rows_together_no_more_than_a_page_of_an_exceptions_text_is_told():
