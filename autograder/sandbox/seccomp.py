@@ -99,6 +99,13 @@ REFUSED: dict[str, tuple[str, ...]] = {
         "_sysctl",
         "nfsservctl",
     ),
+    "what of a library's files the machine has in memory, by which one grading could leave another a word": (
+        "fadvise64",
+        "readahead",
+        "preadv2",
+        "mincore",
+        "cachestat",
+    ),
     "memory that no limit of a process counts": (
         "memfd_create",
         "memfd_secret",

@@ -134,6 +134,19 @@ def f():
                 assert row.exchange(protocol.Call("f", (), {}), "f").value == 2
 
 
+def test_what_the_machine_keeps_of_a_file_in_memory_can_neither_be_asked_nor_changed(grader, assignment):
+    """Both together are hundreds of bits that one grading leaves the next, in any file that all can read."""
+    source = """
+import os
+file = os.open(os.__file__, os.O_RDONLY)
+def put(): os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+def get(): return os.preadv(file, [bytearray(1)], 0, os.RWF_NOWAIT)
+"""
+    with grader.ran([source], assignment) as (session, _), session.row() as row:
+        for name in ("put", "get"):
+            assert row.exchange(protocol.Call(name, (), {}), name).type == "PermissionError"
+
+
 def test_slow_cells_of_ones_own_do_not_keep_a_rows_cells_from_being_run(grader, assignment, tmp_path):
     short = replace(assignment, limits=replace(assignment.limits, submission_seconds=1.0, cell_seconds=0.6))
     slow = [f"while True: pass  # {number}" for number in range(4)]

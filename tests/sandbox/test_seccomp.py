@@ -22,12 +22,12 @@ NAMES = {name for names in seccomp.REFUSED.values() for name in names}
 UNDER_LANDLOCK = {name for names in seccomp.REFUSED_UNDER_LANDLOCK.values() for name in names}
 
 PROGRAMS = {
-    ("x86_64", "template"): "04826cfae9d43fa7c1fda4f591f8e67b87b37250932e916a9876cf20c12a6e39",
-    ("x86_64", "bubblewrap"): "12b486b57941f800c8649c486b49462f9a0e268816be6da799cc993111292821",
-    ("x86_64", "landlock"): "5dda2cb118b8bcc81062df6c711a12f79f1d081e69f510dbb9f054dc83692544",
-    ("aarch64", "template"): "6dd502c3ae719a5880c11da5ae4225730804fec355adfb3c140b01c8aceb1c27",
-    ("aarch64", "bubblewrap"): "0018c34f1c0ac24d9e40260b54919ce06f299c4b4199ed8a4e9fd4bec101fddf",
-    ("aarch64", "landlock"): "41b4c50387d60dbe5be56170e5e141e404a1fa125f4e9849424e11f8518b87df",
+    ("x86_64", "template"): "51766b9ce823146e16cae9b5b43ceab301c84f2da70cde4607ab53c2a5dd234c",
+    ("x86_64", "bubblewrap"): "94785d9376ce011b98d32add94183e30ae49526a383c4927b04533c49bdc7967",
+    ("x86_64", "landlock"): "2f6b6e2f9af3a6f85b00d03993e186f93e53769dfef6f70ced5f56c480aad66c",
+    ("aarch64", "template"): "1be8ec4878cb94803b479d3a96781721b1e4ddd59e8caea92c4cfb49dac18465",
+    ("aarch64", "bubblewrap"): "2daade8f2a25d1cafe923b6f6ffe80651426876d3260c13e928fe037c8dcd8a0",
+    ("aarch64", "landlock"): "5c8f02a6698607a2c109bbfee3f076fe2a152d26e42b6c3de40864d0e7b9f3a0",
 }
 """The SHA-256 of each filter. It changes where a call is refused or let through that was not before, and only there."""
 
