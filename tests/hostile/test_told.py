@@ -1,7 +1,10 @@
 """What a submission can carry from one run of a row to another, and out to its page."""
 
 import os
+import pwd
 import re
+import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -213,6 +216,24 @@ def test_where_processes_are_counted_together_one_submission_is_run_at_a_time():
         assert [os.waitpid(pid, 0)[1] for pid in (first, second, apart)] == [0, 0, 0]
     finally:
         lock.unlink(missing_ok=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root can become another user")
+def test_nobody_else_can_take_the_name_of_the_lock_of_a_user_with_a_home(monkeypatch):
+    user = 45_124
+    home, lock = Path(tempfile.mkdtemp(dir="/tmp")), Path(f"/tmp/autograder-{user}.lock")
+    os.chown(home, user, user)
+    entry = pwd.struct_passwd(("keeper", "x", user, user, "", str(home), "/bin/sh"))
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: entry)
+    try:
+        lock.touch(mode=0o600)
+        said, says = os.pipe()
+        pid = in_a_turn(user, "landlock", says, b"1", None)
+        assert os.waitpid(pid, 0)[1] == 0
+        assert os.read(said, 1) == b"1"
+    finally:
+        lock.unlink(missing_ok=True)
+        shutil.rmtree(home)
 
 
 def in_a_turn(user, kind, says, word, go):
