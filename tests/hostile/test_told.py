@@ -137,6 +137,26 @@ def f():
                 assert row.exchange(protocol.Call("f", (), {}), "f").value == 2
 
 
+@pytest.mark.parametrize(
+    ("left", "found"),
+    [
+        ("import os\nfile = os.open(os.__file__, os.O_RDONLY)", "os.lseek(file, 77, 0)"),
+        ("import os, fcntl\nfile = os.open(os.__file__, os.O_RDONLY)", "fcntl.flock(file, fcntl.LOCK_EX)"),
+        (
+            "import os, signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMIN])\nstudent = os.getpid()",
+            "os.kill(student, signal.SIGRTMIN)",
+        ),
+    ],
+    ids=["place", "lock", "signal"],
+)
+def test_a_session_in_which_a_row_has_left_something_is_kept_for_no_other(grader, assignment, left, found):
+    with grader.ran([f"{left}\ndef f(leave): return {found} if leave else None"], assignment) as (session, _):
+        for leave in (False, True):
+            with session.anew() as again, again.row() as row:
+                row.exchange(protocol.Call("f", (leave,), {}), "f")
+            assert (session.again is None) == leave
+
+
 def test_what_the_machine_keeps_of_a_file_in_memory_can_neither_be_asked_nor_changed(grader, assignment):
     """Both together are hundreds of bits that one grading leaves the next, in any file that all can read."""
     source = """
