@@ -18,7 +18,7 @@ from typing import Literal
 
 from autograder.base import AutograderError, RefusedError, make_closed_folder, printable, write_atomically
 from autograder.course import Assignment, Course
-from autograder.submission.collecting import Collected
+from autograder.submission.collecting import Collected, place_of, too_alike
 from autograder.submission.folders import SubmittedFolder, read_regular, submissions
 from autograder.submission.inbound import (
     STAMP,
@@ -142,6 +142,13 @@ def collect_arrivals(
                 look.coming = True
             else:
                 theirs.setdefault(each.student, []).append(each)
+        own = set()
+        if terms.check_owner:  # the account itself has handed in, or who may do so for anybody
+            trusted_first = ownership.trusted_first
+            own = {each for each in theirs if any((each, one.owner) not in trusted_first for one in theirs[each])}
+        for student, why in _too_alike(theirs, {*known, *here, *own}).items():
+            refused.append((student, why))
+            del theirs[student]
         for student in sorted(theirs):
             look.results += _of_student(
                 course, assignment, inbound, theirs[student], here.get(student), terms, ownership, refused, spent
@@ -190,6 +197,22 @@ def _of_student(
             result = Collected(student, result.status, why)
         return [result]
     return [Collected(student, "unchanged")] if held is not None else []
+
+
+def _too_alike(theirs: dict[str, list[Arrival]], there: Collection[str]) -> dict[str, str]:
+    """Of the ids that are new, why those are not taken that read as one that is there or came first."""
+    places: dict[str, set[str]] = {}
+    for student in there:
+        places.setdefault(place_of(student), set()).add(student)
+    found = {}
+    new = [student for student in theirs if student not in there]
+    for student in sorted(new, key=lambda each: (min(arrival.changed for arrival in theirs[each]), each)):
+        rivals = places.setdefault(place_of(student), set())
+        if why := too_alike(student, rivals, ()):
+            found[student] = why
+        else:
+            rivals.add(student)
+    return found
 
 
 def _in_turn(arrivals: Iterable[Arrival], before: datetime | None) -> list[Arrival]:

@@ -332,6 +332,17 @@ def test_whoever_came_first_in_a_name_keeps_it_also_when_the_exchange_was_emptie
     assert exchange.submitted("ada") == solved()
 
 
+@pytest.mark.parametrize("alike", ["JOSÉ", "jose\u0301", "\uff4a\uff4f\uff53é"])
+def test_an_id_that_reads_as_one_that_is_there_is_not_taken(exchange: Exchange, alike: str) -> None:
+    exchange.put("josé", solved(), uid=ADA)
+    exchange.put(alike, untouched(), uid=MAL)
+    assert ("josé", "new") in statuses(exchange.collect()), "who came first is not kept out"
+    assert {each.status for each in exchange.collect() if each.who != "josé"} == {"not taken"}
+    assert not (exchange.course.root / "submitted" / alike).exists()
+    exchange.put("josé", half(), uid=ADA)
+    assert ("josé", "newer") in statuses(exchange.collect())
+
+
 def test_one_account_that_all_share_hands_in_for_all(exchange: Exchange) -> None:
     for student in ("ada", "bob", "cyd"):
         exchange.put(student, uid=1_000_000)
