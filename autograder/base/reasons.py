@@ -245,7 +245,7 @@ def _found(cause: Cause, show: Show) -> str:
         return f"an array of shape {_shape(cause.shape, show)}"
     if cause.length is not None:
         return f"a {cause.type} of length {show(cause.length)}"
-    return "an object of another type" if cause.type == "object" else f"a `{cause.type}`"
+    return f"a `{cause.type}`" if cause.type else "an object of another type"
 
 
 def _shape(shape: Iterable[int] | None, show: Show) -> str:

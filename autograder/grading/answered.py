@@ -29,7 +29,8 @@ def discreet(cause: Cause | None) -> Cause | None:
     """
     match cause:
         case Cause(kind="missing"):
-            return replace(cause, type=_type(cause.type))
+            # Without a type, it would be said not to be defined.
+            return replace(cause, type=cause.type and (_type(cause.type) or "object"))
         case Cause(kind="uncrossable", when="given"):
             return replace(cause, text="")
         case Cause(kind="type" | "length"):
@@ -43,7 +44,7 @@ def discreet(cause: Cause | None) -> Cause | None:
 
 
 def _type(name: str) -> str:
-    return name if not name or name in _TYPES else "object"
+    return name if name in _TYPES else ""
 
 
 def _shape(shape: tuple[int, ...] | None, asked: tuple[int, ...]) -> tuple[int, ...] | None:
