@@ -70,20 +70,28 @@ def _sentence(cause: Cause, show: Show) -> str:
         case "uncrossable":
             if cause.when == "sent":
                 return f"What {function} was to get is too large or too deep: {cause.text}."
-            return f"What {function} gave is too large or too deep to be looked at ({cause.text})."
+            why = f" ({cause.text})" if cause.text else ""
+            return f"What {function} gave is too large or too deep to be looked at{why}."
         case "protocol":
             return f"{function} gave something that cannot be read."
         case "dtype":
             return f"{what} should hold real numbers, but its dtype is {cause.dtype}."
+        case "shape" if cause.asked == "number" and cause.shape is None:
+            return f"{what} should be one number, but it is an array."
         case "shape" if cause.asked == "number":
             return f"{what} should be one number, but it is an array of shape {_shape(cause.shape, show)}."
         case "shape":
             asked = _shape(cause.asked_shape, show)
+            if cause.shape is None:
+                return f"{what} should have the shape {asked}, but it has another."
             return f"{what} should have the shape {asked}, but its shape is {_shape(cause.shape, show)}."
         case "length":
-            return f"{what} should be {_asked(cause)}, but it holds {show(cause.length)}."
+            holds = "another number" if cause.length is None else show(cause.length)
+            return f"{what} should be {_asked(cause)}, but it holds {holds}."
         case "lacks":
             return f"{what} lacks the {_plural(cause.names, 'key')} {', '.join(cause.names)}."
+        case "extra" if not cause.names:
+            return f"{what} has keys that should not be there."
         case "extra":
             return f"{what} has the {_plural(cause.names, 'key')} {', '.join(cause.names)}, which should not be there."
         case "endless":
@@ -238,7 +246,7 @@ def _found(cause: Cause, show: Show) -> str:
         return f"an array of shape {_shape(cause.shape, show)}"
     if cause.length is not None:
         return f"a {cause.type} of length {show(cause.length)}"
-    return f"a `{cause.type}`"
+    return f"a `{cause.type}`" if cause.type else "an object of another type"
 
 
 def _shape(shape: Iterable[int] | None, show: Show) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from autograder.base import Cause
 from autograder.checking import Observer
 from autograder.course import Assignment, Row
+from autograder.grading.answered import discreet
 from autograder.grading.hints import told, within
 from autograder.grading.reference_process import ReferenceProcess
 from autograder.grading.report import RowResult
@@ -101,7 +102,8 @@ def _carried(
                 ReferenceProcess(suite.reference, wrong, observer) as answers,
                 again.row(answers, replaced) as calls,
             ):
-                result = _result(row, suite.run(suite.rows()[row.name], calls, observer), undefined)
+                verdicts = map(_discreet, suite.run(suite.rows()[row.name], calls, observer))
+                result = _result(row, [*verdicts], undefined)
             asked = tuple(name for name in replaced if name in calls.asked)
             if result.errored or result.fraction <= best.fraction:
                 continue
@@ -127,6 +129,10 @@ def _comes_of_answers(
         return True
     with session.anew() as again, again.row(_refuse, replaced) as calls:
         return not any(verdict.result.outcome == "passed" for verdict in suite.run(checks, calls))
+
+
+def _discreet(verdict: Verdict) -> Verdict:
+    return replace(verdict, result=replace(verdict.result, cause=discreet(verdict.result.cause)))
 
 
 def _refuse(name: str, *_: Any) -> Refused:

@@ -10,6 +10,9 @@ from typing import Any
 from autograder.sandbox import CellRun, Role, Session, passive_outputs
 from autograder.submission import Submission, code_cells, is_tagged, only_defines, read_later, uses
 
+LOOKED_AT_IN_ALL = 400_000
+"""Characters of all code cells of a submission up to which they are looked through: more than anybody writes."""
+
 
 def run_notebook(session: Session, submission: Submission, *, show: bool = False) -> tuple[CellRun, ...]:
     """Run a submission's code cells.
@@ -27,7 +30,8 @@ def run_notebook(session: Session, submission: Submission, *, show: bool = False
         SandboxError: The sandbox failed by itself.
     """
     cells, roles = code_cells(submission), cell_roles(submission, show=show)
-    runs = session.run([source for _, source in cells], roles, may_call=may_call(submission))
+    known = None if _is_too_long(submission) else may_call(submission)
+    runs = session.run([source for _, source in cells], roles, may_call=known)
     handed_in = passive_outputs(submission.handed_in, session.limits.output_kb)
     return tuple(
         replace(run, index=index, outputs=handed_in.get(index, ()) if run.status == "unrun" else run.outputs)
@@ -41,6 +45,7 @@ def cell_roles(submission: Submission, *, show: bool) -> tuple[Role, ...]:
     What the author tagged and visible tests only show something, but for those whose names a later cell may read. Of
     the others, those of the release may be needed by rows, and so may a student's own that only define and import.
     """
+    too_long = _is_too_long(submission)
     marks = [submission.notebook["cells"][index]["metadata"] for index, _ in code_cells(submission)]
     sources = [source for _, source in code_cells(submission)]
     tagged = [is_tagged(mark) for mark in marks]
@@ -48,10 +53,10 @@ def cell_roles(submission: Submission, *, show: bool) -> tuple[Role, ...]:
     for place, (mark, source) in enumerate(zip(marks, sources, strict=True)):
         # The release gate sees to it that no tagged cell reads what another has bound.
         later = [each for at, each in enumerate(sources) if at > place and not tagged[at]]
-        if (tagged[place] or _is_test(mark)) and not read_later(source, later):
+        if (tagged[place] or _is_test(mark)) and not too_long and not read_later(source, later):
             roles.append("unrun" if tagged[place] and not show else "shows")
         else:
-            roles.append("needed" if mark.get("nbgrader") or only_defines(source) else "own")
+            roles.append("needed" if mark.get("nbgrader") or (not too_long and only_defines(source)) else "own")
     return tuple(roles)
 
 
@@ -68,6 +73,10 @@ def may_call(submission: Submission) -> Callable[[str], frozenset[str]]:
         return used()(function)
 
     return called
+
+
+def _is_too_long(submission: Submission) -> bool:
+    return sum(len(source) for _, source in code_cells(submission)) > LOOKED_AT_IN_ALL
 
 
 def _is_test(metadata: dict[str, Any]) -> bool:

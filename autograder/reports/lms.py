@@ -31,12 +31,14 @@ class _Form:
         required: Columns that are always there.
         keys: Columns that may hold the ids of the course's students, the likeliest first.
         people: Columns that say who it is, kept and never compared.
+        sought: Columns by which an import may look for a student; what stands there cannot be written another way.
         column: What an assignment's column is called: its ``title``, where it says so its ``points``, its ``id``.
     """
 
     required: tuple[str, ...]
     keys: tuple[str, ...]
     people: tuple[str, ...]
+    sought: tuple[str, ...]
     column: re.Pattern[str]
 
 
@@ -46,6 +48,7 @@ _FORMS: dict[str, _Form] = {
         ("Student", "ID", "Section"),
         ("SIS User ID", "SIS Login ID", "Integration ID", "ID"),
         ("Student", "Section"),
+        ("SIS User ID", "SIS Login ID", "Integration ID", "ID"),
         re.compile(r"(?P<title>.*) \((?P<id>\d+)\)", re.DOTALL),
     ),
     # docs.moodle.org: "Offline grading worksheet".
@@ -53,6 +56,7 @@ _FORMS: dict[str, _Form] = {
         ("Identifier", "Grade", "Maximum Grade"),
         ("ID number", "Username", "Email address", "Identifier"),
         ("Full name", "First name", "Last name", "Surname", "Status"),
+        ("Identifier",),
         re.compile(r"(?P<title>Grade)"),
     ),
     # help.blackboard.com: "Work offline with grade data".
@@ -60,6 +64,7 @@ _FORMS: dict[str, _Form] = {
         ("Last Name", "First Name", "Username"),
         ("Username", "Student ID"),
         ("Last Name", "First Name"),
+        ("Username", "Student ID"),
         re.compile(r"(?P<title>.*) \[Total Pts: (?:up to )?(?P<points>[\d.,]+)[^\]]*\] \|(?P<id>\d+)", re.DOTALL),
     ),
 }
@@ -297,10 +302,15 @@ def _people(system: str, rows: list[list[str]], header: list[str]) -> list[tuple
         first = row[0].strip()
         if not any(cell.strip() for cell in row):
             continue
-        if system == "canvas" and (first in ("Points Possible", "", "Student, Test")):
+        if system == "canvas" and (first in ("", "Student, Test") or _is_of_points(row, header)):
             continue
         people.append((number, row))
     return people
+
+
+def _is_of_points(row: list[str], header: list[str]) -> bool:
+    """Whether a line of Canvas's says how many points there are: it has no number, which who is called so has."""
+    return bool(row) and row[0].strip() == "Points Possible" and not _said(row, header, "ID")
 
 
 def _key_of(
@@ -346,7 +356,7 @@ def _same_points(
     """Refuse a column that is of another number of points than the assignment."""
     said: list[tuple[int, str]] = []
     if system == "canvas":
-        said = [(line, row[at]) for line, row in enumerate(rows, 1) if row and row[0].strip() == "Points Possible"]
+        said = [(line, row[at]) for line, row in enumerate(rows, 1) if len(row) > at and _is_of_points(row, header)]
     elif system == "moodle":
         place = header.index("Maximum Grade")
         said = [(line, row[place]) for line, row in enumerate(rows[1:], 2) if len(row) > place]
@@ -389,7 +399,7 @@ def _safe(cell: str, name: str, form: _Form, filled: bool, table: Path, line: in
     number = re.fullmatch(r"\s*-?[\d.,]+\s*", cell)
     if filled or number or cell.startswith("'") or not inert(cell).startswith("'"):
         return cell
-    if name.strip() in form.keys and line > 1:
+    if name.strip() in form.sought and line > 1:
         raise AutograderError(f"{table}, line {line}: {cell!r} in {name.strip()} would be a formula in a spreadsheet")
     # A system knows its people by their ids; a name may be written in another way.
     return inert(cell)

@@ -126,6 +126,22 @@ def shares(pid: int) -> bool:
     return bool(caught & ~harmless or len(sockets) > 1 or others or shared or threads > 1 or children(pid))
 
 
+def left_in(pid: int) -> str:
+    """What a process's forks can have left in it although it ``shares`` nothing else, as the kernel shows it.
+
+    That is where it reads in its open files, how and with which locks, and the signals that wait for it. Empty where
+    nobody can tell.
+    """
+    try:
+        process = Path(f"/proc/{pid}")
+        status = (process / "status").read_text()
+        waiting = [line for line in status.splitlines() if line.startswith(("SigPnd:", "ShdPnd:"))]
+        opened = sorted((process / "fdinfo").iterdir(), key=lambda each: int(each.name))
+        return "\n".join([*waiting, *(f"{each.name}: {each.read_text()}" for each in opened)])
+    except (OSError, ValueError):
+        return ""
+
+
 def _is_only_read(path: str) -> bool:
     """Whether an open file is a device or lies where no submission can write, such as a font."""
     own = path.startswith(("/tmp/", "/dev/shm/")) or "/autograder-" in path or path.endswith(" (deleted)")

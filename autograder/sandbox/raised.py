@@ -21,6 +21,12 @@ EXCEPTIONS = frozenset(name for name, each in vars(builtins).items() if isinstan
 """Names of exceptions that no notebook need define."""
 
 _MOST_LINES = 1_000
+_MOST_CODE = 2**21
+"""Characters of a notebook's code that are looked through: more than anybody writes, and their words have room."""
+
+MAX_FUNCTIONS, MAX_PLACES = 64, 256
+"""Of how many functions of a notebook, and of how many lines of a cell, it is told that an exception came from there,
+where the reference has answered: the place is the submission's to choose, and so could be an answer in other words."""
 
 
 @dataclass(frozen=True)
@@ -41,20 +47,48 @@ def bounded(raised: Raised, sources: tuple[str, ...], *, answered: bool) -> Rais
     Args:
         raised: The exception, as the fork tells it.
         sources: The notebook's code cells.
-        answered: Whether the reference has answered in this fork: its answers could be in the text, so there is none.
+        answered: Whether the reference has answered in this fork. Its answers could be in all that it says: there is no
+            text then, and of names, types and lines only one of a few.
     """
+    if answered:
+        return _where_answered(raised, sources)
     own = _words_of(sources)
     kind = raised.type if raised.type in EXCEPTIONS or raised.type in own.classes else "Exception"
     function = raised.function if raised.function in own.words else ""
     source = raised.source if function and any(line.startswith(raised.source) for line in own.lines) else ""
     line = raised.line if 0 < raised.line < _MOST_LINES else 0
-    said = "" if answered else " ".join(raised.text[: 4 * MAX_RAISED].split())[:MAX_RAISED]
+    said = " ".join(raised.text[: 4 * MAX_RAISED].split())[:MAX_RAISED]
     return Raised(kind, re.sub("[^\x20-\u024f]", "?", said), function, line, source)
+
+
+def _where_answered(raised: Raised, sources: tuple[str, ...]) -> Raised:
+    """An exception with its type where that is one of Python's own, and its place where that is one of a few."""
+    places = _places_in(sources)
+    kind = raised.type if raised.type in EXCEPTIONS else "Exception"
+    function = raised.function if raised.function in places else ""
+    source = raised.source if raised.source in places.get(function, ()) else ""
+    return Raised(kind, "", function, 0, source)
+
+
+@lru_cache(maxsize=2)
+def _places_in(sources: tuple[str, ...]) -> dict[str, frozenset[str]]:
+    """The first functions that a notebook defines, each with the first lines of the last cell that does."""
+    found: dict[str, frozenset[str]] = {}
+    for source in sources:
+        lines: frozenset[str] | None = None
+        for match in re.finditer(r"^[ \t]*(?:async[ \t]+)?def[ \t]+(\w+)", source, re.MULTILINE):
+            name = match[1]
+            if name not in found and len(found) >= MAX_FUNCTIONS:
+                continue
+            if lines is None:
+                lines = frozenset(line.strip()[:200] for line in source.splitlines()[:MAX_PLACES])
+            found[name] = lines
+    return found
 
 
 @lru_cache(maxsize=2)
 def _words_of(sources: tuple[str, ...]) -> _Words:
-    code = "\n".join(sources)
+    code = "\n".join(sources)[:_MOST_CODE]
     return _Words(
         frozenset(re.findall(r"\w+", code)),
         frozenset(re.findall(r"^[ \t]*class[ \t]+(\w+)", code, re.MULTILINE)),

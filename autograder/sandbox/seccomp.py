@@ -99,6 +99,20 @@ REFUSED: dict[str, tuple[str, ...]] = {
         "_sysctl",
         "nfsservctl",
     ),
+    "priorities: a row's fork could set those that its process gives to the next, or the grader's own": (
+        "setpriority",
+        "ioprio_set",
+        "sched_setparam",
+        "sched_setscheduler",
+        "sched_setattr",
+    ),
+    "what of a library's files the machine has in memory, by which one grading could leave another a word": (
+        "fadvise64",
+        "readahead",
+        "preadv2",
+        "mincore",
+        "cachestat",
+    ),
     "memory that no limit of a process counts": (
         "memfd_create",
         "memfd_secret",
@@ -158,15 +172,8 @@ REFUSED_UNDER_LANDLOCK: dict[str, tuple[str, ...]] = {
         "connect",
         "bind",
     ),
-    "the grader may belong to the same user": (
-        "setpriority",
-        "ioprio_set",
-        "sched_setparam",
-        "sched_setscheduler",
-        "sched_setattr",
-    ),
 }
-"""Where a submission has no namespaces of its own: what would reach the machine's files, users and priorities."""
+"""Where a submission has no namespaces of its own: what would reach the machine's files and users."""
 
 TEMPLATE_NEEDS = frozenset({"unshare", "mount"})
 """What the warm worker needs to give each submission namespaces of its own."""
@@ -178,6 +185,7 @@ _ARCHITECTURES = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
 """How the kernel calls a machine in ``struct seccomp_data`` (linux/audit.h)."""
 _NEW_NAMESPACE = 0x7E02_0080  # every CLONE_NEW… flag, CLONE_NEWTIME included
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+_F_SETOWN, _F_SETSIG, _F_SETOWN_EX = 8, 10, 15
 _AF_UNIX, _SOCK_STREAM, _SOCK_SEQPACKET = 1, 1, 5
 
 _LOAD, _AND, _JUMP_EQUAL, _JUMP_GREATER, _JUMP_SET, _RETURN = 0x20, 0x54, 0x15, 0x25, 0x45, 0x06
@@ -258,6 +266,20 @@ def program(whose: Literal["template", "bubblewrap", "landlock"]) -> bytes:
                 [_argument(0), (_JUMP_EQUAL, 1, 0, 0), _return(_ERRNO | errno.EPERM), _return(_ALLOW)],
             ),
         ]
+    # Forks share an open file, and with it to whom it sends which signal.
+    rules.append(
+        (
+            calls["fcntl"],
+            [
+                _argument(1),
+                (_JUMP_EQUAL, 3, 0, _F_SETOWN),
+                (_JUMP_EQUAL, 2, 0, _F_SETSIG),
+                (_JUMP_EQUAL, 1, 0, _F_SETOWN_EX),
+                _return(_ALLOW),
+                _return(_ERRNO | errno.EPERM),
+            ],
+        )
+    )
     rules.append(
         (
             calls["ioctl"],

@@ -226,12 +226,13 @@ class Session:
             self.again = Session(self.worker, self.limits, self.seed, self.files, self.printed_limit)
             self.again._run_as_before(self)
             self.again.deadline = self.again_until
-        before, ended = self.again.student, self.again.restarts
+        before, ended, left = self.again.student, self.again.restarts, self.again.left_by_rows()
         try:
             yield self.again
         finally:
             again = self.again
-            if again.student is not before or again.restarts != ended or not again.rows_are_apart():
+            same = again.student is before and again.restarts == ended
+            if not (same and again.rows_are_apart() and again.left_by_rows() == left):
                 again.close()
                 self.again = None
 
@@ -245,6 +246,11 @@ class Session:
         while processes.children(student.outside) and time.monotonic() < latest:
             time.sleep(0.002)
         return not processes.shares(student.outside)
+
+    def left_by_rows(self) -> str:
+        """What rows may have left in the student's process: see ``processes.left_in``."""
+        student = self.student
+        return "" if student is None or student.outside is None else processes.left_in(student.outside)
 
     def restore(self) -> None:
         """End what an earlier row has left running, and put files back as they were after the notebook.

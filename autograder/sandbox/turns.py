@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import platform
+import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +14,8 @@ from autograder.base import SandboxError
 from autograder.sandbox.jail import Kind
 
 _PLACE = Path("/tmp")
-"""One place for all commands and Dask workers of a machine, whatever their TMPDIR is. No submission can enter it."""
+"""Where a user has no folder of their own: one place for all commands and Dask workers of a machine, whatever their
+TMPDIR is. No submission can enter it, but whoever has an account on the machine can take the name of a file there."""
 
 
 @contextmanager
@@ -29,7 +32,7 @@ def one_at_a_time(kind: Kind) -> Iterator[None]:
     if kind != "landlock" or user == 0:
         yield
         return
-    path = _PLACE / f"autograder-{user}.lock"
+    path = _lock_of(user)
     try:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -41,3 +44,15 @@ def one_at_a_time(kind: Kind) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+def _lock_of(user: int) -> Path:
+    """The file whose lock says whose turn it is, in the user's own folder, where nobody else can take its name."""
+    try:
+        home = Path(pwd.getpwuid(user).pw_dir)
+        if home.stat().st_uid == user and os.access(home, os.W_OK | os.X_OK):
+            # A home may be on several machines, each of which keeps its own submissions apart.
+            return home / f".autograder-{platform.node()}.lock"
+    except (KeyError, OSError):
+        pass
+    return _PLACE / f"autograder-{user}.lock"

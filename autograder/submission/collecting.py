@@ -117,12 +117,12 @@ def _uncontested(
     claims: dict[str, list[tuple[str, Upload]]] = {}
     for upload in uploads:
         if (student := _student(upload, known, people, refused)) is not None:
-            claims.setdefault(_place(student), []).append((student, upload))
+            claims.setdefault(place_of(student), []).append((student, upload))
     submitted = course.root / "submitted"
     there = {path.name for path in submitted.iterdir()} if submitted.is_dir() else set()
     others: dict[str, set[str]] = {}
     for name in (*there, *known):
-        others.setdefault(_place(name), set()).add(name)
+        others.setdefault(place_of(name), set()).add(name)
     taken = []
     for folder, claimed in claims.items():
         for student in dict.fromkeys(student for student, _ in claimed):
@@ -141,6 +141,11 @@ def _contested(student: str, theirs: Sequence[Upload], rivals: Collection[str], 
     if len(who) > 1:
         called = ", ".join(sorted({_called(upload) for upload in theirs}))
         return f"{len(who)} people would hand in for {printable(student)}: {called}. A person has to say whose it is"
+    return too_alike(student, rivals, known)
+
+
+def too_alike(student: str, rivals: Collection[str], known: Collection[str]) -> str:
+    """Why an id cannot be told from others of the same place; empty where it can, or where all are the course's own."""
     alike = sorted(rival for rival in rivals if rival != student)
     if alike and not {student, *alike} <= set(known):
         names = ", ".join(printable(rival) for rival in alike)
@@ -148,7 +153,7 @@ def _contested(student: str, theirs: Sequence[Upload], rivals: Collection[str], 
     return ""
 
 
-def _place(student: str) -> str:
+def place_of(student: str) -> str:
     """What file systems and people may take for the same id: without case and forms of letters."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", student).casefold())
 

@@ -18,7 +18,7 @@ from typing import Literal
 
 from autograder.base import AutograderError, RefusedError, make_closed_folder, printable, write_atomically
 from autograder.course import Assignment, Course
-from autograder.submission.collecting import Collected
+from autograder.submission.collecting import Collected, place_of, too_alike
 from autograder.submission.folders import SubmittedFolder, read_regular, submissions
 from autograder.submission.inbound import (
     STAMP,
@@ -38,6 +38,9 @@ PUT_ASIDE = ".put-aside"
 
 MAX_PUT_ASIDE = 10
 """What is kept of one account there; what else it puts into the exchange stays in the exchange."""
+
+MAX_PUT_ASIDE_BYTES = 2 * 2**30
+"""What is kept there of all accounts together: one person can have thousands."""
 
 MAX_LISTED = 200
 """Entries that are not taken, and are listed one by one."""
@@ -60,6 +63,19 @@ class Terms:
     update: bool = True
     before: datetime | None = None
     students: str = "*"
+
+
+@dataclass
+class _Spent:
+    """What a look at an exchange has spent on what it does not take.
+
+    Attributes:
+        wasted: Bytes that were read, by account.
+        aside: Bytes of what is kept aside; None where that was not counted yet.
+    """
+
+    wasted: dict[int, int] = field(default_factory=dict)
+    aside: int | None = None
 
 
 @dataclass
@@ -115,21 +131,31 @@ def collect_arrivals(
             ownership = owners_of(arrivals, students=students, trusted=trusted, held=held)
             remember_owners(submitted, held, ownership)
         theirs: dict[str, list[Arrival]] = {}
+        forged: list[tuple[Arrival, str]] = []
+        spent = _Spent()
         for each in arrivals:
             if not fnmatch.fnmatchcase(each.student, terms.students):
                 continue
             if why := ownership.refused.get((each.student, each.owner)):
-                refused.append(
-                    (each.student, f"{_when(each)}: {why}{_put_aside(course, assignment, inbound, each, why)}")
-                )
+                forged.append((each, why))
             elif settled_seconds is not None and is_coming(inbound, each, settled_seconds):
                 look.coming = True
             else:
                 theirs.setdefault(each.student, []).append(each)
+        own = set()
+        if terms.check_owner:  # the account itself has handed in, or who may do so for anybody
+            trusted_first = ownership.trusted_first
+            own = {each for each in theirs if any((each, one.owner) not in trusted_first for one in theirs[each])}
+        for student, why in _too_alike(theirs, {*known, *here, *own}).items():
+            refused.append((student, why))
+            del theirs[student]
         for student in sorted(theirs):
             look.results += _of_student(
-                course, assignment, inbound, theirs[student], here.get(student), terms, ownership, refused
+                course, assignment, inbound, theirs[student], here.get(student), terms, ownership, refused, spent
             )
+        for each, why in forged:
+            said = _put_aside(course, assignment, inbound, each, why, spent)
+            refused.append((each.student, f"{_when(each)}: {why}{said}"))
     look.results += _listed(refused)
     return look
 
@@ -143,6 +169,7 @@ def _of_student(
     terms: Terms,
     ownership: Ownership,
     refused: list[tuple[str, str]],
+    spent: _Spent,
 ) -> list[Collected]:
     """Take the newest of a student's entries that can be taken, where it is newer than what is there."""
     student = arrivals[0].student
@@ -156,7 +183,7 @@ def _of_student(
         if held is not None and not _wanted(counted(arrival, arrival.changed)[0], held, terms):
             break
         try:
-            content = read_arrival(inbound, arrival, limit)
+            content = read_arrival(inbound, arrival, limit, spent.wasted)
             result = _take(course, assignment, arrival, content, held, terms)
         except RefusedError as error:
             refused.append((student, f"{_when(arrival)}: {error}"))
@@ -170,6 +197,22 @@ def _of_student(
             result = Collected(student, result.status, why)
         return [result]
     return [Collected(student, "unchanged")] if held is not None else []
+
+
+def _too_alike(theirs: dict[str, list[Arrival]], there: Collection[str]) -> dict[str, str]:
+    """Of the ids that are new, why those are not taken that read as one that is there or came first."""
+    places: dict[str, set[str]] = {}
+    for student in there:
+        places.setdefault(place_of(student), set()).add(student)
+    found = {}
+    new = [student for student in theirs if student not in there]
+    for student in sorted(new, key=lambda each: (min(arrival.changed for arrival in theirs[each]), each)):
+        rivals = places.setdefault(place_of(student), set())
+        if why := too_alike(student, rivals, ()):
+            found[student] = why
+        else:
+            rivals.add(student)
+    return found
 
 
 def _in_turn(arrivals: Iterable[Arrival], before: datetime | None) -> list[Arrival]:
@@ -225,7 +268,7 @@ def _same(folder: Path, files: dict[str, bytes]) -> bool:
         return False
 
 
-def _put_aside(course: Course, assignment: Assignment, inbound: int, arrival: Arrival, why: str) -> str:
+def _put_aside(course: Course, assignment: Assignment, inbound: int, arrival: Arrival, why: str, spent: _Spent) -> str:
     """Keep a copy of an entry whose account and name do not agree, and say where; it stays in the exchange as well."""
     digest = hashlib.sha256(os.fsencode(arrival.name)).hexdigest()[:8]
     when = re.sub(r"[^0-9]", "", arrival.stamp)[:14]
@@ -236,10 +279,13 @@ def _put_aside(course: Course, assignment: Assignment, inbound: int, arrival: Ar
         if folder.is_dir():
             return said
         make_closed_folder(base)
-        if sum(1 for _ in base.iterdir()) >= MAX_PUT_ASIDE:
+        if spent.aside is None:
+            spent.aside = sum(path.stat().st_size for path in base.parent.rglob("*") if path.is_file())
+        if sum(1 for _ in base.iterdir()) >= MAX_PUT_ASIDE or spent.aside >= MAX_PUT_ASIDE_BYTES:
             return "; it is not graded, and stays in the exchange"
         limit = (assignment.limits.notebook_mb + assignment.limits.file_mb) * 2**20
-        files = read_arrival(inbound, arrival, limit).files
+        files = read_arrival(inbound, arrival, limit, spent.wasted).files
+        spent.aside += sum(map(len, files.values()))
         coming = base / ".coming"
         shutil.rmtree(coming, ignore_errors=True)
         make_closed_folder(coming)

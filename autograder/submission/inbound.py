@@ -31,6 +31,12 @@ MAX_DEPTH = 6
 MAX_EACH = 100
 """Entries of one owner in one name that are looked at, from the newest on."""
 
+MAX_WASTED = 2**28
+"""Bytes that are read of one account's entries in one look without any of them being taken: a second or so."""
+
+FILE_COSTS = 2**14
+"""A file or a folder that is opened takes as long as so many bytes."""
+
 CLOSE = timedelta(seconds=60)
 """How far the time that a student's side writes and the folder's own may be apart: a copy takes a while."""
 
@@ -151,20 +157,30 @@ def arrivals_in(
     return newest, refused
 
 
-def read_arrival(inbound: int, arrival: Arrival, limit: int) -> Content:
+def read_arrival(inbound: int, arrival: Arrival, limit: int, wasted: dict[int, int]) -> Content:
     """All that is to be collected of an entry, in memory.
 
     Args:
         inbound: The inbound folder.
         arrival: The entry.
         limit: The most bytes that all its files may have together.
+        wasted: How much was read in this look, by account, of entries that were not taken; it is added to. A file
+            without a byte on the disk can be as long as may be handed in, and there can be thousands.
 
     Raises:
         RefusedError: Anything in it is no plain file or folder of its owner's, or it is too much.
     """
+    if wasted.get(arrival.owner, 0) > MAX_WASTED:
+        raise RefusedError("so much of its account's could not be taken that no more was looked at")
     files: dict[str, bytes] = {}
-    with _opened_entry(inbound, arrival) as folder:
-        changed = _read_folder(folder, "", arrival, files, [limit, MAX_FILES], 1)
+    room = [limit, MAX_FILES]
+    try:
+        with _opened_entry(inbound, arrival) as folder:
+            changed = _read_folder(folder, "", arrival, files, room, 1)
+    except RefusedError:
+        spent = limit - room[0] + FILE_COSTS * (1 + MAX_FILES - room[1])
+        wasted[arrival.owner] = wasted.get(arrival.owner, 0) + spent
+        raise
     return Content(files, _moment(changed))
 
 
@@ -267,8 +283,7 @@ def _read_folder(
             if stat.S_ISDIR(status.st_mode):
                 changed = max(changed, _read_folder(opened, f"{where}/", arrival, files, room, depth + 1))
                 continue
-            content = _read(opened, where, room[0])
-            room[0] -= len(content)
+            content = _read(opened, where, room)
             changed = max(changed, os.fstat(opened).st_ctime_ns)
         finally:
             os.close(opened)
@@ -302,14 +317,14 @@ def _require_plain(status: os.stat_result, where: str, arrival: Arrival) -> None
         raise RefusedError(f"{_called(where)} is a hard link: the same file has {status.st_nlink} names")
 
 
-def _read(file: int, where: str, room: int) -> bytes:
+def _read(file: int, where: str, room: list[int]) -> bytes:
     """A file's bytes, no more than there is room for, whatever it says of its size and however it grows."""
     parts = []
     try:
-        while part := os.read(file, min(2**20, room + 1)):
+        while part := os.read(file, min(2**20, room[0] + 1)):
             parts.append(part)
-            room -= len(part)
-            if room < 0:
+            room[0] -= len(part)
+            if room[0] < 0:
                 raise RefusedError(f"it is too large: with {_called(where)} it has more than may be handed in")
     except OSError as error:
         raise RefusedError(f"{_called(where)} cannot be read: {error.strerror}") from error

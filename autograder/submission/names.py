@@ -14,8 +14,9 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _STAR = "*"
-_REMEMBERED = 10_000
-"""Characters of the longest cell that is remembered: most cells are those of a release, the same in all submissions."""
+LOOKED_AT = 50_000
+"""Characters of the longest cell that is parsed, which takes some 500 bytes for each of them, outside the sandbox. What
+was found is remembered: most cells are those of a release, the same in all submissions."""
 
 _WORD = re.compile(r"[^\W\d]\w*")
 _MAGIC = re.compile(r"^[ \t]*[%!].*$", re.MULTILINE)
@@ -27,7 +28,9 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def parsed(source: str) -> ast.Module | None:
-    """A cell as Python, its magics left out; None where it is none."""
+    """A cell as Python, its magics left out; None where it is none, or too long to look at."""
+    if len(source) > LOOKED_AT:
+        return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -51,6 +54,8 @@ def read_later(source: str, later: Sequence[str]) -> frozenset[str]:
     found: set[str] = set()
     looked_for = names | ANYTHING
     for each in later if names else ():
+        if len(each) > LOOKED_AT:
+            return names
         # To look for words is quick, and mostly enough.
         if not looked_for.isdisjoint(_words(each)):
             needed = reads(each)
@@ -60,19 +65,24 @@ def read_later(source: str, later: Sequence[str]) -> frozenset[str]:
 
 def binds(source: str) -> frozenset[str]:
     """The names that a cell may bind or change for later cells: also those whose items or attributes it sets."""
-    return (_bound_by if len(source) <= _REMEMBERED else _bound_by.__wrapped__)(source)
+    return frozenset({_STAR}) if len(source) > LOOKED_AT else _bound_by(source)
 
 
-@functools.lru_cache(maxsize=1000)
+@functools.lru_cache(maxsize=500)
 def _bound_by(source: str) -> frozenset[str]:
     tree = parsed(source)
     if tree is None:
-        return frozenset(_WORD.findall(source))
+        return _words(source)
     return frozenset(_bound(tree.body))
 
 
 def reads(source: str) -> frozenset[str] | None:
     """The names that a cell may read and that it has not bound itself by then; None where that may be any name."""
+    return None if len(source) > LOOKED_AT else _read_by(source)
+
+
+@functools.lru_cache(maxsize=500)
+def _read_by(source: str) -> frozenset[str] | None:
     words = _words(source)
     if not words.isdisjoint(ANYTHING):
         return None
@@ -92,12 +102,8 @@ def reads(source: str) -> frozenset[str] | None:
     return frozenset(found).union(*(_WORD.findall(line) for line in _MAGIC.findall(source)))
 
 
+@functools.lru_cache(maxsize=500)
 def _words(source: str) -> frozenset[str]:
-    return (_words_of if len(source) <= _REMEMBERED else _words_of.__wrapped__)(source)
-
-
-@functools.lru_cache(maxsize=1000)
-def _words_of(source: str) -> frozenset[str]:
     return frozenset(_WORD.findall(source))
 
 
@@ -111,9 +117,8 @@ def uses(sources: Iterable[str]) -> Callable[[str], frozenset[str]]:
     for source in sources:
         tree = parsed(source)
         if tree is None:
-            words = set(_WORD.findall(source))
-            for name in words:
-                direct.setdefault(name, set()).update(words | ANYTHING)
+            for name in _words(source[:LOOKED_AT]):
+                direct.setdefault(name, set()).update(ANYTHING)
         for statement in () if tree is None else tree.body:
             words = {each.id for each in ast.walk(statement) if isinstance(each, ast.Name)}
             if isinstance(statement, _Function | ast.ClassDef):

@@ -332,6 +332,17 @@ def test_whoever_came_first_in_a_name_keeps_it_also_when_the_exchange_was_emptie
     assert exchange.submitted("ada") == solved()
 
 
+@pytest.mark.parametrize("alike", ["JOSÉ", "jose\u0301", "\uff4a\uff4f\uff53é"])
+def test_an_id_that_reads_as_one_that_is_there_is_not_taken(exchange: Exchange, alike: str) -> None:
+    exchange.put("josé", solved(), uid=ADA)
+    exchange.put(alike, untouched(), uid=MAL)
+    assert ("josé", "new") in statuses(exchange.collect()), "who came first is not kept out"
+    assert {each.status for each in exchange.collect() if each.who != "josé"} == {"not taken"}
+    assert not (exchange.course.root / "submitted" / alike).exists()
+    exchange.put("josé", half(), uid=ADA)
+    assert ("josé", "newer") in statuses(exchange.collect())
+
+
 def test_one_account_that_all_share_hands_in_for_all(exchange: Exchange) -> None:
     for student in ("ada", "bob", "cyd"):
         exchange.put(student, uid=1_000_000)
@@ -374,6 +385,37 @@ def test_what_one_account_can_have_kept_aside_is_bounded(exchange: Exchange) -> 
         exchange.put("ada", untouched(), uid=MAL, secret=f"{number}")
     exchange.collect()
     assert len(list((exchange.course.root / f"submitted/.put-aside/account-{MAL}").iterdir())) == 10
+
+
+def test_what_is_read_of_one_account_without_being_taken_is_bounded_and_told(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files without a byte on the disk, which are read to their end before what is wrong with the entry."""
+    monkeypatch.setattr("autograder.submission.inbound.MAX_WASTED", 2**20)
+    exchange.put("ada", solved(), uid=ADA)
+    for number in range(5):
+        path = exchange.put("mal", uid=MAL, secret=f"{number}")
+        with (path / "a.bin").open("wb") as file:
+            file.truncate(2**20)
+        os.mkfifo(path / "z.pipe")
+        give(path, MAL)
+    whys = [each.why for each in exchange.collect() if each.who == "mal"]
+    assert sum("z.pipe is a named pipe" in why for why in whys) == 1
+    assert sum("no more was looked at" in why for why in whys) == 4
+    assert exchange.submitted("ada") == solved()
+
+
+def test_what_is_kept_aside_of_all_accounts_together_is_bounded(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autograder.submission.from_exchange.MAX_PUT_ASIDE_BYTES", 1)
+    exchange.put("ada", solved(), uid=ADA)
+    for account in (MAL, BOB):
+        exchange.put("ada", untouched(), uid=account)
+    exchange.collect()
+    exchange.collect()
+    aside = exchange.course.root / "submitted/.put-aside"
+    assert len([each for account in aside.iterdir() for each in account.iterdir()]) == 1
 
 
 def test_an_inbound_folder_of_a_students_is_not_collected_from(exchange: Exchange) -> None:

@@ -1,20 +1,26 @@
 """What a submission can carry from one run of a row to another, and out to its page."""
 
 import os
+import pwd
 import re
+import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from autograder.base import Cause
+from autograder.base import Cause, reason
 from autograder.course import load_course
 from autograder.grading import CheckResult, Grader
+from autograder.grading.answered import discreet
 from autograder.grading.carrying import MAX_TOLD
 from autograder.grading.hints import within
+from autograder.grading.running import cell_roles
 from autograder.operations import grade_assignment
 from autograder.sandbox import one_at_a_time, protocol
-from autograder.submission import read_submission
+from autograder.sandbox.raised import bounded
+from autograder.submission import code_cells, read_submission
 from tests.courses import CONFIG, cell, make_course, solved, submit, untouched, write
 
 
@@ -72,6 +78,51 @@ def test_text_of_an_exception_is_short_plain_and_none_where_the_reference_has_an
         assert (reply.type, reply.text) == ("ValueError", "")
 
 
+SECRET = "0.7310585786300049"
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        Cause("type", "f", "`f(…)`", "array", type=SECRET),
+        Cause("type", "f", "`f(…)`", "array", type="list", length=7310585786300049),
+        Cause("missing", "f", type=SECRET),
+        Cause("uncrossable", "f", text=SECRET, when="given"),
+        Cause("extra", "f", "`f(…)`", names=("a", SECRET)),
+        Cause("length", "f", "`f(…)`", "parts", ("a", "b"), length=7310585786300049),
+        Cause("shape", "f", "`f(…)`", shape=(7310585786300049,), asked_shape=(5, 3)),
+        Cause("shape", "f", "`f(…)`", "number", shape=(0, 7310585786300049)),
+    ],
+    ids=lambda cause: f"{cause.kind}-{cause.asked}",
+)
+def test_no_answer_of_the_references_is_told_as_a_name_a_shape_or_a_length(cause):
+    assert "73105857863" in reason(cause)
+    assert "73105857863" not in reason(discreet(cause))
+
+
+def test_a_shape_of_the_lengths_that_were_asked_for_is_told_all_the_same():
+    cause = Cause("shape", "f", "`f(…)`", shape=(5, 1), asked_shape=(5,))
+    assert discreet(cause) == cause
+
+
+def test_an_exceptions_place_is_one_of_a_few_where_the_reference_has_answered():
+    """A notebook can have as many classes, words and lines as it takes to tell a number by choosing among them."""
+    words = "\n".join(f"class k{number}" for number in range(1_000))
+    functions = "\n".join(f"def f{number}(): g({number})" for number in range(1_000))
+    lines = "def f(x):\n" + "\n".join(f"    g({number})" for number in range(1_000))
+    sources = (lines, words, functions)
+
+    def told(kind, function, source, line=0):
+        return bounded(protocol.Raised(kind, SECRET, function, line, source), sources, answered=True)
+
+    assert told("ValueError", "f", "g(7)", 7) == protocol.Raised("ValueError", "", "f", 0, "g(7)")
+    kinds = {told(f"k{number}", "f", "").type for number in range(1_000)}
+    places = {told("", f"f{number}", f"g({line})")[2:] for number in range(1_000) for line in (number, 7)}
+    assert kinds == {"Exception"}
+    assert len({function for function, _, _ in places}) == 64
+    assert len({told("", "f", f"g({number})").source for number in range(1_000)}) == 256
+
+
 def test_a_rows_folder_is_that_of_the_notebook_again(grader, assignment):
     source = """
 import os
@@ -86,6 +137,39 @@ def f():
                 assert row.exchange(protocol.Call("f", (), {}), "f").value == 2
 
 
+@pytest.mark.parametrize(
+    ("left", "found"),
+    [
+        ("import os\nfile = os.open(os.__file__, os.O_RDONLY)", "os.lseek(file, 77, 0)"),
+        ("import os, fcntl\nfile = os.open(os.__file__, os.O_RDONLY)", "fcntl.flock(file, fcntl.LOCK_EX)"),
+        (
+            "import os, signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMIN])\nstudent = os.getpid()",
+            "os.kill(student, signal.SIGRTMIN)",
+        ),
+    ],
+    ids=["place", "lock", "signal"],
+)
+def test_a_session_in_which_a_row_has_left_something_is_kept_for_no_other(grader, assignment, left, found):
+    with grader.ran([f"{left}\ndef f(leave): return {found} if leave else None"], assignment) as (session, _):
+        for leave in (False, True):
+            with session.anew() as again, again.row() as row:
+                row.exchange(protocol.Call("f", (leave,), {}), "f")
+            assert (session.again is None) == leave
+
+
+def test_what_the_machine_keeps_of_a_file_in_memory_can_neither_be_asked_nor_changed(grader, assignment):
+    """Both together are hundreds of bits that one grading leaves the next, in any file that all can read."""
+    source = """
+import os
+file = os.open(os.__file__, os.O_RDONLY)
+def put(): os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+def get(): return os.preadv(file, [bytearray(1)], 0, os.RWF_NOWAIT)
+"""
+    with grader.ran([source], assignment) as (session, _), session.row() as row:
+        for name in ("put", "get"):
+            assert row.exchange(protocol.Call(name, (), {}), name).type == "PermissionError"
+
+
 def test_slow_cells_of_ones_own_do_not_keep_a_rows_cells_from_being_run(grader, assignment, tmp_path):
     short = replace(assignment, limits=replace(assignment.limits, submission_seconds=4.0, cell_seconds=1.0))
     slow = [f"while True: pass  # {number}" for number in range(4)]
@@ -93,6 +177,20 @@ def test_slow_cells_of_ones_own_do_not_keep_a_rows_cells_from_being_run(grader, 
     report = graded(grader, short, tmp_path, "def scale(x, factor): return x * factor", right, *slow)
     assert report.score == 10
     assert any("Not run: cell" in note for note in report.notes)
+
+
+def test_a_cell_too_long_for_anybody_to_write_is_not_parsed_by_the_grader(assignment, tmp_path):
+    """Three megabytes of `0,` would take 1.5 gigabytes outside the sandbox, and nine seconds."""
+    defines = "def own(): pass\n"
+    long = [f"import m{number} #{'-' * 45_000}" for number in range(9)]
+    for more, role in (((), "needed"), (long, "own")):
+        tree = solved()
+        tree["cells"][2:2] = [cell(each) for each in (defines, defines * 4_000, *more)]
+        submission = read_submission(write(tmp_path / "warmup.ipynb", tree), assignment)
+        roles = cell_roles(submission, show=False)
+        by_source = {source: roles[place] for place, (_, source) in enumerate(code_cells(submission))}
+        assert (by_source[defines], by_source[defines * 4_000]) == (role, "own")
+        assert roles.count("needed") >= 3
 
 
 def test_of_all_rows_together_no_more_than_a_page_of_an_exceptions_text_is_told():
@@ -137,6 +235,24 @@ def test_where_processes_are_counted_together_one_submission_is_run_at_a_time():
         assert [os.waitpid(pid, 0)[1] for pid in (first, second, apart)] == [0, 0, 0]
     finally:
         lock.unlink(missing_ok=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root can become another user")
+def test_nobody_else_can_take_the_name_of_the_lock_of_a_user_with_a_home(monkeypatch):
+    user = 45_124
+    home, lock = Path(tempfile.mkdtemp(dir="/tmp")), Path(f"/tmp/autograder-{user}.lock")
+    os.chown(home, user, user)
+    entry = pwd.struct_passwd(("keeper", "x", user, user, "", str(home), "/bin/sh"))
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: entry)
+    try:
+        lock.touch(mode=0o600)
+        said, says = os.pipe()
+        pid = in_a_turn(user, "landlock", says, b"1", None)
+        assert os.waitpid(pid, 0)[1] == 0
+        assert os.read(said, 1) == b"1"
+    finally:
+        lock.unlink(missing_ok=True)
+        shutil.rmtree(home)
 
 
 def in_a_turn(user, kind, says, word, go):
