@@ -118,6 +118,7 @@ class Report:
         trouble: Why there is no grade, where something of ours failed outside any check; empty otherwise.
         seconds: Wall-clock time of the grading.
         provenance: What was graded, and by what: digests and versions by name. ``digest`` is the digest of these.
+        asked: As ``Submission.asked``: why a person has to look at a written answer, by ``grade_id``.
     """
 
     assignment: str
@@ -130,6 +131,7 @@ class Report:
     trouble: str = ""
     seconds: float = 0.0
     provenance: dict[str, str] = field(default_factory=dict)
+    asked: dict[str, str] = field(default_factory=dict)
 
     @property
     def errored(self) -> bool:

@@ -18,7 +18,8 @@ from zoneinfo import ZoneInfo
 
 from autograder.base import AutograderError, RefusedError, did_you_mean, printable
 from autograder.course import Assignment, Course, is_credible
-from autograder.submission.folders import find_notebook, id_problem, read_regular, submissions
+from autograder.submission.choosing import find_notebook
+from autograder.submission.folders import id_problem, read_regular, submissions
 from autograder.submission.placing import place
 from autograder.submission.zipped import System, Upload, too_large, uploads_in_zip
 

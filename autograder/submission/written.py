@@ -1,0 +1,63 @@
+"""Written answers that a program must not judge: those of which nobody knows whether what is there is all there is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autograder.base import one_line
+from autograder.course import Cell, Release, ReleasedCell
+from autograder.submission.matching import is_prose, is_untouched, same_text
+
+MAX_QUOTED = 60
+"""Characters of the student's own that are shown, so that a person finds the cell."""
+
+UNREAD = "the notebook could not be read, so nobody knows what was written"
+
+
+def unsettled(pairs: Sequence[tuple[Cell, ReleasedCell | None]], release: Release) -> dict[str, str]:
+    """Why a person has to look at a written answer that is empty or as it was released, by ``grade_id``.
+
+    An answer whose own cell holds something waits for a person anyway, and is not in here; nor is one where the student
+    wrote nothing anywhere.
+
+    Args:
+        pairs: The student's cells, each with the cell of the release that it is, or None for one of their own.
+        release: What they got.
+    """
+    own = [cell for cell, released in pairs if released is None and not _is_the_courses(cell, release)]
+    text = next((cell for cell in own if cell.pictured or is_prose(cell)), None)
+    anything = next((cell for cell in own if cell.pictured or cell.source.strip()), None)
+    found = {}
+    for cell, released in pairs:
+        if released is None or not (released.graded and released.solution):
+            continue
+        # An answer that is code may stand in any cell, one that is text in no cell of working code.
+        other = anything if released.cell.kind == "code" else text
+        if other is not None and is_untouched(cell, released):
+            state = "as it was released" if cell.source.strip() else "empty or missing"
+            found[released.grade_id] = f"its cell is {state}, and another cell holds {_quoted(other)}"
+    return found
+
+
+def unread(release: Release) -> dict[str, str]:
+    """As ``unsettled``, of a notebook that could not be read."""
+    return {name: UNREAD for name, each in release.known.items() if each.graded and each.solution}
+
+
+def own_content(pairs: Sequence[tuple[Cell, ReleasedCell | None]], release: Release) -> list[str]:
+    """What a student wrote and attached in cells of their own."""
+    own = (cell for cell, released in pairs if released is None and not _is_the_courses(cell, release))
+    return [f"{cell.source}\0{sorted(cell.attachments or ())}" for cell in own if cell.source.strip() or cell.pictured]
+
+
+def _is_the_courses(cell: Cell, release: Release) -> bool:
+    """Whether a cell of the student's is a copy of one that they got."""
+    return not cell.pictured and any(same_text(cell.source, each.cell.source) for each in release.cells)
+
+
+def _quoted(cell: Cell) -> str:
+    """What a cell holds, for a sentence."""
+    if not cell.source.strip():
+        return "a picture"
+    text = one_line(cell.source)
+    return f"“{text}”" if len(text) <= MAX_QUOTED else f"“{text[: MAX_QUOTED - 1]}…”"
