@@ -54,17 +54,18 @@ class _Worth:
         return self.answers == 0 and (other.answers > 0 or other.own > self.own == 0)
 
 
-def choose(names: Mapping[str, Callable[[], bytes]], assignment: Assignment) -> Choice:
+def choose(names: Mapping[str, Callable[[], bytes]], assignment: Assignment, preferred: str = "") -> Choice:
     """The notebook that counts among several, one at least.
 
     It is the one of the assignment's name, as it is or with what browsers and systems add; where none is called so,
     that with most of the answers. But one that is as it was released yields to one that has work in it.
 
     Args:
-        names: What reads each, by its name.
+        names: What reads each, by its name or its place in folders.
         assignment: What they are handed in for.
+        preferred: The one that counts unless it has nothing in it, such as that of the newest attempt.
     """
-    wanted = f"{assignment.notebook}.ipynb"
+    wanted = preferred or f"{assignment.notebook}.ipynb"
     ordered = sorted(names, key=lambda name: (name != wanted, not is_called(name, assignment.notebook), name))
     if len(ordered) == 1:
         return Choice(ordered[0])
@@ -86,6 +87,16 @@ def choose(names: Mapping[str, Callable[[], bytes]], assignment: Assignment) -> 
         listed = ", ".join(printable(name) for name in rest[:5])
         return Choice(chosen, f"There is more than one notebook: {printable(chosen)} counts, and not {listed}.")
     return Choice(chosen)
+
+
+def with_work(names: Mapping[str, Callable[[], bytes]], assignment: Assignment) -> list[str]:
+    """Those of several notebooks that have answers in them, as far as they are looked into."""
+    room = 5 * assignment.limits.notebook_mb * 2**20
+    found = []
+    for name in sorted(names)[:MAX_COMPARED]:
+        worth, room = _worth(names[name], assignment, room) if room > 0 else (_Worth(), room)
+        found += [name] if worth.answers or worth.own else []
+    return found
 
 
 def find_notebook(folder: Path, assignment: Assignment) -> Path:

@@ -47,7 +47,11 @@ def unread(release: Release) -> dict[str, str]:
 def own_content(pairs: Sequence[tuple[Cell, ReleasedCell | None]], release: Release) -> list[str]:
     """What a student wrote and attached in cells of their own."""
     own = (cell for cell, released in pairs if released is None and not _is_the_courses(cell, release))
-    return [f"{cell.source}\0{sorted(cell.attachments or ())}" for cell in own if cell.source.strip() or cell.pictured]
+    return [
+        f"{cell.source}\0{sorted((cell.attachments or {}).items())}"
+        for cell in own
+        if cell.source.strip() or cell.pictured
+    ]
 
 
 def _is_the_courses(cell: Cell, release: Release) -> bool:

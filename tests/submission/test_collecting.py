@@ -22,7 +22,7 @@ from autograder.gradebook import open_gradebook, register
 from autograder.reports import people_of
 from autograder.submission import Person, collect, local_time, plain_name, submissions
 from autograder.submission.collecting import Collected
-from autograder.submission.zipped import System
+from autograder.submission.uploads import System
 from tests.commands import autograder
 from tests.courses import CONFIG, make_course, solved, submit, untouched
 
@@ -77,12 +77,19 @@ def there(course: Course, student: str) -> bytes:
     [
         ("lovelaceada_101_9001_warmup.ipynb", "ada"),
         ("lovelaceada_LATE_101_9001_warmup.ipynb", "ada"),
-        ("somebodyelse_101_9001_my_home_work-2.ipynb", "ada"),
-        ("anon_102_9001_warmup.ipynb", "bob"),
+        ("lovelaceada_101_9001_my_home_work-2.ipynb", "ada"),
+        ("lovelace_ada_101_9001_warmup.ipynb", "ada"),
+        ("submissions/again/lovelaceada_101_9001_warmup.ipynb", "ada"),
+        ("submissions\\lovelaceada_101_9001_warmup.ipynb", "ada"),
+        ("lovelaceada_101_9001_warmup.ipynb.json", "ada"),
+        ("lovelaceada_101_9001_warmup.ipynb-3.txt", "ada"),
         ("Bob Byron_102_assignsubmission_file/warmup.ipynb", "bob"),
         ("Bob Byron_102_assignsubmission_file_/warmup.ipynb", "bob"),
         ("Bob Byron_102_assignsubmission_file_warmup.ipynb", "bob"),
-        ("Bob_Byron_the 3rd_102_assignsubmission_file/warmup.ipynb", "bob"),
+        ("Bob_Byron_102_assignsubmission_file/warmup.ipynb", "bob"),
+        ("Bob Byron_102_assignsubmission_file/src/more/warmup.ipynb", "bob"),
+        ("Course-Warmup-7/Bob Byron_102_assignsubmission_file/warmup.ipynb", "bob"),
+        ("Course-Warmup-7/Bob Byron_102_assignsubmission_file_warmup (1).ipynb", "bob"),
     ],
 )
 def test_a_name_of_canvas_or_moodle_says_whose_it_is(course: Course, tmp_path: Path, member: str, student: str) -> None:
@@ -187,7 +194,7 @@ def test_of_other_files_those_of_the_assignment_come_along(course: Course, tmp_p
 
 def test_nothing_but_other_files_is_no_submission(course: Course, tmp_path: Path) -> None:
     results = collected(course, zipped(tmp_path, {"lovelaceada_101_9002_data.csv": b"1,2"}))
-    assert results == [Collected("lovelaceada", "not taken", "there is no notebook: expected warmup.ipynb")]
+    assert results == [Collected("lovelaceada", "not taken", "there is no notebook: expected warmup.ipynb, found data.csv")]
 
 
 # When, and what is never overwritten
@@ -496,7 +503,8 @@ def test_the_whole_name_of_a_moodle_folder_is_the_systems(course: Course, tmp_pa
     source = zipped(
         tmp_path, {"Ada Lovelace_101_assignsubmission_file__111_assignsubmission_file_/warmup.ipynb": UNTOUCHED}
     )
-    assert brief(claimed(course, source)) == [("mal", "new")]
+    people = [*PEOPLE, Person("mal", frozenset({"111"}), frozenset({"adalovelace101assignsubmissionfile"}))]
+    assert brief(claimed(course, source, people)) == [("mal", "new")]
 
 
 def test_what_a_mac_adds_is_passed_over_and_a_hidden_notebook_is_not(course: Course, tmp_path: Path) -> None:
@@ -593,7 +601,7 @@ def test_canvas_and_moodle_say_who_is_who(tmp_path: Path) -> None:
     moodle.write_text('Identifier,Full name,ID number,Grade,Maximum Grade\n"Participant 102",Bob Byron,bob,,12\n')
     assert people_of(canvas, ["ada"]) == [PEOPLE[0]]
     assert (people_of(canvas, ["ada"])[0].system, people_of(moodle, ["bob"])[0].system) == ("canvas", "moodle")
-    assert people_of(moodle, ["bob"]) == [Person("bob", frozenset({"102"}), frozenset({"bobbyron"}))]
+    assert people_of(moodle, ["bob"]) == [Person("bob", frozenset({"102"}), frozenset({"bobbyron", "participant"}))]
 
 
 @given(st.text(max_size=30))
@@ -630,7 +638,7 @@ def test_the_command_lists_what_it_did_not_take(course: Course, tmp_path: Path) 
         (["source"], "source: there is no STUDENT.ipynb in it"),
         (["source", "--time", "soon"], "expected a local time such as '2026-11-29 23:59', found 'soon'"),
         (["source", "--time", "0001-01-01"], "expected a local time such as '2026-11-29 23:59', found '0001-01-01'"),
-        (["source", "--roster", "gradebook_config.yaml"], "this is no table of Canvas's or Moodle's"),
+        (["source", "--roster", "gradebook_config.yaml"], "this is no table of Canvas's or Moodle's or Blackboard's"),
     ],
 )
 def test_a_source_that_is_none_is_said(course: Course, words: list[str], said: str) -> None:
