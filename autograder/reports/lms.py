@@ -271,7 +271,7 @@ def _score(grade: HeldGrade, assignment: Assignment, table: Path, line: int, *, 
 def _safe(table: Table, cell: str, place: int, filled: bool, line: int) -> str:
     """A cell that no spreadsheet takes for a formula."""
     number = re.fullmatch(r"\s*-?[\d.,]+\s*", cell)
-    if filled or number or cell.startswith("'") or not inert(cell).startswith("'"):
+    if filled or number or cell.strip() == "-" or cell.startswith("'") or not inert(cell).startswith("'"):
         return cell
     if line > 1 and place in (*table.keys, table.number) and (line, table.rows[line - 1]) in table.people:
         name = table.header[place]

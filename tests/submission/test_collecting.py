@@ -194,7 +194,9 @@ def test_of_other_files_those_of_the_assignment_come_along(course: Course, tmp_p
 
 def test_nothing_but_other_files_is_no_submission(course: Course, tmp_path: Path) -> None:
     results = collected(course, zipped(tmp_path, {"lovelaceada_101_9002_data.csv": b"1,2"}))
-    assert results == [Collected("lovelaceada", "not taken", "there is no notebook: expected warmup.ipynb, found data.csv")]
+    assert results == [
+        Collected("lovelaceada", "not taken", "there is no notebook: expected warmup.ipynb, found data.csv")
+    ]
 
 
 # When, and what is never overwritten
