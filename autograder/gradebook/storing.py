@@ -24,7 +24,8 @@ from autograder.submission import Submission
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-_NO_RESPONSE = "No response."
+NO_RESPONSE = "No response."
+"""The comment on a written answer that nobody wrote."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def store(
         grant_extensions(gradebook, connection, assignment, student=student)
         _write_scores(gradebook, connection, cells, notebook, assignment, report, answers, before)
         texts = dict(shown.comments)
-        texts |= {name: _NO_RESPONSE if untouched else None for name, (_, untouched) in answers.items()}
+        texts |= {name: NO_RESPONSE if untouched else None for name, (_, untouched) in answers.items()}
         texts |= {name: f"Waits for a person: {why}." for name, why in submission.asked.items()}
         write_comments(gradebook, connection, cells, notebook, texts)
         write_penalty(gradebook, connection, assignment, submitted, notebook)

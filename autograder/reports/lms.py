@@ -9,7 +9,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,8 +83,9 @@ def filled_in(
     waiting: list[str] = []
     excused: list[str] = []
     comma = system == "moodle" and any("," in said for _, said in read.points_said())
+    named = _naming({*known, *assignment.excused})
     for line, row in read.people:
-        student = row[key].strip()
+        student = named(row[key])
         grade = known.get(student)
         if student in assignment.excused:
             excused.append(student)
@@ -102,7 +104,7 @@ def filled_in(
         else:
             row[at] = _score(grade, assignment, table, line, comma=comma)
             matched.add(student)
-    unknown = tuple(sorted(known.keys() - {row[key].strip() for _, row in read.people}))
+    unknown = tuple(sorted(known.keys() - {named(row[key]) for _, row in read.people}))
     kept = sorted({*read.kept, at})
     lines = [
         [_safe(read, row[index], index, at == index, number) for index in kept]
@@ -136,8 +138,9 @@ def people_of(table: Path, known: Collection[str], match: str = "") -> list[Pers
     read = read_table(table)
     key = _key_of(read, dict.fromkeys(known), match)
     found = []
+    named = _naming(known)
     for _, row in read.people:
-        student, number = row[key].strip(), row[read.number].strip()
+        student, number = named(row[key]), row[read.number].strip()
         if not student:
             continue
         names = {" ".join(row[place] for place in places) for places in read.names}
@@ -191,6 +194,19 @@ def what_came_of(filled: Filled, output: str) -> list[str]:
     ]
 
 
+def _naming(known: Collection[str]) -> Callable[[str], str]:
+    """What gives a table's cell as the course writes the id, whatever form its letters have; others stay."""
+    ids = frozenset(known)
+    forms = Counter(map(one_form, ids))
+    by_form = {one_form(each): each for each in ids if forms[one_form(each)] == 1}
+
+    def named(cell: str) -> str:
+        text = cell.strip()
+        return text if text in ids else by_form.get(one_form(text), text)
+
+    return named
+
+
 def _column_of(table: Table, assignment: Assignment, column: str) -> Scores:
     header, named = table.header, table.scores
     if column:
@@ -217,7 +233,8 @@ def _key_of(table: Table, known: Mapping[str, Any], match: str) -> int:
             f"{path}, line 1: there is no column {match!r}; {did_you_mean(match, header)}".rstrip("; ")
         )
     places = [header.index(match)] if match else list(table.keys)
-    counts = {place: sum(row[place].strip() in known for _, row in table.people) for place in places}
+    named = _naming(known)
+    counts = {place: sum(named(row[place]) in known for _, row in table.people) for place in places}
     key = max(counts, key=lambda place: counts[place], default=None)
     if key is None or (table.people and known and not counts[key]):
         names = " or ".join(header[place] for place in places)
@@ -231,7 +248,7 @@ def _key_of(table: Table, known: Mapping[str, Any], match: str) -> int:
         raise AutograderError(f"{path}: which column holds the students' ids? Name one with --match: {names}")
     seen: dict[str, int] = {}
     for line, row in table.people:
-        student = row[key].strip()
+        student = named(row[key])
         if student and student in seen:
             raise AutograderError(f"{path}, lines {seen[student]} and {line}: {student} is there twice")
         seen[student] = line

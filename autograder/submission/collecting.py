@@ -169,7 +169,9 @@ def _contested(student: str, theirs: Sequence[Upload], rivals: Collection[str], 
 
 
 def _called(upload: Upload) -> str:
-    return printable(f"{upload.name} ({upload.number})" if upload.number else upload.who)
+    return printable(
+        f"{upload.name} ({upload.number})" if upload.name and upload.number else upload.number or upload.who
+    )
 
 
 def _uploads(

@@ -17,6 +17,13 @@ from autograder.course import Cell, Release, ReleasedCell
 
 How = Literal["mark", "id", "text", "function", "place"]
 
+MAX_PARSED = 4_000
+"""Characters of a code cell that may be a text for people: parsing more costs time, and nobody answers at such length
+in a cell of code."""
+
+MAX_LOOKED_AT = 200
+"""Cells of a student's own of which it is asked whether they hold text for people."""
+
 _DEFINES = re.compile(r"^(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
 _SHOWS_TEXT = re.compile(r"%%(?:markdown|html|latex|svg)\b", re.IGNORECASE)
 
@@ -58,7 +65,7 @@ def matched(cells: Sequence[Cell], release: Release) -> Matched:
 
 def same_text(one: str, other: str) -> bool:
     """Whether two sources are the same but for spaces at the ends of lines, blank lines around and forms of letters."""
-    return one == other or _plain(one) == _plain(other)
+    return one == other or plain_lines(one) == plain_lines(other)
 
 
 def is_untouched(cell: Cell, released: ReleasedCell) -> bool:
@@ -75,9 +82,13 @@ def is_prose(cell: Cell) -> bool:
     source = cell.source.strip()
     if _SHOWS_TEXT.match(source):
         return True
+    if len(source) > MAX_PARSED:
+        return False
     try:
         tree = ast.parse(re.sub(r"^[ \t]*[%!?].*$|^.*\?$", "", source, flags=re.MULTILINE))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except (RecursionError, MemoryError):
+        return False
+    except (SyntaxError, ValueError):
         return True
     return all(_only_text(statement) for statement in tree.body) and (bool(tree.body) or "#" in source)
 
@@ -94,8 +105,9 @@ def _is_text(value: ast.expr) -> bool:
     return isinstance(value, ast.JoinedStr) or (isinstance(value, ast.Constant) and isinstance(value.value, str))
 
 
-def _plain(text: str) -> list[str]:
-    return [line.rstrip() for line in unicodedata.normalize("NFC", text).strip().splitlines()]
+def plain_lines(text: str) -> tuple[str, ...]:
+    """A source's lines in one form of their letters, without spaces at their ends and blank lines around."""
+    return tuple(line.rstrip() for line in unicodedata.normalize("NFC", text).strip().splitlines())
 
 
 def _by_mark(cells: Sequence[Cell], known: dict[str, ReleasedCell], found: Matched) -> None:
@@ -150,7 +162,7 @@ def _by_text(
 
 
 def _key(cell: Cell) -> tuple[bool, str]:
-    return cell.kind == "code", "\n".join(_plain(cell.source))
+    return cell.kind == "code", "\n".join(plain_lines(cell.source))
 
 
 def _by_function(
@@ -178,23 +190,23 @@ def _by_place(
     cells: Sequence[Cell], free: Iterable[int], release: Release, places: dict[int, int], found: Matched
 ) -> None:
     """By what stands before and behind it: where as many cells are missing there as the student has of their own."""
-    open_cells = set(free) - set(places.values())
+    owned = set(places.values())
+    open_cells = set(free) - owned
     for missing, between in list(_gaps(release, places, len(cells))):
-        if any(index in places.values() for index in between):
+        if any(index in owned for index in between):
             continue  # the student's order is another, so that a place says nothing
         own = [
             index for index in between if index in open_cells and (cells[index].source.strip() or cells[index].pictured)
         ]
+        if len(own) > MAX_LOOKED_AT:
+            continue
+        code = {index for index in own if cells[index].kind == "code" and not is_prose(cells[index])}
         for is_code in (False, True):
             wanted = [at for at in missing if (release.cells[at].cell.kind == "code") == is_code]
-            fitting = [index for index in own if _is_code(cells[index]) == is_code]
+            fitting = [index for index in own if (index in code) == is_code]
             if len(wanted) == len(fitting):
                 for at, index in zip(wanted, fitting, strict=True):
                     _take(index, at, "place", release, places, found)
-
-
-def _is_code(cell: Cell) -> bool:
-    return cell.kind == "code" and not is_prose(cell)
 
 
 def _gaps(release: Release, places: dict[int, int], count: int) -> Iterator[tuple[list[int], range]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from autograder.base import one_line
 from autograder.course import Cell, Release, ReleasedCell
-from autograder.submission.matching import is_prose, is_untouched, same_text
+from autograder.submission.matching import MAX_LOOKED_AT, is_prose, is_untouched, plain_lines
 
 MAX_QUOTED = 60
 """Characters of the student's own that are shown, so that a person finds the cell."""
@@ -24,9 +24,11 @@ def unsettled(pairs: Sequence[tuple[Cell, ReleasedCell | None]], release: Releas
         pairs: The student's cells, each with the cell of the release that it is, or None for one of their own.
         release: What they got.
     """
-    own = [cell for cell, released in pairs if released is None and not _is_the_courses(cell, release)]
-    text = next((cell for cell in own if cell.pictured or is_prose(cell)), None)
-    anything = next((cell for cell in own if cell.pictured or cell.source.strip()), None)
+    own = _own(pairs, release)
+    text = next((cell for cell in own[:MAX_LOOKED_AT] if cell.pictured or is_prose(cell)), None)
+    if text is None:
+        text = next((cell for cell in own[MAX_LOOKED_AT:] if cell.pictured or cell.kind != "code"), None)
+    anything = own[0] if own else None
     found = {}
     for cell, released in pairs:
         if released is None or not (released.graded and released.solution):
@@ -46,17 +48,17 @@ def unread(release: Release) -> dict[str, str]:
 
 def own_content(pairs: Sequence[tuple[Cell, ReleasedCell | None]], release: Release) -> list[str]:
     """What a student wrote and attached in cells of their own."""
-    own = (cell for cell, released in pairs if released is None and not _is_the_courses(cell, release))
+    return [f"{cell.source}\0{sorted((cell.attachments or {}).items())}" for cell in _own(pairs, release)]
+
+
+def _own(pairs: Sequence[tuple[Cell, ReleasedCell | None]], release: Release) -> list[Cell]:
+    """Cells of a student's own that hold something, and are no copies of what everybody got."""
+    courses = {plain_lines(each.cell.source) for each in release.cells}
     return [
-        f"{cell.source}\0{sorted((cell.attachments or {}).items())}"
-        for cell in own
-        if cell.source.strip() or cell.pictured
+        cell
+        for cell, released in pairs
+        if released is None and (cell.pictured or (cell.source.strip() and plain_lines(cell.source) not in courses))
     ]
-
-
-def _is_the_courses(cell: Cell, release: Release) -> bool:
-    """Whether a cell of the student's is a copy of one that they got."""
-    return not cell.pictured and any(same_text(cell.source, each.cell.source) for each in release.cells)
 
 
 def _quoted(cell: Cell) -> str:

@@ -234,6 +234,14 @@ class TestCourse:
         assert week2.max_score == 100
 
 
+WRITTEN = (
+    *("0123", "007", "0o17", "0x1f", "0b11", "1e3", "1.50", "1_000", "+7", "-0", ".5", ".inf", ".NaN", "e5"),
+    *("no", "Yes", "on", "OFF", "y", "true", "null", "~", "=", "<<", "12:30", "190:20:30", "!!int&7"),
+    *("2026-11-29", "2026-11-29T12:00:00Z", "10000000000000000000000000"),
+)
+"""Ids that YAML takes for something else."""
+
+
 class TestMistakes:
     """Each names the file, the line, the key, what was expected and the nearest valid name."""
 
@@ -397,11 +405,7 @@ class TestMistakes:
         ):
             assert part in said
 
-    @pytest.mark.parametrize(
-        "written",
-        "0123 007 0o17 0x1f 0b11 1e3 1.50 1_000 +7 -0 .5 .inf .NaN no Yes on OFF y true null ~ = << 12:30 190:20:30 "
-        "2026-11-29 2026-11-29T12:00:00Z 10000000000000000000000000 e5 !!int&7".split(),
-    )
+    @pytest.mark.parametrize("written", WRITTEN)
     def test_an_id_or_a_name_is_read_as_it_is_written(self, tmp_path: Path, written: str):
         said = written.replace("&", " ")
         text = said.removeprefix("!!int ")

@@ -309,6 +309,15 @@ def test_blackboards_table_is_read_in_any_language(tmp_path, warmup, header):
     assert (ada.system, ada.numbers, ada.names) == ("blackboard", {"ada"}, frozenset())
 
 
+@pytest.mark.parametrize("written", ["ADA", "jos\u00e9", "jose\u0301", "Jos\u00c9"])
+def test_an_id_is_known_in_whatever_form_its_letters_are(tmp_path, warmup, written):
+    path = table(tmp_path, CANVAS.replace("u1,ada", f"u1,{written}"))
+    filled = filled_in("canvas", path, [held("jos\u00e9", 7), held("ada", 8)], warmup)
+    assert cells(filled)[3][5] == ("8" if written == "ADA" else "7")
+    both = [held("ada", 7), held("Ada", 8)]
+    assert filled_in("canvas", table(tmp_path, CANVAS), both, warmup).unknown == ("Ada",)
+
+
 @given(
     words=st.lists(st.text("абвгде ÄÖÜ()/", min_size=1, max_size=9), min_size=9, max_size=9, unique=True),
     grades=st.lists(st.none() | st.floats(0, 12), min_size=2, max_size=5),
