@@ -134,12 +134,12 @@ def _planned(
             plan.refused.append(Result(folder.student, "refused", None, str(error)))
             continue
         if held.get(folder.student) == digest_of(provenance(found.digest, folder.student)):
-            plan.unchanged.append(replace(folder, note=joined_notes(folder.note, found.note)))
+            plan.unchanged.append(replace(folder, note=joined_notes(folder.note, found.note.rstrip("."))))
         elif folder.student in held and _outdone(course, assignment, folder.student, found.digest):
             plan.outdone.append(replace(folder, note=joined_notes(folder.note, OUTDONE)))
         else:
             plan.hand_ins.append(found)
-            plan.notes[folder.student] = joined_notes(folder.note, found.note, _damage(folder, course, assignment))
+            plan.notes[folder.student] = joined_notes(folder.note, _damage(folder, course, assignment))
     return plan
 
 

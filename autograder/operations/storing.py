@@ -88,7 +88,7 @@ def stored(
         return Result(student, "failed", report, str(error))
     left = not_copied(course, assignment, student)
     ran, asked = _of_the_run(graded), asked_for(gradebook, assignment, student, report)
-    return Result(student, "graded", report, joined_notes(note, graded.hand_in.note, asked, ran, left))
+    return Result(student, "graded", report, joined_notes(note, graded.hand_in.note.rstrip("."), asked, ran, left))
 
 
 def asked_for(gradebook: Gradebook, assignment: Assignment, student: str, report: Report | None) -> str:

@@ -25,6 +25,7 @@ MAX_LOOKED_AT = 200
 """Cells of a student's own of which it is asked whether they hold text for people."""
 
 _DEFINES = re.compile(r"^(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
+_SHOWS = re.compile(r"\b(?:Image|Markdown|HTML|Latex|Math|SVG|imread|Image\.open)\(")
 _SHOWS_TEXT = re.compile(r"%%(?:markdown|html|latex|svg)\b", re.IGNORECASE)
 
 
@@ -91,6 +92,18 @@ def is_prose(cell: Cell) -> bool:
     except (SyntaxError, ValueError):
         return True
     return all(_only_text(statement) for statement in tree.body) and (bool(tree.body) or "#" in source)
+
+
+def shows(cell: Cell) -> bool:
+    """Whether a cell of code shows a text or a picture from a file."""
+    return cell.kind == "code" and _SHOWS.search(cell.source) is not None
+
+
+def added_comments(cell: Cell, released: Cell) -> str:
+    """Comments that a student wrote into a read-only cell of code; empty where anything else was changed."""
+    theirs = set(plain_lines(released.source))
+    added = [line.strip() for line in plain_lines(cell.source) if line not in theirs and line.strip()]
+    return "\n".join(added) if all(line.startswith("#") for line in added) else ""
 
 
 def _only_text(statement: ast.stmt) -> bool:

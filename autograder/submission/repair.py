@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from autograder.course import Cell, Release, ReleasedCell
-from autograder.submission.matching import Matched, matched, same_text
+from autograder.submission.matching import Matched, added_comments, matched, same_text
 
 
 def repaired(cells: Sequence[Cell], release: Release, notes: list[str]) -> list[tuple[Cell, ReleasedCell | None]]:
@@ -43,6 +43,8 @@ def repaired(cells: Sequence[Cell], release: Release, notes: list[str]) -> list[
             # Some write their answer below the question, in its cell.
             rewritten.append(released.grade_id)
             result.append((Cell(cell.kind, cell.source, attachments=cell.attachments, pictured=cell.pictured), None))
+        elif cell.kind == "code" and (comments := added_comments(cell, ours)):
+            result.append((Cell("code", comments), None))
     missing = _reinsert(result, known)
 
     tests = [name for name in changed if known[name].graded]

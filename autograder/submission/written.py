@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from autograder.base import one_line
 from autograder.course import Cell, Release, ReleasedCell
-from autograder.submission.matching import MAX_LOOKED_AT, is_prose, is_untouched, plain_lines
+from autograder.submission.matching import MAX_LOOKED_AT, is_prose, is_untouched, plain_lines, shows
 
 MAX_QUOTED = 60
 """Characters of the student's own that are shown, so that a person finds the cell."""
@@ -15,17 +15,17 @@ UNREAD = "the notebook could not be read, so nobody knows what was written"
 
 
 def unsettled(pairs: Sequence[tuple[Cell, ReleasedCell | None]], release: Release) -> dict[str, str]:
-    """Why a person has to look at a written answer that is empty or as it was released, by ``grade_id``.
+    """Why a person has to look for a written answer in more than its own cell, by ``grade_id``.
 
-    An answer whose own cell holds something waits for a person anyway, and is not in here; nor is one where the student
-    wrote nothing anywhere.
+    An answer whose own cell holds something waits for a person anyway, and is in here only where there is another copy
+    of it; one where the student wrote nothing anywhere is not.
 
     Args:
         pairs: The student's cells, each with the cell of the release that it is, or None for one of their own.
         release: What they got.
     """
     own = _own(pairs, release)
-    text = next((cell for cell in own[:MAX_LOOKED_AT] if cell.pictured or is_prose(cell)), None)
+    text = next((cell for cell in own[:MAX_LOOKED_AT] if cell.pictured or is_prose(cell) or shows(cell)), None)
     if text is None:
         text = next((cell for cell in own[MAX_LOOKED_AT:] if cell.pictured or cell.kind != "code"), None)
     anything = own[0] if own else None
@@ -35,7 +35,10 @@ def unsettled(pairs: Sequence[tuple[Cell, ReleasedCell | None]], release: Releas
             continue
         # An answer that is code may stand in any cell, one that is text in no cell of working code.
         other = anything if released.cell.kind == "code" else text
-        if other is not None and is_untouched(cell, released):
+        copies = [each for each in own if each.grade_id == released.grade_id]
+        if copies and not is_untouched(cell, released):
+            found[released.grade_id] = f"its cell is there more than once, and another one holds {_quoted(copies[0])}"
+        elif other is not None and is_untouched(cell, released):
             state = "as it was released" if cell.source.strip() else "empty or missing"
             found[released.grade_id] = f"its cell is {state}, and another cell holds {_quoted(other)}"
     return found

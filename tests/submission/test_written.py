@@ -55,6 +55,12 @@ def doubled(first: str, second: str) -> Notebook:
     return tree
 
 
+def commented(place: int) -> Notebook:
+    tree = answered(HERE)
+    tree["cells"][place]["source"] += f"\n# {TEXT}"
+    return tree
+
+
 def at(submission: Submission, grade_id: str) -> dict[str, Any]:
     cells = submission.notebook["cells"]
     return next(each for each in cells if each["metadata"].get("nbgrader", {}).get("grade_id") == grade_id)
@@ -104,10 +110,14 @@ def test_an_answer_whose_cell_can_be_told_is_in_its_cell_and_nobody_is_asked(war
         (added(text("", attachments=PICTURE)), "another cell holds a picture"),
         (added(text("![it](attachment:photo.png)", attachments=PICTURE)), "another cell holds “![it]"),
         (added(text("", attachments={"a.svg": {"image/svg+xml": "<svg/>"}})), "another cell holds a picture"),
+        (doubled("It is ", "zero."), "its cell is there more than once, and another one holds “zero.”"),
+        (added(cell("from IPython.display import Image\nImage('photo.png')")), "another cell holds “from IPython"),
+        (added(cell("plt.imshow(plt.imread('photo.png'))")), "another cell holds “plt.imshow"),
+        (commented(5), f"another cell holds “# {TEXT}”"),
         (replaced(text("It is "), text("zero.")), "its cell is empty or missing, and another cell holds “It is”"),
         (doubled(HERE, HERE) | {"cells": [*doubled(HERE, HERE)["cells"], text()]}, "another cell holds"),
     ],
-    ids=range(13),
+    ids=range(17),
 )
 def test_an_answer_that_cannot_be_told_from_other_text_waits_for_a_person(
     warmup: Assignment, tree: Notebook, said: str
