@@ -115,9 +115,11 @@ def _extension(value: Any, info: ValidationInfo) -> datetime:
 
 
 def _student(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
-        raise _problem(f"expected a student's id, found {shown(value)}")
-    return str(value)
+    if not isinstance(value, str) or not value.strip():
+        raise _problem(f"expected a student's id, found {'nothing' if value in (None, '') else shown(value)}")
+    if value != value.strip() or not value.isprintable():
+        raise _problem(f"expected a student's id with no space around it and nothing hidden in it, found {value!a}")
+    return value
 
 
 def _day(value: Any) -> date:

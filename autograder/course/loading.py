@@ -31,6 +31,23 @@ __all__ = [
 ]
 
 
+AS_WRITTEN: tuple[tuple[str, ...], ...] = (
+    ("name",),
+    ("assignments", "*", "title"),
+    ("assignments", "*", "notebook"),
+    ("assignments", "*", "checks"),
+    ("assignments", "*", "solutions"),
+    ("assignments", "*", "excused", "*"),
+    ("assignments", "*", "files", "*"),
+    ("assignments", "*", "allowed_imports", "*"),
+    ("assignments", "*", "activities", "*", "title"),
+    ("assignments", "*", "activities", "*", "type"),
+    ("sessions", "*", "title"),
+    ("sessions", "*", "where"),
+)
+"""Where names and ids stand; those that are keys, as of ``extensions``, are read as they are written anyway."""
+
+
 @dataclass(frozen=True)
 class Term:
     """What is to be known of the whole course to say how a student's late days were spent.
@@ -171,7 +188,7 @@ def load_course(root: Path) -> Course:
 
     refuse_handed_in(root)
     root = root.resolve()
-    configuration = read_located(root / CONFIG_NAME)
+    configuration = read_located(root / CONFIG_NAME, AS_WRITTEN)
     entry = validated(configuration, root)
     if entry is None:
         # Only for the problems of master notebooks, so that they are reported together with the others.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,14 @@ KeyPath = tuple[str | int, ...]
 
 @dataclass
 class Located:
-    """A YAML file as plain data, the line of each key in it, and the problems found so far."""
+    """A YAML file as plain data, the line of each key in it, and the problems found so far.
+
+    ``as_written`` are the places of names and ids, with ``*`` for any key or number: YAML takes 0123 for the number 83,
+    ``no`` for false and 1e3 for 1000, and a student who is called so means none of these.
+    """
 
     path: Path
+    as_written: frozenset[tuple[str, ...]] = frozenset()
     tree: Any = None
     lines: dict[KeyPath, int] = field(default_factory=dict)
     problems: list[tuple[str, int, str]] = field(default_factory=list)
@@ -61,9 +67,14 @@ class Located:
         return ConfigError(texts[0] if len(texts) == 1 else f"{len(texts)} mistakes:\n" + "\n".join(texts))
 
 
-def read_located(path: Path) -> Located:
-    """The configuration as a tree; where it is no YAML at all, the ConfigError is raised at once."""
-    configuration = Located(path)
+def read_located(path: Path, as_written: Collection[tuple[str, ...]] = ()) -> Located:
+    """The configuration as a tree; where it is no YAML at all, the ConfigError is raised at once.
+
+    Args:
+        path: The file.
+        as_written: As ``Located.as_written``.
+    """
+    configuration = Located(path, frozenset(as_written))
     try:
         raw = path.read_bytes()
     except OSError as problem:
@@ -92,7 +103,7 @@ def read_located(path: Path) -> Located:
 
 
 def _plain(node: yaml.Node, where: KeyPath, configuration: Located, around: tuple[yaml.Node, ...]) -> Any:
-    """The node as plain data; numbers and booleans as YAML means them, dates and everything else as text."""
+    """The node as plain data; numbers and booleans as YAML means them, dates, names and everything else as text."""
     if node in around or len(configuration.lines) > 10_000:
         configuration.blame(where, "an alias that holds itself, or far too many keys")
         return None
@@ -119,11 +130,22 @@ def _plain(node: yaml.Node, where: KeyPath, configuration: Located, around: tupl
     return _scalar(node, where, configuration) if isinstance(node, yaml.ScalarNode) else None
 
 
+def _is_name(where: KeyPath, patterns: Collection[tuple[str, ...]]) -> bool:
+    """Whether a name or an id stands there."""
+    place = tuple(str(part) for part in where)
+    return any(
+        len(pattern) == len(place) and all(a in ("*", b) for a, b in zip(pattern, place, strict=True))
+        for pattern in patterns
+    )
+
+
 def _scalar(node: yaml.ScalarNode, where: KeyPath, configuration: Located) -> Any:
     kind, text = node.tag.rpartition(":")[2], str(node.value)
     if "\0" in text:
         configuration.blame(where, f"a NUL character, which no name or text has, stands in {shown(text)}")
         return None
+    if _is_name(where, configuration.as_written) and (kind != "null" or (text and isinstance(where[-1], int))):
+        return text
     # YAML 1.1 reads 23:59 as a number to the base 60, which nobody means.
     if kind in ("str", "timestamp", "value") or (kind in ("int", "float") and ":" in text):
         return text

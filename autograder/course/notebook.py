@@ -44,6 +44,8 @@ class Cell:
     id: str = ""
     attachments: dict[str, dict[str, str]] | None = None
     outputs: list[Any] | None = None
+    pictured: bool = False
+    """Whether anything is attached to it, kept or not."""
 
 
 @dataclass
@@ -168,13 +170,17 @@ def _cell(tree: dict[str, Any], notes: list[str], room: _Room) -> Cell:
     marks = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     grade_id = marks.get("grade_id") if isinstance(marks, dict) else None
     identity = tree.get("id")
+    if identity is None and isinstance(metadata, dict):
+        identity = metadata.get("id")  # where Colab keeps it
+    attached = tree.get("attachments")
     return Cell(
         kind=kind,
         source=_clean(_lines(source), notes),
         grade_id=grade_id if isinstance(grade_id, str) else "",
         marked=marks is not None,
         id=identity if isinstance(identity, str) and _CELL_ID.fullmatch(identity) else "",
-        attachments=None if kind == "code" else _attachments(tree.get("attachments"), notes, room),
+        attachments=None if kind == "code" else _attachments(attached, notes, room),
+        pictured=isinstance(attached, dict) and bool(attached),
         outputs=outputs if isinstance(outputs := tree.get("outputs"), list) else None,
     )
 

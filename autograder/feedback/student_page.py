@@ -18,6 +18,7 @@ from autograder.feedback.result import row_comment
 from autograder.feedback.summary import SUMMARY_ID, with_hand_grades
 from autograder.feedback.visibility import grade_as_seen, students_view
 from autograder.gradebook import (
+    NO_RESPONSE,
     RESULT_FILE,
     Gradebook,
     HeldGrade,
@@ -221,7 +222,8 @@ def _with_scores(
     for cell in notebook["cells"]:
         cell["source"] = joined(cell["source"])
         if cell.get("id") == SUMMARY_ID:
-            cell["source"] = with_hand_grades(cell["source"], assignment.manual, grade.scores)
+            blank = [name for name in assignment.manual if comments.get(name) == NO_RESPONSE and not grade.scores[name]]
+            cell["source"] = with_hand_grades(cell["source"], assignment.manual, grade.scores, blank)
         for output in cell.get("outputs", []):
             if "text" in output:
                 output["text"] = joined(output["text"])

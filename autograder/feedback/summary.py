@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from autograder.course import Assignment
@@ -77,19 +77,23 @@ def summary_cell(report: Report, assignment: Assignment, unreadable: str, notes:
     return {"cell_type": "markdown", "id": SUMMARY_ID, "metadata": {"deletable": False}, "source": source}
 
 
-def with_hand_grades(summary: str, manual: Mapping[str, float], scores: Mapping[str, float | None]) -> str:
+def with_hand_grades(
+    summary: str, manual: Mapping[str, float], scores: Mapping[str, float | None], blank: Collection[str] = ()
+) -> str:
     """The summary's text with the points that a person has given since.
 
     Args:
         summary: The source of the summary cell, from ``annotated``.
         manual: The most that each answer graded by hand gives, by ``grade_id``.
         scores: What the gradebook holds now; None where an answer waits.
+        blank: Answers that nobody wrote, and to which nobody gave a grade.
     """
     for name, most in manual.items():
         score = scores.get(name)
         if score is not None:
             mark, points = "✓" if score >= most else "✗", f"{points_text(score)} / {points_text(most)}"
-            line = f"| {mark} | [{literal(name)}](#{name}) | {points} | graded by a person |"
+            said = "nothing was written, here or in a cell of your own" if name in blank else "graded by a person"
+            line = f"| {mark} | [{literal(name)}](#{name}) | {points} | {said} |"
             summary = summary.replace(_waiting_line(name, most), line)
     return summary
 

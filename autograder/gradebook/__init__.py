@@ -35,10 +35,11 @@ from autograder.gradebook.reading import (
     warnings_of,
 )
 from autograder.gradebook.registering import register
-from autograder.gradebook.storing import Shown, enter, moved_timestamps, store, store_timestamp
+from autograder.gradebook.storing import NO_RESPONSE, Shown, enter, moved_timestamps, store, store_timestamp
 
 __all__ = [
     "DAY",
+    "NO_RESPONSE",
     "RESULT_FILE",
     "Attempt",
     "Gradebook",

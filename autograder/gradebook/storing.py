@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,7 +24,8 @@ from autograder.submission import Submission
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-_NO_RESPONSE = "No response."
+NO_RESPONSE = "No response."
+"""The comment on a written answer that nobody wrote."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,8 @@ def store(
         grant_extensions(gradebook, connection, assignment, student=student)
         _write_scores(gradebook, connection, cells, notebook, assignment, report, answers, before)
         texts = dict(shown.comments)
-        texts |= {name: _NO_RESPONSE if untouched else None for name, (_, untouched) in answers.items()}
+        texts |= {name: NO_RESPONSE if untouched else None for name, (_, untouched) in answers.items()}
+        texts |= {name: f"Waits for a person: {why}." for name, why in submission.asked.items()}
         write_comments(gradebook, connection, cells, notebook, texts)
         write_penalty(gradebook, connection, assignment, submitted, notebook)
     try:
@@ -264,7 +267,10 @@ def _cell_id(known: dict[str, str], name: str, assignment: Assignment) -> str:
 
 
 def _answers(submission: Submission, assignment: Assignment) -> dict[str, tuple[str, bool]]:
-    """By ``grade_id``: the answer's checksum, and whether there is none: an empty cell, or the text as released."""
+    """By ``grade_id``: the answer's checksum, and whether there is none: an empty cell, or the text as released.
+
+    Where it is not known whether that is all, it is for a person to say: no program gives somebody's text a 0.
+    """
     released = {cell.name: cell.checksum for cell in source_cells(assignment)}
     found = dict.fromkeys(assignment.manual, ("", True))
     for tree in submission.notebook["cells"]:
@@ -272,7 +278,13 @@ def _answers(submission: Submission, assignment: Assignment) -> dict[str, tuple[
         if name in assignment.manual:
             source = joined(tree["source"])
             checksum = checksum_of(source, tree["cell_type"], True, True, False, name, assignment.manual[name])
-            found[name] = (checksum, checksum == released.get(name) or not source.strip())
+            empty = checksum == released.get(name) or not source.strip()
+            if pictures := tree.get("attachments"):
+                checksum += f" {hashlib.sha256(json.dumps(pictures, sort_keys=True).encode()).hexdigest()}"
+                empty = False
+            if name in submission.asked:
+                checksum, empty = f"{checksum} {submission.own}", False
+            found[name] = (checksum, empty)
     return found
 
 

@@ -87,6 +87,7 @@ class Grader:
             rows=(),
             notes=submission.notes,
             provenance=origin,
+            asked=submission.asked,
         )
         if submission.unreadable:
             return replace(report, rows=_unreadable(submission, suite), seconds=time.monotonic() - begun)

@@ -119,6 +119,7 @@ class Report:
         seconds: Wall-clock time of the grading.
         provenance: What was graded, and by what: digests and versions by name. ``digest`` is the digest of these.
         shown: Whether cells that only show something were run as well.
+        asked: As ``Submission.asked``: why a person has to look at a written answer, by ``grade_id``.
     """
 
     assignment: str
@@ -132,6 +133,7 @@ class Report:
     seconds: float = 0.0
     provenance: dict[str, str] = field(default_factory=dict)
     shown: bool = False
+    asked: dict[str, str] = field(default_factory=dict)
 
     @property
     def errored(self) -> bool:

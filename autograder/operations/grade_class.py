@@ -31,7 +31,7 @@ from autograder.grading import digest_of, provenance_for
 from autograder.operations.closed import require_closed
 from autograder.operations.graded import Graded, require_gradable
 from autograder.operations.pool import grade_all
-from autograder.operations.storing import Result, joined_notes, not_copied, stored
+from autograder.operations.storing import Result, asked_for, joined_notes, not_copied, stored
 from autograder.sandbox import Kind
 from autograder.submission import HandIn, SubmittedFolder, find_hand_in, submissions
 
@@ -134,7 +134,7 @@ def _planned(
             plan.refused.append(Result(folder.student, "refused", None, str(error)))
             continue
         if held.get(folder.student) == digest_of(provenance(found.digest, folder.student)):
-            plan.unchanged.append(folder)
+            plan.unchanged.append(replace(folder, note=joined_notes(folder.note, found.note.rstrip("."))))
         elif folder.student in held and _outdone(course, assignment, folder.student, found.digest):
             plan.outdone.append(replace(folder, note=joined_notes(folder.note, OUTDONE)))
         else:
@@ -179,7 +179,8 @@ def _kept(gradebook: Gradebook, course: Course, assignment: Assignment, plan: _P
             yield Result(folder.student, "failed", None, str(error))
             continue
         report = read_report(course, folder.student, assignment)
-        why = joined_notes(folder.note, not_copied(course, assignment, folder.student))
+        asked = asked_for(gradebook, assignment, folder.student, report)
+        why = joined_notes(folder.note, asked, not_copied(course, assignment, folder.student))
         yield Result(folder.student, "kept", report, why)
 
 

@@ -60,7 +60,7 @@ def grade_hand_in(hand_in: HandIn, assignment: Assignment, sandbox: Kind, *, pro
         if hand_in.notebook is None:
             submission = unread_submission(assignment, hand_in.unread, **known)
         else:
-            submission = read_submission(hand_in.notebook, assignment, **known)
+            submission = read_submission(hand_in.notebook, assignment, **known, note=hand_in.note)
         report = process_grader(sandbox, probed=probed).grade(submission, assignment)
         # The files have done their part; back through the pool's pipe they would cost more than all the rest.
         return Graded(hand_in, replace(submission, files={}), report)

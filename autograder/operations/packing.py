@@ -90,6 +90,7 @@ def packed_hand_in(hand_in: HandIn, assignment: Assignment) -> bytes:
         AutograderError: It is larger than what can be packed.
     """
     tree: dict[str, Any] = {"student": hand_in.student, "timestamp": hand_in.timestamp, "unread": hand_in.unread}
+    tree["note"] = hand_in.note
     if hand_in.notebook is not None:
         limit = assignment.limits.notebook_mb * 2**20
         content, size = read_regular(hand_in.notebook, limit, one_name=True)
@@ -117,7 +118,7 @@ def unpacked_hand_in(packed: bytes, folder: Path) -> HandIn:
                 os.truncate(folder / name, size)
             case "link":
                 (folder / name).symlink_to("nowhere")
-    return HandIn(tree["student"], notebook, tree["timestamp"], tree["unread"])
+    return HandIn(tree["student"], notebook, tree["timestamp"], tree["unread"], note=tree["note"])
 
 
 def packed_grade(graded: Graded) -> bytes:

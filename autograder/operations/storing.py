@@ -9,7 +9,7 @@ from typing import Literal
 from autograder.base import AutograderError, RefusedError
 from autograder.course import Assignment, Course
 from autograder.feedback import shown_to_student
-from autograder.gradebook import Gradebook, left_out, store
+from autograder.gradebook import Gradebook, held_grades, left_out, store
 from autograder.grading import Report
 from autograder.operations.graded import Graded
 from autograder.submission import Submission
@@ -86,8 +86,18 @@ def stored(
         return Result(student, "refused", report, str(error))
     except AutograderError as error:
         return Result(student, "failed", report, str(error))
-    ran = _of_the_run(graded)
-    return Result(student, "graded", report, joined_notes(note, ran, not_copied(course, assignment, student)))
+    left = not_copied(course, assignment, student)
+    ran, asked = _of_the_run(graded), asked_for(gradebook, assignment, student, report)
+    return Result(student, "graded", report, joined_notes(note, graded.hand_in.note.rstrip("."), asked, ran, left))
+
+
+def asked_for(gradebook: Gradebook, assignment: Assignment, student: str, report: Report | None) -> str:
+    """Which written answers a person has to look for, and why; empty where there are none, or a person has graded."""
+    if report is None or not report.asked:
+        return ""
+    if not any(each.needs_manual_grade for each in held_grades(gradebook, assignment, student=student)):
+        return ""
+    return joined_notes(*(f"{name} waits for a person: {why}" for name, why in report.asked.items()))
 
 
 def _of_the_run(graded: Graded) -> str:

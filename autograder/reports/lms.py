@@ -9,65 +9,18 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from autograder.base import AutograderError, did_you_mean, write_output
 from autograder.course import Assignment
 from autograder.gradebook import HeldGrade
+from autograder.reports.lms_table import SYSTEMS, Scores, Table, is_known_word, is_of_points, read_table
 from autograder.reports.score_table import inert
-from autograder.submission import Person, plain_name
-
-MAX_BYTES = 50_000_000
-
-
-@dataclass(frozen=True)
-class _Form:
-    """How a system writes its table.
-
-    Attributes:
-        required: Columns that are always there.
-        keys: Columns that may hold the ids of the course's students, the likeliest first.
-        people: Columns that say who it is, kept and never compared.
-        sought: Columns by which an import may look for a student; what stands there cannot be written another way.
-        column: What an assignment's column is called: its ``title``, where it says so its ``points``, its ``id``.
-    """
-
-    required: tuple[str, ...]
-    keys: tuple[str, ...]
-    people: tuple[str, ...]
-    sought: tuple[str, ...]
-    column: re.Pattern[str]
-
-
-_FORMS: dict[str, _Form] = {
-    # community.canvaslms.com: "How do I import grades in the Gradebook?"
-    "canvas": _Form(
-        ("Student", "ID", "Section"),
-        ("SIS User ID", "SIS Login ID", "Integration ID", "ID"),
-        ("Student", "Section"),
-        ("SIS User ID", "SIS Login ID", "Integration ID", "ID"),
-        re.compile(r"(?P<title>.*) \((?P<id>\d+)\)", re.DOTALL),
-    ),
-    # docs.moodle.org: "Offline grading worksheet".
-    "moodle": _Form(
-        ("Identifier", "Grade", "Maximum Grade"),
-        ("ID number", "Username", "Email address", "Identifier"),
-        ("Full name", "First name", "Last name", "Surname", "Status"),
-        ("Identifier",),
-        re.compile(r"(?P<title>Grade)"),
-    ),
-    # help.blackboard.com: "Work offline with grade data".
-    "blackboard": _Form(
-        ("Last Name", "First Name", "Username"),
-        ("Username", "Student ID"),
-        ("Last Name", "First Name"),
-        ("Username", "Student ID"),
-        re.compile(r"(?P<title>.*) \[Total Pts: (?:up to )?(?P<points>[\d.,]+)[^\]]*\] \|(?P<id>\d+)", re.DOTALL),
-    ),
-}
+from autograder.submission import Person, one_form, plain_name
 
 
 @dataclass(frozen=True)
@@ -119,37 +72,30 @@ def filled_in(
         AutograderError: The file is none of the system's, a student is in it twice, the column is missing or ambiguous,
             its points differ, or a score is out of range. The message names the line.
     """
-    form = _FORMS[system]
-    text, encoding, dialect = _read(table)
-    rows = list(csv.reader(io.StringIO(text), delimiter=dialect))
-    header = [name.strip() for name in rows[0]] if rows else []
-    missing = [name for name in form.required if name not in header]
-    if missing:
-        raise AutograderError(
-            f"{table}, line 1: this is no table of {system.title()}'s: there is no column {missing[0]!r}; "
-            f"{did_you_mean(missing[0], header)}found {', '.join(header[:8]) or 'nothing'}. Export it anew, and leave "
-            "its first line as it is"
-        )
-    at = _column_of(form, header, assignment, column, table)
-    people = _people(system, rows, header)
+    read = read_table(table, [each for each in SYSTEMS if each == system])
+    column_at = _column_of(read, assignment, column)
     known = {grade.student: grade for grade in grades}
-    key = _key_of(form, header, people, known, match, table)
-    _same_points(system, form, rows, header, at, assignment, table)
+    key = _key_of(read, known, match)
+    _same_points(read, column_at, assignment)
+    at = column_at.place
     matched: set[str] = set()
     unmatched: list[str] = []
     waiting: list[str] = []
     excused: list[str] = []
-    comma = system == "moodle" and any("," in row[header.index("Maximum Grade")] for _, row in people)
-    for line, row in people:
-        student = row[key].strip()
+    comma = system == "moodle" and any("," in said for _, said in read.points_said())
+    named = _naming({*known, *assignment.excused})
+    for line, row in read.people:
+        student = named(row[key])
         grade = known.get(student)
         if student in assignment.excused:
             excused.append(student)
             if system == "canvas":
                 row[at] = "EX"
         elif grade is None:
-            unmatched.append(f"line {line}: {inert(student or row[0])}")
-        elif system == "moodle" and _said(row, header, "Grade can be changed").lower() in ("no", "nein", "non"):
+            unmatched.append(
+                f"line {line}: {inert(student or ' '.join(row[place] for place in read.kept[:2]).strip())}"
+            )
+        elif read.locked(row):
             raise AutograderError(
                 f"{table}, line {line}: the grade of {student} cannot be changed there; unlock it first"
             )
@@ -158,18 +104,18 @@ def filled_in(
         else:
             row[at] = _score(grade, assignment, table, line, comma=comma)
             matched.add(student)
-    unknown = tuple(sorted(known.keys() - {row[key].strip() for _, row in people}))
-    kept = list(range(len(header))) if system == "moodle" else _kept(form, header, at)
+    unknown = tuple(sorted(known.keys() - {named(row[key]) for _, row in read.people}))
+    kept = sorted({*read.kept, at})
     lines = [
-        [_safe(row[index], rows[0][index], form, at == index, table, number) for index in kept]
-        for number, row in enumerate(rows, start=1)
-        if row
+        [_safe(read, row[index], index, at == index, number) for index in kept]
+        for number, row in enumerate(read.rows, start=1)
+        if any(row)
     ]
     out = io.StringIO()
-    csv.writer(out, delimiter=dialect, lineterminator="\r\n" if "\r\n" in text else "\n").writerows(lines)
+    csv.writer(out, delimiter=read.separator, lineterminator=read.newline).writerows(lines)
     return Filled(
-        out.getvalue().encode(encoding),
-        header[at],
+        out.getvalue().encode(read.encoding),
+        read.header[at],
         len(matched),
         unknown,
         tuple(unmatched),
@@ -182,39 +128,32 @@ def people_of(table: Path, known: Collection[str], match: str = "") -> list[Pers
     """The students as a system's own table has them: by the course's ids, with its numbers and names.
 
     Args:
-        table: What Canvas's gradebook or Moodle's grading worksheet exports.
+        table: What Canvas's gradebook, Moodle's grading worksheet or Blackboard's Grade Center exports.
         known: The course's students; where nobody is known yet, the likeliest column of ids is taken.
         match: The column that holds the course's ids; found out where empty.
 
     Raises:
         AutograderError: It is no such table, or a student is in it twice.
     """
-    text, _, dialect = _read(table)
-    rows = list(csv.reader(io.StringIO(text), delimiter=dialect))
-    header = [name.strip() for name in rows[0]] if rows else []
-    systems: tuple[Literal["canvas", "moodle"], ...] = ("canvas", "moodle")
-    system = next((name for name in systems if set(_FORMS[name].required[:2]) <= set(header)), None)
-    if system is None:
-        raise AutograderError(
-            f"{table}, line 1: this is no table of Canvas's or Moodle's; found {', '.join(header[:8]) or 'nothing'}"
-        )
-    people = _people(system, rows, header)
-    key = _key_of(_FORMS[system], header, people, dict.fromkeys(known), match, table)
+    read = read_table(table)
+    key = _key_of(read, dict.fromkeys(known), match)
     found = []
-    for _, row in people:
-        student = row[key].strip()
+    named = _naming(known)
+    for _, row in read.people:
+        student, number = named(row[key]), row[read.number].strip()
         if not student:
             continue
-        if system == "canvas":
-            last, _, first = _said(row, header, "Student").partition(",")
-            numbers, names = {_said(row, header, "ID")}, {f"{last} {first}", f"{first} {last}"}
+        names = {" ".join(row[place] for place in places) for places in read.names}
+        if read.system == "canvas":
+            names |= {" ".join(reversed(name.split(",", 1))) for name in names}
+        elif read.system == "moodle":
+            word, number = re.fullmatch(r"(.*?)(\d*)", number, re.DOTALL).groups()  # type: ignore[union-attr]
+            # Where it is graded blind, the word stands for the name in the names of files.
+            names |= {word}
         else:
-            numbers = {re.sub(r"\D", "", _said(row, header, "Identifier"))}
-            names = {_said(row, header, "Full name")} | {
-                f"{_said(row, header, 'First name')} {_said(row, header, name)}" for name in ("Last name", "Surname")
-            }
+            number = one_form(number)
         plain = {plain_name(name) for name in names}
-        found.append(Person(student, frozenset(numbers - {""}), frozenset(plain - {""}), system))
+        found.append(Person(student, frozenset({number} - {""}), frozenset(plain - {""}), read.system))
     return found
 
 
@@ -255,113 +194,75 @@ def what_came_of(filled: Filled, output: str) -> list[str]:
     ]
 
 
-def _read(table: Path) -> tuple[str, str, str]:
-    """The text of a table, its encoding (with the mark at its start, if it has one), and what parts its columns."""
-    try:
-        with table.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise AutograderError(f"{table} cannot be read: {error.strerror}") from error
-    if len(content) > MAX_BYTES:
-        raise AutograderError(f"{table} has more than {MAX_BYTES // 10**6} MB, which no table of scores has")
-    encoding = "utf-8"
-    for mark, name in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
-        if content.startswith(mark):
-            encoding = name
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise AutograderError(f"{table} is no text in {encoding}: {error.reason} at byte {error.start}") from error
-    first = text.partition("\n")[0]
-    return text, encoding, max(",;\t", key=first.count)
+def _naming(known: Collection[str]) -> Callable[[str], str]:
+    """What gives a table's cell as the course writes the id, whatever form its letters have; others stay."""
+    ids = frozenset(known)
+    forms = Counter(map(one_form, ids))
+    by_form = {one_form(each): each for each in ids if forms[one_form(each)] == 1}
+
+    def named(cell: str) -> str:
+        text = cell.strip()
+        return text if text in ids else by_form.get(one_form(text), text)
+
+    return named
 
 
-def _column_of(form: _Form, header: list[str], assignment: Assignment, column: str, table: Path) -> int:
-    named = {index: found for index, name in enumerate(header) if (found := form.column.fullmatch(name))}
+def _column_of(table: Table, assignment: Assignment, column: str) -> Scores:
+    header, named = table.header, table.scores
     if column:
-        wanted = [index for index, found in named.items() if column in (header[index], found.groupdict().get("id"))]
-    elif len(named) == 1 and "id" not in form.column.groupindex:
+        wanted = [each for each in named if column in (header[each.place], each.number, each.title) and column]
+    elif len(named) == 1 and not named[0].number:
         wanted = list(named)
     else:
-        titles = {assignment.title.casefold(), assignment.name.casefold()}
-        wanted = [index for index, found in named.items() if found["title"].strip().casefold() in titles]
+        titles = {one_form(assignment.title), one_form(assignment.name)}
+        wanted = [each for each in named if " ".join(one_form(each.title).split()) in titles]
     if len(wanted) == 1:
         return wanted[0]
-    those = ", ".join(repr(header[index]) for index in wanted or named) or "none"
+    those = ", ".join(repr(header[each.place]) for each in wanted or named) or "none"
     what = "more than one column is" if wanted else "no column is"
     raise AutograderError(
-        f"{table}, line 1: {what} {column or assignment.title!r}; name one with --column. There are: {those}"
+        f"{table.path}, line 1: {what} {column or assignment.title!r}; name one with --column. There are: {those}"
     )
 
 
-def _people(system: str, rows: list[list[str]], header: list[str]) -> list[tuple[int, list[str]]]:
-    """The lines of students, with their numbers; each is as long as the header."""
-    people = []
-    for number, row in enumerate(rows[1:], start=2):
-        row.extend([""] * (len(header) - len(row)))
-        first = row[0].strip()
-        if not any(cell.strip() for cell in row):
-            continue
-        if system == "canvas" and (first in ("", "Student, Test") or _is_of_points(row, header)):
-            continue
-        people.append((number, row))
-    return people
-
-
-def _is_of_points(row: list[str], header: list[str]) -> bool:
-    """Whether a line of Canvas's says how many points there are: it has no number, which who is called so has."""
-    return bool(row) and row[0].strip() == "Points Possible" and not _said(row, header, "ID")
-
-
-def _key_of(
-    form: _Form,
-    header: list[str],
-    people: list[tuple[int, list[str]]],
-    known: Mapping[str, Any],
-    match: str,
-    table: Path,
-) -> int:
+def _key_of(table: Table, known: Mapping[str, Any], match: str) -> int:
     """The column whose entries are the students' ids: the one asked for, or the one with the most known students."""
-    names = [match] if match else [name for name in form.keys if name in header]
+    path, header = table.path, table.header
     if match and match not in header:
         raise AutograderError(
-            f"{table}, line 1: there is no column {match!r}; {did_you_mean(match, header)}".rstrip("; ")
+            f"{path}, line 1: there is no column {match!r}; {did_you_mean(match, header)}".rstrip("; ")
         )
-    counts = {name: sum(row[header.index(name)].strip() in known for _, row in people) for name in names}
-    best = max(counts, key=lambda name: counts[name], default="")
-    if not best or (people and known and not counts[best]):
+    places = [header.index(match)] if match else list(table.keys)
+    named = _naming(known)
+    counts = {place: sum(named(row[place]) in known for _, row in table.people) for place in places}
+    key = max(counts, key=lambda place: counts[place], default=None)
+    if key is None or (table.people and known and not counts[key]):
+        names = " or ".join(header[place] for place in places)
         raise AutograderError(
-            f"{table}: no student of the gradebook is in {' or '.join(names) or 'any column'}. Is it the table of "
+            f"{path}: no student of the gradebook is in {names or 'any column'}. Is it the table of "
             "another course? Otherwise name the column that holds their ids with --match"
         )
-    key = header.index(best)
+    words = ("ID number", "Username", "Email address")
+    if table.system == "moodle" and not known and not match and not any(is_known_word(header[key], w) for w in words):
+        names = ", ".join(header[place] for place in places)
+        raise AutograderError(f"{path}: which column holds the students' ids? Name one with --match: {names}")
     seen: dict[str, int] = {}
-    for line, row in people:
-        student = row[key].strip()
+    for line, row in table.people:
+        student = named(row[key])
         if student and student in seen:
-            raise AutograderError(f"{table}, lines {seen[student]} and {line}: {student} is there twice")
+            raise AutograderError(f"{path}, lines {seen[student]} and {line}: {student} is there twice")
         seen[student] = line
     return key
 
 
-def _same_points(
-    system: str,
-    form: _Form,
-    rows: list[list[str]],
-    header: list[str],
-    at: int,
-    assignment: Assignment,
-    table: Path,
-) -> None:
+def _same_points(table: Table, column: Scores, assignment: Assignment) -> None:
     """Refuse a column that is of another number of points than the assignment."""
-    said: list[tuple[int, str]] = []
-    if system == "canvas":
-        said = [(line, row[at]) for line, row in enumerate(rows, 1) if len(row) > at and _is_of_points(row, header)]
-    elif system == "moodle":
-        place = header.index("Maximum Grade")
-        said = [(line, row[place]) for line, row in enumerate(rows[1:], 2) if len(row) > place]
-    elif found := form.column.fullmatch(header[at]):
-        said = [(1, found["points"])]
+    said = table.points_said()
+    if table.system == "canvas":
+        lines = enumerate(table.rows, 1)
+        said = [(line, row[column.place]) for line, row in lines if is_of_points(row, table.header)]
+    elif column.points:
+        said = [(1, column.points)]
     for line, text in said:
         try:
             points = float(text.replace(",", "."))
@@ -369,8 +270,8 @@ def _same_points(
             continue
         if abs(points - assignment.max_score) > 1e-6:
             raise AutograderError(
-                f"{table}, line {line}: {header[at]} has {points:g} points there, and {assignment.max_score:g} here. "
-                "Change one of them; scores are not rescaled"
+                f"{table.path}, line {line}: {table.header[column.place]} has {points:g} points there, and "
+                f"{assignment.max_score:g} here. Change one of them; scores are not rescaled"
             )
 
 
@@ -384,22 +285,15 @@ def _score(grade: HeldGrade, assignment: Assignment, table: Path, line: int, *, 
     return text.replace(".", ",") if comma else text
 
 
-def _said(row: list[str], header: list[str], name: str) -> str:
-    return row[header.index(name)].strip() if name in header else ""
-
-
-def _kept(form: _Form, header: list[str], at: int) -> list[int]:
-    """Who it is, and the one column: an import changes nothing else."""
-    wanted = {*form.required, *form.keys, *form.people}
-    return [index for index, name in enumerate(header) if name in wanted or index == at]
-
-
-def _safe(cell: str, name: str, form: _Form, filled: bool, table: Path, line: int) -> str:
+def _safe(table: Table, cell: str, place: int, filled: bool, line: int) -> str:
     """A cell that no spreadsheet takes for a formula."""
     number = re.fullmatch(r"\s*-?[\d.,]+\s*", cell)
-    if filled or number or cell.startswith("'") or not inert(cell).startswith("'"):
+    if filled or number or cell.strip() == "-" or cell.startswith("'") or not inert(cell).startswith("'"):
         return cell
-    if name.strip() in form.sought and line > 1:
-        raise AutograderError(f"{table}, line {line}: {cell!r} in {name.strip()} would be a formula in a spreadsheet")
+    # Students write their own addresses and user names in Moodle, which knows them by the identifier alone.
+    sought = (table.number,) if table.system == "moodle" else (*table.keys, table.number)
+    if line > 1 and place in sought and (line, table.rows[line - 1]) in table.people:
+        name = table.header[place]
+        raise AutograderError(f"{table.path}, line {line}: {cell!r} in {name} would be a formula in a spreadsheet")
     # A system knows its people by their ids; a name may be written in another way.
     return inert(cell)

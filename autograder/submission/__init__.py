@@ -2,6 +2,7 @@
 
 from autograder.submission.beside import files_beside
 from autograder.submission.collecting import Collected, Person, collect, local_time, plain_name
+from autograder.submission.file_names import one_form
 from autograder.submission.folders import SubmittedFolder, read_regular, student_of, submissions
 from autograder.submission.from_exchange import Look, Terms, collect_arrivals
 from autograder.submission.hand_in import HandIn, find_hand_in
@@ -33,6 +34,7 @@ __all__ = [
     "is_tagged",
     "local_time",
     "only_defines",
+    "one_form",
     "plain_name",
     "read_later",
     "read_regular",

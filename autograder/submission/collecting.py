@@ -1,4 +1,4 @@
-"""What students handed in elsewhere → ``submitted/``: nbgrader's exchange, Canvas's or Moodle's zip file, or a folder.
+"""What students handed in elsewhere → ``submitted/``: the zip file of an LMS, what it unpacks to, or a folder.
 
 What is taken is written under the assignment's names. What could not be matched is listed, as is everything that two
 people claim to have handed in for one student, and nothing is overwritten but by something newer.
@@ -6,11 +6,10 @@ people claim to have handed in for one student, and nothing is overwritten but b
 
 from __future__ import annotations
 
-import functools
-import unicodedata
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -18,9 +17,12 @@ from zoneinfo import ZoneInfo
 
 from autograder.base import AutograderError, RefusedError, did_you_mean, printable
 from autograder.course import Assignment, Course, is_credible
-from autograder.submission.folders import find_notebook, id_problem, read_regular, submissions
+from autograder.submission.choosing import find_notebook
+from autograder.submission.file_names import is_notebook, one_form, plain_stem
+from autograder.submission.folders import id_problem, read_regular, submissions
+from autograder.submission.members import Member, members_in_folder, members_in_zip
 from autograder.submission.placing import place
-from autograder.submission.zipped import System, Upload, too_large, uploads_in_zip
+from autograder.submission.uploads import System, Upload, explained_by, uploads_of
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,10 @@ class Person:
 
     Attributes:
         student: The id in the course.
-        numbers: What the LMS calls them in file names: Canvas's ID, Moodle's participant.
-        names: How the LMS writes the name, with nothing but lower-case letters and digits.
+        numbers: What the LMS calls them in file names: Canvas's ID, Moodle's participant, Blackboard's name of the
+            account.
+        names: How the LMS writes the name, with nothing but lower-case letters and digits; none where it is in no
+            file's name.
         system: The LMS whose table says so: its numbers are no other's.
     """
 
@@ -70,7 +74,8 @@ def collect(
     Args:
         course: The course.
         assignment: The assignment.
-        source: A zip file of Canvas's or Moodle's, or a folder of ``STUDENT.ipynb``.
+        source: A zip file of Canvas's, Moodle's or Blackboard's, a folder that one was unpacked to, or a folder of
+            ``STUDENT.ipynb``.
         known: The course's students; anybody's id is taken where nobody is known yet.
         people: How the LMS calls the students, from its own table.
         when: When it was handed in, aware; where None, no time is written, and it counts as in time.
@@ -84,16 +89,12 @@ def collect(
     refused: list[tuple[str, str]] = []
     results: list[Collected] = []
     with ExitStack() as opened:
-        if source.is_file():
-            systems = {person.system for person in people}
-            roster = systems.pop() if len(systems) == 1 else ""
-            found = uploads_in_zip(source, opened, assignment, roster, refused)
-        else:
-            found = _in_folder(source, assignment)
+        found = _uploads(source, opened, assignment, known, people, refused)
         for student, upload in _uncontested(found, course, known, people, refused):
             try:
                 files = {name: read() for name, read in upload.files.items()}
-                results.append(_put(course, assignment, student, files, upload.late, when))
+                result = _put(course, assignment, student, files, upload.late, when)
+                results.append(replace(result, why="; ".join(filter(None, (result.why, upload.note)))))
             except RefusedError as error:
                 refused.append((printable(student), str(error)))
             except OSError as error:
@@ -109,30 +110,49 @@ def _uncontested(
     people: Sequence[Person],
     refused: list[tuple[str, str]],
 ) -> list[tuple[str, Upload]]:
-    """The newest upload of each student for whom one person alone handed in; of the others, none.
+    """The upload of each student for whom one person alone handed in; of the others, none.
 
     A place in ``submitted/`` belongs to one student: ids that some file system takes for the same are two claims on it,
     unless both are the course's own.
     """
     claims: dict[str, list[tuple[str, Upload]]] = {}
-    for upload in uploads:
+    for upload in _of_one_name(uploads, refused):
         if (student := _student(upload, known, people, refused)) is not None:
-            claims.setdefault(place_of(student), []).append((student, upload))
+            claims.setdefault(one_form(student), []).append((student, upload))
     submitted = course.root / "submitted"
     there = {path.name for path in submitted.iterdir()} if submitted.is_dir() else set()
     others: dict[str, set[str]] = {}
     for name in (*there, *known):
-        others.setdefault(place_of(name), set()).add(name)
+        others.setdefault(one_form(name), set()).add(name)
     taken = []
     for folder, claimed in claims.items():
         for student in dict.fromkeys(student for student, _ in claimed):
             theirs = [upload for its, upload in claimed if its == student]
+            if exact := [upload for upload in theirs if upload.who == student]:
+                # A file that is called by the id itself is not held up by one of nearly its name.
+                also = f"{printable(student)}.ipynb is there as well"
+                refused.extend((_called(upload), also) for upload in theirs if upload not in exact)
+                theirs = exact
             rivals = {its for its, _ in claimed} | others.get(folder, set())
             if why := _contested(student, theirs, rivals, known):
                 refused.extend(dict.fromkeys((_called(upload), why) for upload in theirs))
             else:
-                taken.append((student, max(reversed(theirs), key=lambda upload: upload.order)))
+                taken.append((student, theirs[0]))
     return taken
+
+
+def _of_one_name(uploads: Iterable[Upload], refused: list[tuple[str, str]]) -> Iterator[Upload]:
+    """The uploads without those whose number is there with another name as well: a system gives each number once."""
+    by_number: dict[str, list[Upload]] = {}
+    for upload in uploads:
+        by_number.setdefault(upload.number or upload.who, []).append(upload)
+    for number, theirs in by_number.items():
+        if len(theirs) > 1:
+            called = ", ".join(sorted({_called(upload) for upload in theirs}))
+            why = f"{len(theirs)} people have the number {printable(number)}: {called}. A person has to say whose it is"
+            refused.extend((_called(upload), why) for upload in theirs)
+        else:
+            yield theirs[0]
 
 
 def _contested(student: str, theirs: Sequence[Upload], rivals: Collection[str], known: Collection[str]) -> str:
@@ -153,48 +173,59 @@ def too_alike(student: str, rivals: Collection[str], known: Collection[str]) -> 
     return ""
 
 
-def place_of(student: str) -> str:
-    """What file systems and people may take for the same id: without case and forms of letters."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", student).casefold())
-
-
 def _called(upload: Upload) -> str:
-    return printable(f"{upload.name} ({upload.number})" if upload.number else upload.who)
+    return printable(
+        f"{upload.name} ({upload.number})" if upload.name and upload.number else upload.number or upload.who
+    )
 
 
-def _in_folder(source: Path, assignment: Assignment) -> Iterator[Upload]:
+def _uploads(
+    source: Path,
+    opened: ExitStack,
+    assignment: Assignment,
+    known: Collection[str],
+    people: Sequence[Person],
+    refused: list[tuple[str, str]],
+) -> Iterator[Upload]:
+    """What was handed in, by person, from whatever the source is."""
+    systems = {person.system for person in people}
+    roster = systems.pop() if len(systems) == 1 else ""
+    accounts = {number for person in people for number in person.numbers} or {*known}
+    if source.is_file():
+        return uploads_of(source, members_in_zip(source, opened, assignment), assignment, roster, accounts, refused)
     if not source.is_dir():
         raise AutograderError(f"{source}: expected a zip file, a folder of STUDENT.ipynb, or nbgrader's exchange")
-    notebooks = sorted(path for path in source.iterdir() if path.suffix == ".ipynb" and not path.name.startswith("."))
+    members = members_in_folder(source, assignment)
+    names = [each.name for each in members if is_notebook(each.name)]
+    if names and any(len(those) == len(names) for those in explained_by(names).values()):
+        return uploads_of(source, members, assignment, roster, accounts, refused)
+    return _by_id(source, members, assignment, refused)
+
+
+def _by_id(
+    source: Path, members: Sequence[Member], assignment: Assignment, refused: list[tuple[str, str]]
+) -> Iterator[Upload]:
+    """What a folder of ``STUDENT.ipynb`` holds."""
+    notebooks = [each for each in members if "/" not in each.name and is_notebook(each.name)]
     if not notebooks:
         raise AutograderError(f"{source}: there is no STUDENT.ipynb in it, and no inbound folder of an exchange")
-    for path in notebooks:
-        files = {f"{assignment.notebook}.ipynb": functools.partial(_read_file, path, assignment)}
-        yield Upload(path.stem, files={**files})
-
-
-def _read_file(path: Path, assignment: Assignment) -> bytes:
-    limit = assignment.limits.notebook_mb * 2**20
-    content, size = read_regular(path, limit, one_name=True)
-    if size > limit:
-        raise RefusedError(too_large(path.name, assignment))
-    return content
+    for each in members:
+        if each not in notebooks:
+            refused.append((printable(each.name), "expected a notebook called STUDENT.ipynb, in no other folder"))
+        elif each.why:
+            refused.append((printable(each.name), each.why))
+        else:
+            stem = re.sub(r"\.ipynb.*$", "", each.name, flags=re.IGNORECASE)
+            yield Upload(stem, files={f"{assignment.notebook}.ipynb": each.read})
 
 
 def _student(
     each: Upload, known: Collection[str], people: Sequence[Person], refused: list[tuple[str, str]]
 ) -> str | None:
     """The course's id of who handed in, or None where nobody can be matched for certain, which is then listed."""
-    if not each.number:
-        if not known or each.who in known:
-            return each.who
-        why = f"nobody of the course has this id; {did_you_mean(each.who, known)}".rstrip("; ")
-        refused.append((printable(each.who), why))
-        return None
-    by_number = {person.student for person in people if each.number in person.numbers}
-    # Many systems let people choose the name that they are shown by: where there are numbers, these alone count.
-    by_name = {person.student for person in people if not person.numbers and plain_name(each.name) in person.names}
-    found = by_number or by_name
+    if not each.number or not (people or each.name):
+        return _by_name_of_file(each.number or each.who, known, refused)
+    found = {person.student for person in people if _is(person, each.name, each.number)}
     # A file can be called as if another's name began it, and a person can be called as if another's name were it.
     doubles = {
         person.student
@@ -210,15 +241,56 @@ def _student(
     elif found:
         why = f"more than one student is called so: {', '.join(sorted(found))}; name them apart with --roster"
     else:
-        why = "nobody of the course is known by this number or name"
-        why += "" if people else "; name the LMS's own table of students with --roster"
+        why = _unmatched(each, people)
     refused.append((_called(each), why))
     return None
 
 
+def _by_name_of_file(who: str, known: Collection[str], refused: list[tuple[str, str]]) -> str | None:
+    """The id that a file is called by, as the course writes it, whatever a browser or a Mac made of the name."""
+    if not known or who in known:
+        return who
+    for form in (one_form, plain_stem):
+        alike = [student for student in known if form(student) == form(who)]
+        if len(alike) == 1:
+            return alike[0]
+    why = f"nobody of the course has this id; {did_you_mean(who, known)}".rstrip("; ")
+    refused.append((printable(who), why))
+    return None
+
+
+def _is(person: Person, name: str, number: str) -> bool:
+    """Whether a person is of that name and number, as far as the system's table has them.
+
+    Numbers of people, of groups and of another assignment's participants are counted apart, and people may choose the
+    name that they are shown by: neither alone says who it is where both are there.
+    """
+    if person.numbers and number not in person.numbers:
+        return False
+    return plain_name(name) in person.names if person.names else bool(person.numbers)
+
+
+def _unmatched(each: Upload, people: Sequence[Person]) -> str:
+    """Why nobody is known by the name and the number of an upload."""
+    by_number = sorted(person.student for person in people if each.number in person.numbers)
+    by_name = sorted(person.student for person in people if plain_name(each.name) in person.names)
+    if by_number:
+        return (
+            f"its number is that of {by_number[0]}, whose name is another. A team's number may be the same as a "
+            "person's, and a name may have changed: export the table anew, or say whose it is"
+        )
+    if by_name:
+        return (
+            f"its name is that of {by_name[0]}, whose number is another, so nobody of the course is known by this "
+            "number or name together. Is the table another assignment's? Export it anew"
+        )
+    why = "nobody of the course is known by this number or name"
+    return why if people else f"{why}; name the LMS's own table of students with --roster"
+
+
 def plain_name(name: str) -> str:
-    """A name with nothing but its letters and digits, in lower case: as Canvas writes it into file names."""
-    return "".join(letter for letter in unicodedata.normalize("NFC", name).casefold() if letter.isalnum())
+    """A name with nothing but its letters and digits, in one form and without case: as it stands in files' names."""
+    return "".join(letter for letter in one_form(name) if letter.isalnum())
 
 
 def _put(

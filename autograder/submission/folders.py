@@ -1,9 +1,8 @@
-"""The folders below ``submitted/``: whose they are, when they came, and which notebook in them counts."""
+"""The folders below ``submitted/``: whose they are and when they came; and how a file there is read."""
 
 from __future__ import annotations
 
 import errno
-import itertools
 import os
 import re
 import stat
@@ -13,8 +12,8 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from autograder.base import RefusedError, SubmissionError, did_you_mean, printable
-from autograder.course import Assignment, cells_in, is_credible, notebook_in
+from autograder.base import RefusedError, did_you_mean, printable
+from autograder.course import is_credible
 
 _NBGRADER_TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?"
@@ -87,44 +86,6 @@ def submissions(
     return sorted(present, key=lambda each: each.student)
 
 
-def find_notebook(folder: Path, assignment: Assignment) -> Path:
-    """The notebook that counts in a submitted folder.
-
-    The one of the assignment's name; else the only one; else the one with most of the assignment's cells.
-    ``read_submission`` tells the student about the name.
-
-    Raises:
-        SubmissionError: There is no notebook in it; the text is for the student.
-        RefusedError: It is no folder.
-    """
-    name = f"{assignment.notebook}.ipynb"
-    if folder.is_symlink() or not folder.is_dir():
-        raise RefusedError(f"{folder} is {_kind_at(folder)}, not a folder; it is not graded")
-    if os.path.lexists(folder / name):
-        return folder / name
-    with os.scandir(folder) as found:
-        entries = sorted(Path(entry.path) for entry in itertools.islice(found, MAX_ENTRIES + 1))
-    if len(entries) > MAX_ENTRIES:
-        raise SubmissionError(
-            f"There is no {name} in your submission, but more than {MAX_ENTRIES:,} other files. Hand in the notebook."
-        )
-    entries = [path for path in entries if not path.name.startswith(".")]
-    # Browsers like to add a .txt or a .json to what they download.
-    notebooks = [path for path in entries if re.search(r"\.ipynb(\.txt|\.json)?$", path.name, re.IGNORECASE)]
-    if not notebooks:
-        others = ", ".join(printable(path.name) for path in entries[:5]) or "nothing"
-        raise SubmissionError(f"There is no notebook in your submission: expected {name}, found {others}.")
-    if len(notebooks) == 1:
-        return notebooks[0]
-    counted: dict[Path, int] = {}
-    room = 5 * assignment.limits.notebook_mb * 2**20
-    for path in notebooks[:50]:
-        size = path.lstat().st_size
-        counted[path] = _matching_cells(path, assignment) if size <= room else 0
-        room -= min(size, room)
-    return max(counted, key=lambda path: (counted[path], path.name.lower() == name.lower()))
-
-
 def student_of(notebook: Path, course_root: Path) -> str | None:
     """Whose submission a notebook is, by its place in ``submitted/``; None where it lies elsewhere."""
     submitted, path = course_root / "submitted", notebook.resolve()
@@ -155,7 +116,7 @@ def _submitted_folder(
         if not os.path.lexists(each):
             return None
         if each.is_symlink() or not each.is_dir():
-            return SubmittedFolder(student, folder, problem=f"{each} is {_kind_at(each)}, not a folder")
+            return SubmittedFolder(student, folder, problem=f"{each} is {kind_at(each)}, not a folder")
     stamp = folder / "timestamp.txt"
     if not os.path.lexists(stamp):
         return SubmittedFolder(student, folder)
@@ -199,19 +160,6 @@ def utc_of(text: str, timezone: tzinfo | None) -> str:
     return aware.astimezone(UTC).isoformat()
 
 
-def _matching_cells(path: Path, assignment: Assignment) -> int:
-    """How many of the assignment's graded cells a notebook has; 0 where it cannot be read."""
-    graded = {each for row in assignment.rows for each in (row.name, row.test_id)} | set(assignment.manual)
-    limit = assignment.limits.notebook_mb * 2**20
-    try:
-        content, size = read_regular(path, limit)
-        if size > limit:
-            return 0
-        return len(graded & {cell.grade_id for cell in cells_in(notebook_in(content, []), [])})
-    except (RefusedError, SubmissionError):
-        return 0
-
-
 def read_regular(path: Path, limit: int, *, one_name: bool = False) -> tuple[bytes, int]:
     """At most ``limit`` bytes of a regular file, and its size, which is above ``limit`` where that cut it.
 
@@ -229,7 +177,7 @@ def read_regular(path: Path, limit: int, *, one_name: bool = False) -> tuple[byt
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except OSError as problem:
         if problem.errno in (errno.ELOOP, errno.ENXIO, errno.EMLINK):
-            raise RefusedError(f"{name} is {_kind_at(path)}, not a file; it is not graded") from problem
+            raise RefusedError(f"{name} is {kind_at(path)}, not a file; it is not graded") from problem
         raise RefusedError(f"{name} cannot be read: {problem.strerror}; it is not graded") from problem
     except ValueError as problem:
         raise RefusedError(f"{name} is no file's name; it is not graded") from problem
@@ -253,7 +201,8 @@ def read_regular(path: Path, limit: int, *, one_name: bool = False) -> tuple[byt
     return content, len(content)
 
 
-def _kind_at(path: Path) -> str:
+def kind_at(path: Path) -> str:
+    """What lies at a path, for a sentence."""
     try:
         return kind_of(path.lstat().st_mode)
     except OSError:

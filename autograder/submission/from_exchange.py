@@ -18,7 +18,8 @@ from typing import Literal
 
 from autograder.base import AutograderError, RefusedError, make_closed_folder, printable, write_atomically
 from autograder.course import Assignment, Course
-from autograder.submission.collecting import Collected, place_of, too_alike
+from autograder.submission.collecting import Collected, too_alike
+from autograder.submission.file_names import one_form
 from autograder.submission.folders import SubmittedFolder, read_regular, submissions
 from autograder.submission.inbound import (
     STAMP,
@@ -203,11 +204,11 @@ def _too_alike(theirs: dict[str, list[Arrival]], there: Collection[str]) -> dict
     """Of the ids that are new, why those are not taken that read as one that is there or came first."""
     places: dict[str, set[str]] = {}
     for student in there:
-        places.setdefault(place_of(student), set()).add(student)
+        places.setdefault(one_form(student), set()).add(student)
     found = {}
     new = [student for student in theirs if student not in there]
     for student in sorted(new, key=lambda each: (min(arrival.changed for arrival in theirs[each]), each)):
-        rivals = places.setdefault(place_of(student), set())
+        rivals = places.setdefault(one_form(student), set())
         if why := too_alike(student, rivals, ()):
             found[student] = why
         else:

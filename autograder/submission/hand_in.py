@@ -7,7 +7,8 @@ from pathlib import Path
 
 from autograder.base import RefusedError, SubmissionError
 from autograder.course import Assignment
-from autograder.submission.folders import SubmittedFolder, find_notebook
+from autograder.submission.choosing import choose_in
+from autograder.submission.folders import SubmittedFolder
 from autograder.submission.reading import submitted_digest, unread_submission
 
 
@@ -21,6 +22,7 @@ class HandIn:
         timestamp: When it was submitted, ISO 8601 in UTC, or None.
         unread: Why there is no notebook, for the student; empty where there is one.
         digest: As ``Submission.digest``; empty on another machine, which need not know.
+        note: What the student and the instructor are told of other notebooks beside it; usually empty.
     """
 
     student: str
@@ -28,6 +30,7 @@ class HandIn:
     timestamp: str | None
     unread: str = ""
     digest: str = ""
+    note: str = ""
 
 
 def find_hand_in(folder: SubmittedFolder, assignment: Assignment) -> HandIn:
@@ -40,11 +43,11 @@ def find_hand_in(folder: SubmittedFolder, assignment: Assignment) -> HandIn:
     if folder.problem:
         raise RefusedError(folder.problem)
     try:
-        notebook = find_notebook(folder.folder, assignment)
+        notebook, note = choose_in(folder.folder, assignment)
         digest = submitted_digest(notebook, assignment)
     except SubmissionError as error:
         unread = unread_submission(assignment, str(error))
         return HandIn(folder.student, None, folder.timestamp, str(error), unread.digest)
     except OSError as error:
         raise RefusedError(str(error)) from error
-    return HandIn(folder.student, notebook, folder.timestamp, digest=digest)
+    return HandIn(folder.student, notebook, folder.timestamp, digest=digest, note=note)

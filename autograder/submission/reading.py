@@ -12,8 +12,10 @@ from typing import Any
 from autograder.base import RefusedError, SubmissionError, printable
 from autograder.course import SHOWS_TAG, Assignment, cells_in, notebook_in, release_of
 from autograder.submission.beside import files_beside
-from autograder.submission.folders import SubmittedFolder, find_notebook, read_regular, submissions
+from autograder.submission.choosing import choose_in, find_notebook
+from autograder.submission.folders import SubmittedFolder, read_regular, submissions
 from autograder.submission.repair import notebook_of, repaired
+from autograder.submission.written import own_content, unread, unsettled
 
 __all__ = [
     "Submission",
@@ -45,6 +47,8 @@ class Submission:
         files: What the notebook finds in its working folder, by name.
         handed_in: The outputs that came along of cells that only show something, by their places in ``notebook``: a
             student's words, of any form.
+        asked: Written answers that a person has to look at although their cells hold nothing, by ``grade_id``: why.
+        own: SHA-256 of what the student wrote in cells of their own, in hex; with ``asked``, it is part of the answer.
     """
 
     assignment: str
@@ -56,10 +60,12 @@ class Submission:
     timestamp: str | None = None
     files: dict[str, bytes] = field(default_factory=dict, repr=False)
     handed_in: dict[int, list[Any]] = field(default_factory=dict, repr=False)
+    asked: dict[str, str] = field(default_factory=dict)
+    own: str = ""
 
 
 def read_submission(
-    path: Path, assignment: Assignment, *, student: str | None = None, timestamp: str | None = None
+    path: Path, assignment: Assignment, *, student: str | None = None, timestamp: str | None = None, note: str = ""
 ) -> Submission:
     """The submission in the notebook at ``path``, repaired against the release, with the files that lie beside it.
 
@@ -70,6 +76,7 @@ def read_submission(
         assignment: What it is a submission for.
         student: The student's id; with it, the notes tell of a file of another name.
         timestamp: When it was submitted, ISO 8601 in UTC.
+        note: What the student is told of other notebooks beside it; may be empty.
 
     Raises:
         RefusedError: The file is a link, a pipe, a device or a folder, or cannot be opened.
@@ -79,7 +86,7 @@ def read_submission(
     limit = assignment.limits.notebook_mb * 2**20
     content, size = read_regular(path, limit, one_name=student is not None)
     beside = files_beside(path.parent, assignment)
-    notes: list[str] = []
+    notes: list[str] = [note] if note else []
     expected = f"{assignment.notebook}.ipynb"
     if student is not None and path.name != expected:
         notes.append(f"Your file is called {printable(path.name)}; call it {expected}. This costs nothing.")
@@ -93,8 +100,11 @@ def read_submission(
             )
         cells = repaired(cells_in(notebook_in(content, notes), notes), release, notes)
         notes += beside.notes
+        asked = unsettled(cells, release)
+        notes += [f"{name} waits for a person: {why}." for name, why in asked.items()]
     except SubmissionError as problem:
         unreadable, cells = str(problem), repaired(release.untouched(), release, [])
+        asked = unread(release)
     return Submission(
         assignment=assignment.name,
         student=student,
@@ -109,6 +119,8 @@ def read_submission(
             for place, (cell, released) in enumerate(cells)
             if released is not None and cell.outputs and is_tagged(released.metadata)
         },
+        asked=asked,
+        own=hashlib.sha256("\0".join(own_content(cells, release)).encode()).hexdigest(),
     )
 
 
@@ -125,10 +137,10 @@ def submission_of(
     if found.problem:
         raise RefusedError(found.problem)
     try:
-        path = find_notebook(found.folder, assignment)
+        path, note = choose_in(found.folder, assignment)
     except SubmissionError as error:
         return unread_submission(assignment, str(error), student=student, timestamp=found.timestamp)
-    return read_submission(path, assignment, student=student, timestamp=found.timestamp)
+    return read_submission(path, assignment, student=student, timestamp=found.timestamp, note=note)
 
 
 def submitted_digest(path: Path, assignment: Assignment) -> str:
@@ -159,6 +171,8 @@ def unread_submission(
         unreadable=reason,
         digest=hashlib.sha256(reason.encode()).hexdigest(),
         timestamp=timestamp,
+        asked=unread(release),
+        own=hashlib.sha256(reason.encode()).hexdigest(),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from autograder.course import Cell, Release, ReleasedCell
+from autograder.submission.matching import Matched, added_comments, matched, same_text
 
 
 def repaired(cells: Sequence[Cell], release: Release, notes: list[str]) -> list[tuple[Cell, ReleasedCell | None]]:
@@ -18,12 +19,14 @@ def repaired(cells: Sequence[Cell], release: Release, notes: list[str]) -> list[
         the release that has a part in grading is there exactly once.
     """
     known = release.known
-    owners = _owners(cells, known, notes)
+    found = matched(cells, release)
+    _note_matches(found, known, notes)
     changed: list[str] = []
+    rewritten: list[str] = []
     retyped: list[str] = []
     result: list[tuple[Cell, ReleasedCell | None]] = []
     for index, cell in enumerate(cells):
-        released = known.get(owners.get(index, ""))
+        released = known.get(found.names.get(index, ""))
         if released is None:
             result.append((cell, None))
             continue
@@ -33,9 +36,16 @@ def repaired(cells: Sequence[Cell], release: Release, notes: list[str]) -> list[
                 retyped.append(released.grade_id)
             result.append((cell, released))
             continue
-        if ours.kind == "code" and (cell.kind != "code" or not _same(cell.source, ours.source)):
+        differs = not same_text(cell.source, ours.source)
+        if ours.kind == "code" and (cell.kind != "code" or differs):
             changed.append(released.grade_id)
         result.append((replace(ours, outputs=cell.outputs if cell.kind == "code" else None), released))
+        if ours.kind != "code" and ((differs and cell.source.strip()) or cell.pictured):
+            # Some write their answer below the question, in its cell.
+            rewritten.append(released.grade_id)
+            result.append((Cell(cell.kind, cell.source, attachments=cell.attachments, pictured=cell.pictured), None))
+        elif cell.kind == "code" and (comments := added_comments(cell, ours)):
+            result.append((Cell("code", comments), None))
     missing = _reinsert(result, known)
 
     tests = [name for name in changed if known[name].graded]
@@ -44,6 +54,9 @@ def repaired(cells: Sequence[Cell], release: Release, notes: list[str]) -> list[
         notes.append(f"The visible checks had been changed and were restored: {', '.join(tests)}.")
     if others:
         notes.append(f"Read-only cells had been changed and were restored: {', '.join(others)}.")
+    if rewritten:
+        names = ", ".join(rewritten)
+        notes.append(f"Read-only text had been changed and was restored; yours stands below it: {names}.")
     if retyped:
         notes.append(f"These cells were of another type (code, text) and were restored: {', '.join(retyped)}.")
     if known and len(missing) == len(known):
@@ -78,30 +91,18 @@ def notebook_of(cells: Iterable[tuple[Cell, ReleasedCell | None]], release: Rele
     return {"cells": built, "metadata": copy.deepcopy(release.metadata), "nbformat": 4, "nbformat_minor": 5}
 
 
-def _owners(cells: Sequence[Cell], known: dict[str, ReleasedCell], notes: list[str]) -> dict[int, str]:
-    """Which cell of the release each cell is, by its position; of several with one id, the first is it."""
-    owners: dict[int, str] = {}
-    taken: set[str] = set()
-    repeated: list[str] = []
-    for index, cell in enumerate(cells):
-        if cell.grade_id not in known:
-            continue
-        if cell.grade_id in taken:
-            repeated.append(cell.grade_id)
-            continue
-        owners[index] = cell.grade_id
-        taken.add(cell.grade_id)
-    # Some editors drop nbgrader's metadata but keep the ids of the cells.
-    by_id = {each.cell.id: name for name, each in known.items() if each.cell.id}
-    for index, cell in enumerate(cells):
-        name = by_id.get(cell.id, "")
-        if name and not cell.marked and name not in taken:
-            owners[index] = name
-            taken.add(name)
-    if repeated:
-        names = ", ".join(dict.fromkeys(repeated))
+def _note_matches(found: Matched, known: dict[str, ReleasedCell], notes: list[str]) -> None:
+    """Say which cells were known by something else than their mark, and which of several counts."""
+    if found.first:
+        names = ", ".join(found.first)
         notes.append(f"These cells are there more than once; all but the first run as your own cells: {names}.")
-    return owners
+    if found.later:
+        names = ", ".join(found.later)
+        notes.append(f"These cells are there more than once; the one with your work counts: {names}.")
+    by = {"id": "their ids", "text": "their text", "function": "what they define", "place": "their place"}
+    for how, said in by.items():
+        if names := ", ".join(name for name in known if found.how.get(name) == how and not known[name].locked):
+            notes.append(f"These cells had lost their mark and were known by {said}: {names}.")
 
 
 def _reinsert(result: list[tuple[Cell, ReleasedCell | None]], known: dict[str, ReleasedCell]) -> list[str]:
@@ -121,15 +122,6 @@ def _reinsert(result: list[tuple[Cell, ReleasedCell | None]], known: dict[str, R
         result.insert(place, (cell, released))
         place += 1
     return missing
-
-
-def _same(one: str, other: str) -> bool:
-    """Whether two sources are the same but for spaces at the ends of lines and blank lines around."""
-    if one == other:
-        return True
-    return [line.rstrip() for line in one.strip().splitlines()] == [
-        line.rstrip() for line in other.strip().splitlines()
-    ]
 
 
 def _unique_ids(pairs: Sequence[tuple[Cell, ReleasedCell | None]]) -> list[str]:

@@ -19,7 +19,7 @@ from autograder.base import AutograderError, ConfigError
 from autograder.course import Assignment, Course, load_course
 from autograder.grading import Grader
 from autograder.submission import read_submission, submissions
-from autograder.submission.folders import find_notebook
+from autograder.submission.choosing import find_notebook
 from tests.courses import make_course as make_warmup_course
 
 ROOT = Path(__file__).parents[2]

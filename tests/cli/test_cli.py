@@ -26,7 +26,7 @@ from autograder import cli
 from autograder.course import load_course
 from autograder.gradebook import HeldGrade, held_grades, open_gradebook
 from autograder.reports.score_table import inert, write_csv
-from tests.courses import CHECKS, CONFIG, make_course, solved, submit, untouched, write
+from tests.courses import CHECKS, CONFIG, cell, make_course, solved, submit, untouched, write
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.long]
 
@@ -157,13 +157,23 @@ def test_one_student_can_be_graded_alone(run, course_root):
 
 
 def test_what_has_not_changed_is_left_alone_until_forced(run, course_root):
-    submit(course_root, "ada", solved())
+    """And what a person has to look at is said again each time."""
+    tree = solved()
+    tree["cells"][-1]["source"] = "YOUR ANSWER HERE"
+    tree["cells"].append(cell("It is below.", kind="markdown"))
+    write(submit(course_root, "ada", untouched()).with_name("warmup (1).ipynb"), tree)
     (submit(course_root, "bob", solved())).unlink()
-    run("grade", "warmup", "--jobs", "1")
+    said = (
+        "There is more than one notebook: warmup (1).ipynb counts; warmup.ipynb is as it was released; why waits for a "
+        "person: its cell is as it was released, and another cell holds “It is below.”"
+    )
+    _, out, _ = run("grade", "warmup", "--jobs", "1")
+    assert f"ada: graded: {said}" in out
     written = course_root / "autograded/ada/warmup/warmup.ipynb"
     before = written.stat().st_mtime_ns
     _, out, _ = run("grade", "warmup", "--jobs", "1")
     assert "2 had not changed" in out
+    assert f"ada: kept: {said}" in out
     assert written.stat().st_mtime_ns == before
     run("grade", "warmup", "--jobs", "1", "--force")
     assert written.stat().st_mtime_ns != before

@@ -234,6 +234,14 @@ class TestCourse:
         assert week2.max_score == 100
 
 
+WRITTEN = (
+    *("0123", "007", "0o17", "0x1f", "0b11", "1e3", "1.50", "1_000", "+7", "-0", ".5", ".inf", ".NaN", "e5"),
+    *("no", "Yes", "on", "OFF", "y", "true", "null", "~", "=", "<<", "12:30", "190:20:30", "!!int&7"),
+    *("2026-11-29", "2026-11-29T12:00:00Z", "10000000000000000000000000"),
+)
+"""Ids that YAML takes for something else."""
+
+
 class TestMistakes:
     """Each names the file, the line, the key, what was expected and the nearest valid name."""
 
@@ -250,7 +258,7 @@ class TestMistakes:
             ("seed: 7", "seed: -1", r"warmup\.seed: expected a number of at least 0, found -1"),
             ("seed: 7", "seed: yes", r"warmup\.seed: expected a whole number, found true"),
             ("seed: 7", "seed: !!python/name:os.system x", r"warmup\.seed: expected text, a number"),
-            ("title: Warm-up", "title: 12", r"warmup\.title: expected text, found 12; put it in quotes"),
+            ("title: Warm-up", "title: [12]", r"warmup\.title: expected text, found a list; put it in quotes"),
             ("timezone: America/New_York", "timezone: America/NewYork", r"did you mean 'America/New_York'\?"),
             ("timezone: America/New_York", "timezone: New York", r"did you mean 'America/New_York'\?"),
             ("timezone: America/New_York", "timezone: /etc/passwd", r"timezone: there is no time zone"),
@@ -362,7 +370,7 @@ class TestMistakes:
             assert part in said
 
     def test_every_wrong_name_of_a_file_is_told_with_its_line(self, tmp_path: Path):
-        names = ["data.npz", "DATA.npz", "data/more.npz", ".hidden", "5", "data.npz"]
+        names = ["data.npz", "DATA.npz", "data/more.npz", ".hidden", "[5]", "data.npz"]
         config = CONFIG + "    files:\n" + "".join(f"      - {name}\n" for name in names)
         said = mistakes(tmp_path, config)
         assert said.startswith("5 mistakes:\n")
@@ -371,7 +379,7 @@ class TestMistakes:
                 "'DATA.npz' stands here twice (as 'data.npz')",
                 "expected a file's name without a folder",
                 "expected a file that is not hidden",
-                "expected text, found 5",
+                "expected text, found a list",
                 "'data.npz' stands here twice (as 'data.npz')",
             ),
             start=1,
@@ -382,7 +390,7 @@ class TestMistakes:
     def test_dates_of_people_and_meetings_are_told_with_all_other_mistakes(self, tmp_path: Path):
         config = CONFIG.replace("seed: 7", "seed: x") + (
             "    extensions: {ada: soon}\n"
-            "    excused: [1.5]\n"
+            "    excused: [[ada]]\n"
             "    activities: [{title: Read, due: never}]\n"
             "sessions: [{title: Lab, begins: '19:00', ends: '18:00', first: 2026-11-02, last: 2026-11-03}]\n"
         )
@@ -396,6 +404,28 @@ class TestMistakes:
             "sessions.0.last: expected a Monday from 2026-11-02 on",
         ):
             assert part in said
+
+    @pytest.mark.parametrize("written", WRITTEN)
+    def test_an_id_or_a_name_is_read_as_it_is_written(self, tmp_path: Path, written: str):
+        said = written.replace("&", " ")
+        text = said.removeprefix("!!int ")
+        config = CONFIG.replace("title: Warm-up", f"title: {said if text not in ('null', '~') else '0x'}")
+        key = text if text != "<<" else "'<<'"
+        config += f"    excused: [{said}, ada]\n    extensions: {{{key}: 2026-12-24 12:00}}\n    files: [1e3, 0123]\n"
+        warmup = load_course(make_course(tmp_path / "course", config=config)).assignment("warmup")
+        assert warmup.excused == {text, "ada"}
+        assert (list(warmup.extensions), warmup.files) == ([text], ("1e3", "0123"))
+        assert warmup.title == (text if text not in ("null", "~") else "0x")
+
+    @pytest.mark.parametrize(
+        ("listed", "said"), [("[ada, ]", ""), ("['']", "found nothing"), ("[' ada']", "no space around it")]
+    )
+    def test_an_id_is_somebodys(self, tmp_path: Path, listed: str, said: str):
+        config = CONFIG + f"    excused: {listed}\n"
+        if said:
+            assert said in mistakes(tmp_path, config)
+        else:
+            assert load_course(make_course(tmp_path, config=config)).assignment("warmup").excused == {"ada"}
 
     @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.text(max_size=200) | st.binary(max_size=100))

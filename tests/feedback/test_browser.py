@@ -22,7 +22,7 @@ from autograder.feedback import feedback_html, write_feedback
 from autograder.gradebook import open_gradebook, register
 from autograder.grading import grade
 from autograder.submission import read_submission, submissions
-from autograder.submission.folders import find_notebook
+from autograder.submission.choosing import find_notebook
 from tests.browsers import (
     REPOSITORY,
     TOKEN,

@@ -50,7 +50,7 @@ from autograder.grading import CheckResult, Report, RowResult
 from autograder.reports import class_page, read_class, scores_of, table_text
 from autograder.sandbox import CellRun
 from autograder.submission import Submission, read_submission, unread_submission
-from autograder.submission.folders import find_notebook
+from autograder.submission.choosing import find_notebook
 from tests.courses import cell, make_course, solved, submit, untouched, write
 from tests.grades import store
 
@@ -313,6 +313,31 @@ def test_an_answer_waits_for_a_person_and_an_empty_one_has_nothing(
     assert grades(course)["why"] == (None, None, True)
     store(gradebook, course, warmup, handed_in(course, untouched()), graded())
     assert grades(course)["why"] == (0.0, None, False)
+
+
+@pytest.mark.parametrize("attached", [False, True])
+def test_an_answer_that_may_stand_elsewhere_waits_and_again_when_what_stands_there_changed(
+    course: Course, warmup: Assignment, gradebook: Gradebook, attached: bool
+) -> None:
+    tree = untouched()
+    if attached:
+        tree["cells"][6]["attachments"] = {"a.png": {"image/png": "aGk="}}
+    else:
+        tree["cells"].append(cell("Because.", kind="markdown"))
+    store(gradebook, course, warmup, handed_in(course, tree), graded())
+    assert grades(course)["why"] == (None, None, True)
+    grade_by_hand(course, "why", 1.5)
+    store(gradebook, course, warmup, handed_in(course, tree), graded(digest="d2"))
+    assert grades(course)["why"] == (None, 1.5, False)
+    if attached:
+        tree["cells"][6]["attachments"] = {"a.png": {"image/png": "aGkh"}}
+    else:
+        tree["cells"].append(cell("On second thoughts.", kind="markdown"))
+    store(gradebook, course, warmup, handed_in(course, tree), graded(digest="d3"))
+    assert grades(course)["why"] == (None, 1.5, True)
+    with asked(course) as book:
+        comment = book.find_comment("why", "warmup", "warmup", "ada").comment or ""
+    assert ("another cell holds “Because.”" in comment) != attached
 
 
 def test_comments_explain_lost_points_and_missing_answers(

@@ -21,7 +21,7 @@ from autograder.gradebook import RESULT_FILE, graded_digests, held_grades, only_
 from autograder.grading import grade
 from autograder.nbgrader_plugins import configure, find_submission
 from autograder.submission import read_submission, submissions
-from autograder.submission.folders import find_notebook
+from autograder.submission.choosing import find_notebook
 from tests.commands import NBGRADER, run
 from tests.courses import CONFIG, make_course, solved, submit, untouched
 from tests.grades import store

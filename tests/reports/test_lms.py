@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograder.base import AutograderError
 from autograder.course import load_course
 from autograder.gradebook import HeldGrade
-from autograder.reports import filled_in
+from autograder.reports import filled_in, people_of
 from autograder.reports.lms import Filled
 from tests.courses import make_course
 
@@ -212,3 +212,143 @@ def test_who_is_excused_is_left_as_they_were_elsewhere(tmp_path, warmup, system,
     was = next(row for row in csv.reader(io.StringIO(exported), delimiter=delimiter) if "bob" in row)
     assert any(row[-1] == was[-1] or row == was for row in cells(filled, delimiter) if "bob" in row)
     assert filled.excused == ("bob",)
+
+
+# Every form that the systems' sources write
+
+SPLIT = (
+    "LastName,FirstName,ID,SIS User ID,SIS Login ID,Integration ID,Root Account,Section,Notes,Warm-up (4711),Score\r\n"
+    ",,,,,,,,,Manual Posting (scores hidden from instructors),\r\n"
+    "    Points Possible,,,,,,,,,12.00,(read only)\r\n"
+    ",Ada,101,u1,ada,i1,school.edu,A and B,,N/A,\r\n"
+    'Byron,Bob,102,u2,bob,i2,school.edu,A,"=1",3,\r\n'
+    "Student,Test,104,,deadbeef,,school.edu,A,,,\r\n"
+)
+GERMAN = (
+    "ID,Vollständiger Name,ID-Nummer,E-Mail-Adresse,Status,Bewertung,Bestwertung,Bewertung kann geändert werden,"
+    "Zuletzt geändert (Bewertung)\n"
+    'Teilnehmer/in11,Ada Lovelace,ada,,Zur Bewertung abgegeben,,"12,00",Ja,-\n'
+    'Teilnehmer/in12,Bob Byron,bob,,Keine Abgabe,"3,50","12,00",Ja,"Freitag, 27. November 2026, 10:00"\n'
+)
+# Of no language, with a team, a marker and a state of marking, as a site may show them.
+UNKNOWN = (
+    "Qx,Qy,Qz,Qu,Qs,Qt,Qm,Qg,Qmax,Qw,Qc,Qd,Ql,Qf\n"
+    "Wer 11,Ada Lovelace,ada,1234,aa,Red,Mo,-,12.00,xx,vo,-,-,\n"
+    "Wer 12,Bob Byron,bob,1235,ab,Red,Mo,3.00,12.00,yy,vo,-,2026,ok\n"
+)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_canvas_with_names_apart_is_filled_in_whatever_parts_the_columns(tmp_path, warmup, separator, encoding):
+    rows = list(csv.reader(io.StringIO(SPLIT)))
+    out = io.StringIO()
+    csv.writer(out, delimiter=separator, lineterminator="\r\n").writerows(rows)
+    path = table(tmp_path, out.getvalue(), encoding)
+    filled = filled_in("canvas", path, CLASS, warmup)
+    lines = cells(filled, separator, encoding)
+    assert lines[0] == [*rows[0][:8], "Warm-up (4711)"]
+    assert [line[-1] for line in lines[1:]] == [rows[1][9], "12.00", "10.5", "9", ""]
+    assert (filled.matched, filled.unmatched) == (2, ())
+    people = people_of(path, ["ada", "bob"])
+    assert [(each.student, each.numbers) for each in people] == [("ada", {"101"}), ("bob", {"102"})]
+    assert people[1].names == {"byronbob", "bobbyron"}
+
+
+@pytest.mark.parametrize(("exported", "place"), [(GERMAN, 5), (UNKNOWN, 7)])
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_a_worksheet_of_moodles_is_read_in_any_language(tmp_path, warmup, exported, place, separator):
+    out = io.StringIO()
+    rows = list(csv.reader(io.StringIO(exported)))
+    csv.writer(out, delimiter=separator, lineterminator="\n").writerows(rows)
+    path = table(tmp_path, out.getvalue(), "utf-8-sig")
+    filled = cells(filled_in("moodle", path, CLASS, warmup), separator, "utf-8-sig")
+    score = "10,5" if "," in rows[1][place + 1] else "10.5"
+    assert [row[place] for row in filled[1:]] == [score, "9"]
+    assert [row[:place] + row[place + 1 :] for row in filled] == [row[:place] + row[place + 1 :] for row in rows]
+    people = people_of(path, ["ada", "bob"])
+    assert [(each.student, each.numbers) for each in people] == [("ada", {"11"}), ("bob", {"12"})]
+    assert "adalovelace" in people[0].names
+
+
+def test_a_grade_that_is_locked_is_named_in_the_worksheets_own_language(tmp_path, warmup):
+    locked = GERMAN.replace('"3,50","12,00",Ja', '"3,50","12,00",Nein')
+    with pytest.raises(AutograderError, match="line 3: the grade of bob cannot be changed there"):
+        filled_in("moodle", table(tmp_path, locked), CLASS, warmup)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("12,00", "gut"),  # a scale in the place of points
+        ("Teilnehmer/in12", "Teilnehmer/in11"),
+        ("Teilnehmer/in12", "Student 12"),
+        ('"3,50"', '"13,50"'),
+    ],
+)
+def test_a_worksheet_whose_columns_cannot_be_told_is_refused_with_what_was_expected(tmp_path, warmup, change):
+    path = table(tmp_path, GERMAN.replace(*change))
+    with pytest.raises(AutograderError) as caught:
+        filled_in("moodle", path, CLASS, warmup)
+    for said in (
+        "line 1: this is no table of Moodle's",
+        "found ID, Vollständiger Name",
+        "expected Identifier, Full name",
+    ):
+        assert said in str(caught.value)
+
+
+def test_where_nobody_is_known_a_column_of_unknown_words_is_not_guessed_at(tmp_path):
+    path = table(tmp_path, UNKNOWN)
+    with pytest.raises(AutograderError, match=r"which column holds the students' ids\? Name one with --match"):
+        people_of(path, [])
+    assert [each.student for each in people_of(path, [], match="Qz")] == ["ada", "bob"]
+    assert [each.student for each in people_of(table(tmp_path, GERMAN), [])] == ["ada", "bob"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        '"Last Name"\t"First Name"\t"Username"\t"Student ID"\t"Last Access"\t"Availability"\t'
+        '"Warm-up [Total Pts: up to 12 Score] |99"',
+        '"Nachname"\t"Vorname"\t"Benutzername"\t"Matrikelnr"\t"Da"\t"Warm-up [Gesamtpunkte: 12,0 Punkte] |99"',
+    ],
+)
+def test_blackboards_table_is_read_in_any_language(tmp_path, warmup, header):
+    path = table(
+        tmp_path, header + '\n"Lovelace"\t"Ada"\t"Ada"\t"1"' + '\t""' * (header.count("\t") - 3) + "\n", "utf-16"
+    )
+    filled = filled_in("blackboard", path, [held("Ada", 10.5)], warmup)
+    assert cells(filled, "\t", "utf-16")[1] == ["Lovelace", "Ada", "Ada", "1", "10.5"]
+    (ada,) = people_of(path, ["Ada"])
+    assert (ada.system, ada.numbers, ada.names) == ("blackboard", {"ada"}, frozenset())
+
+
+@pytest.mark.parametrize("written", ["ADA", "jos\u00e9", "jose\u0301", "Jos\u00c9"])
+def test_an_id_is_known_in_whatever_form_its_letters_are(tmp_path, warmup, written):
+    path = table(tmp_path, CANVAS.replace("u1,ada", f"u1,{written}"))
+    filled = filled_in("canvas", path, [held("jos\u00e9", 7), held("ada", 8)], warmup)
+    assert cells(filled)[3][5] == ("8" if written == "ADA" else "7")
+    both = [held("ada", 7), held("Ada", 8)]
+    assert filled_in("canvas", table(tmp_path, CANVAS), both, warmup).unknown == ("Ada",)
+
+
+@given(
+    words=st.lists(st.text("абвгде ÄÖÜ()/", min_size=1, max_size=9), min_size=9, max_size=9, unique=True),
+    grades=st.lists(st.none() | st.floats(0, 12), min_size=2, max_size=5),
+    comma=st.booleans(),
+)
+@settings(max_examples=30)
+def test_no_word_of_a_worksheet_matters(warmup, tmp_path_factory, words, grades, comma):
+    def shown(number):
+        return f"{number:.2f}".replace(".", "," if comma else ".")
+
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(words)
+    for number, grade in enumerate(grades, 20):
+        was = "" if grade is None else shown(grade)
+        writer.writerow([f"P {number}", f"N {number}", f"s{number}", "", "sent", was, shown(12), "yes", "-"])
+    path = table(tmp_path_factory.mktemp("moodle"), out.getvalue())
+    filled = filled_in("moodle", path, [held(f"s{number}", 1.5) for number in range(20, 20 + len(grades))], warmup)
+    assert {row[5] for row in cells(filled)[1:]} == {"1,5" if comma else "1.5"}

@@ -6,11 +6,13 @@ import stat
 import struct
 import subprocess
 import tracemalloc
+import unicodedata
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given, settings
@@ -22,7 +24,7 @@ from autograder.gradebook import open_gradebook, register
 from autograder.reports import people_of
 from autograder.submission import Person, collect, local_time, plain_name, submissions
 from autograder.submission.collecting import Collected
-from autograder.submission.zipped import System
+from autograder.submission.uploads import System
 from tests.commands import autograder
 from tests.courses import CONFIG, make_course, solved, submit, untouched
 
@@ -77,12 +79,19 @@ def there(course: Course, student: str) -> bytes:
     [
         ("lovelaceada_101_9001_warmup.ipynb", "ada"),
         ("lovelaceada_LATE_101_9001_warmup.ipynb", "ada"),
-        ("somebodyelse_101_9001_my_home_work-2.ipynb", "ada"),
-        ("anon_102_9001_warmup.ipynb", "bob"),
+        ("lovelaceada_101_9001_my_home_work-2.ipynb", "ada"),
+        ("lovelace_ada_101_9001_warmup.ipynb", "ada"),
+        ("submissions/again/lovelaceada_101_9001_warmup.ipynb", "ada"),
+        ("submissions\\lovelaceada_101_9001_warmup.ipynb", "ada"),
+        ("lovelaceada_101_9001_warmup.ipynb.json", "ada"),
+        ("lovelaceada_101_9001_warmup.ipynb-3.txt", "ada"),
         ("Bob Byron_102_assignsubmission_file/warmup.ipynb", "bob"),
         ("Bob Byron_102_assignsubmission_file_/warmup.ipynb", "bob"),
         ("Bob Byron_102_assignsubmission_file_warmup.ipynb", "bob"),
-        ("Bob_Byron_the 3rd_102_assignsubmission_file/warmup.ipynb", "bob"),
+        ("Bob_Byron_102_assignsubmission_file/warmup.ipynb", "bob"),
+        ("Bob Byron_102_assignsubmission_file/src/more/warmup.ipynb", "bob"),
+        ("Course-Warmup-7/Bob Byron_102_assignsubmission_file/warmup.ipynb", "bob"),
+        ("Course-Warmup-7/Bob Byron_102_assignsubmission_file_warmup (1).ipynb", "bob"),
     ],
 )
 def test_a_name_of_canvas_or_moodle_says_whose_it_is(course: Course, tmp_path: Path, member: str, student: str) -> None:
@@ -187,7 +196,9 @@ def test_of_other_files_those_of_the_assignment_come_along(course: Course, tmp_p
 
 def test_nothing_but_other_files_is_no_submission(course: Course, tmp_path: Path) -> None:
     results = collected(course, zipped(tmp_path, {"lovelaceada_101_9002_data.csv": b"1,2"}))
-    assert results == [Collected("lovelaceada", "not taken", "there is no notebook: expected warmup.ipynb")]
+    assert results == [
+        Collected("lovelaceada", "not taken", "there is no notebook: expected warmup.ipynb, found data.csv")
+    ]
 
 
 # When, and what is never overwritten
@@ -496,7 +507,8 @@ def test_the_whole_name_of_a_moodle_folder_is_the_systems(course: Course, tmp_pa
     source = zipped(
         tmp_path, {"Ada Lovelace_101_assignsubmission_file__111_assignsubmission_file_/warmup.ipynb": UNTOUCHED}
     )
-    assert brief(claimed(course, source)) == [("mal", "new")]
+    people = [*PEOPLE, Person("mal", frozenset({"111"}), frozenset({"adalovelace101assignsubmissionfile"}))]
+    assert brief(claimed(course, source, people)) == [("mal", "new")]
 
 
 def test_what_a_mac_adds_is_passed_over_and_a_hidden_notebook_is_not(course: Course, tmp_path: Path) -> None:
@@ -556,6 +568,167 @@ def test_an_id_written_unlike_the_one_that_is_there_is_not_taken(course: Course,
     assert brief(collected(course, source, known=("ada", "Ada"))) == [("ada", "new")]
 
 
+# Number and name, and every member of a zip file
+
+
+@pytest.mark.parametrize(
+    ("member", "said"),
+    [
+        ("Team Rocket_101_assignsubmission_file/warmup.ipynb", "its number is that of ada, whose name is another"),
+        ("mallorymal_101_9001_warmup.ipynb", "its number is that of ada, whose name is another"),
+        ("Ada Lovelace_77_assignsubmission_file/warmup.ipynb", "its name is that of ada, whose number is another"),
+        ("Default group_assignsubmission_file/warmup.ipynb", "Moodle gave no number, as for a team that is no group"),
+        ("Default group_assignsubmission_file_warmup.ipynb", "Moodle gave no number, as for a team that is no group"),
+        ("anon_101_9001_warmup.ipynb", "its number is that of ada, whose name is another"),
+        ("LATE_anon_aB3xZ_9001_warmup.ipynb", "Canvas gave no name, since it is graded anonymously"),
+        ("lovelaceada_101_text.html", "it is a text that was typed into Canvas, not a notebook"),
+        ("lovelaceada_LATE_101_link.html", "it is a web address, not a notebook"),
+        ("Ada Lovelace_101_assignsubmission_onlinetext/onlinetext.html", "it is a text that was typed into Moodle"),
+        ("Ada Lovelace_101_assignsubmission_onlinetext_onlinetext.html", "it is a text that was typed into Moodle"),
+        ("lovelaceada_101_9001_warmup.pdf", "there is no notebook: expected warmup.ipynb, found warmup.pdf"),
+        ("notes/readme.txt", "its name is neither Canvas's nor Moodle's nor Blackboard's"),
+    ],
+)
+def test_each_member_that_is_not_taken_is_listed_with_its_reason(
+    course: Course, tmp_path: Path, member: str, said: str
+) -> None:
+    (result,) = collected(course, zipped(tmp_path, {member: SOLVED}))
+    assert (result.status, said in result.why) == ("not taken", True)
+    assert not (course.root / "submitted").exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "__MACOSX/submissions/._lovelaceada_101_9001_warmup.ipynb",
+        "submissions/.DS_Store",
+        "submissions/._lovelaceada_101_9001_warmup.ipynb",
+        "submissions/Thumbs.db",
+        "submissions/desktop.ini",
+        "submissions/lovelaceada_101_9001_warmup.ipynb:Zone.Identifier",
+        "submissions/lovelaceada_101_9001_warmup.ipynb\uf03aZone.Identifier",
+        "submissions/.ipynb_checkpoints/lovelaceada_101_9001_warmup-checkpoint.ipynb",
+    ],
+)
+def test_what_a_mac_or_windows_adds_is_nobodys(course: Course, tmp_path: Path, name: str) -> None:
+    source = zipped(tmp_path, {f"submissions/{CANVAS}": SOLVED, name: b"x"})
+    assert collected(course, source) == [Collected("ada", "new")]
+
+
+def test_what_is_left_out_beside_a_notebook_is_said(course: Course, tmp_path: Path) -> None:
+    others = {f"lovelaceada_101_{number}_{number}.jpg": b"x" for number in range(7)}
+    (result,) = collected(course, zipped(tmp_path, {CANVAS: SOLVED, **others}))
+    assert result.status == "new"
+    said = "left out, since the assignment does not ask for it: 0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg and 2 more"
+    assert result.why == said
+
+
+@pytest.mark.parametrize("other", ["warmup (1).ipynb", "Copy of warmup.ipynb", "notes.ipynb", "warmup-1.ipynb"])
+def test_a_notebook_as_it_was_released_yields_to_one_with_work_in_it(
+    course: Course, tmp_path: Path, other: str
+) -> None:
+    (result,) = collected(course, zipped(tmp_path, {CANVAS: UNTOUCHED, f"lovelaceada_101_9002_{other}": SOLVED}))
+    assert there(course, "ada") == SOLVED
+    assert "warmup.ipynb is as it was released" in result.why or "left out" in result.why
+
+
+NAMES = ["Zoë Ångström", "Nguyễn Đức", "山田 太郎", "Łukasz Żółć", "José Muñoz"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("flag", [True, False])
+def test_a_name_is_the_same_in_every_form_of_its_letters_and_from_every_packer(
+    course: Course, tmp_path: Path, name: str, form: Literal["NFC", "NFD"], flag: bool
+) -> None:
+    """Canvas's packer and Macs write UTF-8 without saying so."""
+    table = tmp_path / "moodle.csv"
+    table.write_text(f"Identifier,Full name,ID number,Grade,Maximum Grade\nParticipant 7,{name},zoe,,12\n")
+    source = zipped(tmp_path, {f"{unicodedata.normalize(form, name)}_7_assignsubmission_file/warmup.ipynb": SOLVED})
+    if not flag:
+        content = bytearray(source.read_bytes())
+        for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+            at = content.index(mark) + offset
+            content[at : at + 2] = struct.pack("<H", struct.unpack("<H", content[at : at + 2])[0] & ~0x800)
+        source.write_bytes(content)
+    people = people_of(table, ["zoe"])
+    results = collect(course, course.assignment("warmup"), source, known=["zoe"], people=people, when=NOON)
+    assert brief(results) == [("zoe", "new")]
+
+
+def test_a_blind_assignment_of_moodles_is_matched_by_its_word_and_number(course: Course, tmp_path: Path) -> None:
+    table = tmp_path / "moodle.csv"
+    table.write_text("Identifier,Full name,ID number,Grade,Maximum Grade\nParticipant 7,Ada Lovelace,ada,,12\n")
+    source = zipped(tmp_path, {"Participant_7_assignsubmission_file/warmup.ipynb": SOLVED})
+    people = people_of(table, ["ada"])
+    results = collect(course, course.assignment("warmup"), source, known=["ada"], people=people, when=NOON)
+    assert brief(results) == [("ada", "new")]
+
+
+@pytest.mark.parametrize("member", [CANVAS, "Ada Lovelace_101_assignsubmission_file/src/warmup.ipynb"])
+def test_what_a_zip_file_unpacks_to_is_taken_as_the_zip_file_is(course: Course, tmp_path: Path, member: str) -> None:
+    path = tmp_path / "unpacked/submissions" / member
+    path.parent.mkdir(parents=True)
+    path.write_bytes(SOLVED)
+    assert brief(collected(course, tmp_path / "unpacked")) == [("ada", "new")]
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("ADA.ipynb", "new"), ("ada (1).ipynb", "new"), ("ada.ipynb.txt", "new"), ("ada.pdf", "not taken")],
+)
+def test_a_file_named_by_an_id_is_known_by_what_was_made_of_its_name(
+    course: Course, tmp_path: Path, name: str, status: str
+) -> None:
+    for each, content in {name: SOLVED, "bob.ipynb": SOLVED, "bob (1).ipynb": UNTOUCHED}.items():
+        path = tmp_path / "in" / each
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    results = {each.who: each for each in collected(course, tmp_path / "in")}
+    assert results["ada" if status == "new" else name].status == status
+    assert (results["bob"].status, results["bob (1)"].why) == ("new", "bob.ipynb is there as well")
+    assert there(course, "bob") == SOLVED
+
+
+# Blackboard
+
+DATE = "2026-11-27-10-00-00"
+BLACKBOARD = [
+    Person(student, frozenset({account}), system="blackboard") for student, account in (("ada", "ada_l"), ("bob", "l"))
+]
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ({f"Warm_up 1_ada_l_attempt_{DATE}_warmup.ipynb": SOLVED, f"Warm_up 1_ada_l_attempt_{DATE}.txt": b"x"}, "ada"),
+        ({f"sub/Warm-up_ADA_L_attempt_{DATE}_my_101_9001_warmup.ipynb": SOLVED}, "ada"),
+        ({f"Warm-up_l_attempt_{DATE}_x_ada_l_attempt_{DATE}_warmup.ipynb": SOLVED}, "bob"),
+        (
+            {
+                f"Warm-up_l_attempt_{DATE}_warmup.ipynb": UNTOUCHED,
+                "Warm-up_l_attempt_2026-11-28-10-00-00_warmup.ipynb": SOLVED,
+            },
+            "bob",
+        ),
+    ],
+)
+def test_blackboards_zip_file_says_whose_it_is(
+    course: Course, tmp_path: Path, members: dict[str, bytes], expected: str
+) -> None:
+    title = "Warm_up 1" if "Warm_up 1" in next(iter(members)) else "Warm-up"
+    source = zipped(tmp_path, {**members, f"{title}_eve_attempt_{DATE}_w.ipynb": b"x"})
+    results = collect(course, course.assignment("warmup"), source, known=["ada", "bob"], people=BLACKBOARD, when=NOON)
+    assert brief(results) == [(expected, "new"), ("eve", "not taken")]
+    assert there(course, expected) == SOLVED
+
+
+def test_of_blackboard_a_person_without_a_file_is_listed(course: Course, tmp_path: Path) -> None:
+    source = zipped(tmp_path, {f"Warm-up_l_attempt_{DATE}.txt": b"There are no student comments."})
+    results = collect(course, course.assignment("warmup"), source, known=["bob"], people=BLACKBOARD, when=NOON)
+    assert results == [Collected("l", "not taken", "there is no notebook: expected warmup.ipynb, found no file")]
+
+
 # What a zip file unpacks to
 
 
@@ -593,7 +766,7 @@ def test_canvas_and_moodle_say_who_is_who(tmp_path: Path) -> None:
     moodle.write_text('Identifier,Full name,ID number,Grade,Maximum Grade\n"Participant 102",Bob Byron,bob,,12\n')
     assert people_of(canvas, ["ada"]) == [PEOPLE[0]]
     assert (people_of(canvas, ["ada"])[0].system, people_of(moodle, ["bob"])[0].system) == ("canvas", "moodle")
-    assert people_of(moodle, ["bob"]) == [Person("bob", frozenset({"102"}), frozenset({"bobbyron"}))]
+    assert people_of(moodle, ["bob"]) == [Person("bob", frozenset({"102"}), frozenset({"bobbyron", "participant"}))]
 
 
 @given(st.text(max_size=30))
@@ -630,7 +803,7 @@ def test_the_command_lists_what_it_did_not_take(course: Course, tmp_path: Path) 
         (["source"], "source: there is no STUDENT.ipynb in it"),
         (["source", "--time", "soon"], "expected a local time such as '2026-11-29 23:59', found 'soon'"),
         (["source", "--time", "0001-01-01"], "expected a local time such as '2026-11-29 23:59', found '0001-01-01'"),
-        (["source", "--roster", "gradebook_config.yaml"], "this is no table of Canvas's or Moodle's"),
+        (["source", "--roster", "gradebook_config.yaml"], "this is no table of Canvas's or Moodle's or Blackboard's"),
     ],
 )
 def test_a_source_that_is_none_is_said(course: Course, words: list[str], said: str) -> None:

@@ -74,7 +74,7 @@ def handed_in(assignment: Assignment, **files: str):
         ("class.py", "cannot be imported"),
         ("helpers.PY", "cannot be imported"),
         ("ok.csv, OK.csv", "stands here twice"),
-        ("3", "expected text"),
+        ("[3]", "expected text"),
     ],
 )
 def test_a_name_that_cannot_be_given_is_named_with_its_line_and_the_way_out(tmp_path: Path, name: str, message: str):

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from autograder.base import AutograderError, RefusedError, SubmissionError
 from autograder.course import Assignment, load_course, notebook_text
-from autograder.submission import Submission, read_submission, submissions, unread_submission
-from autograder.submission.folders import find_notebook
+from autograder.submission import Submission, find_hand_in, read_submission, submissions, unread_submission
+from autograder.submission.choosing import find_notebook
 from autograder.submission.reading import submitted_digest
 from tests.courses import Notebook, cell, notebook, solved, submit, untouched, write
 
@@ -214,7 +214,7 @@ class TestRepaired:
 
     def test_a_deleted_solution_cell_comes_back_empty_so_that_it_overwrites_nothing(self, warmup: Assignment):
         tree = without(solved(), "scale")
-        tree["cells"].insert(0, cell("def scale(x, factor): return x * factor"))
+        tree["cells"].insert(0, cell("scale = lambda x, factor: x * factor"))
         submission = read(warmup, tree)
         assert at(submission, "scale")["source"] == ""
         assert submission.notes == ("These cells had been deleted and stand empty in their place: scale.",)
@@ -263,7 +263,7 @@ class TestRepaired:
             each["metadata"] = {}
         submission = read(warmup, tree)
         assert sources(submission) == [each["source"] for each in solved()["cells"]]
-        assert submission.notes == ()
+        assert submission.notes == ("These cells had lost their mark and were known by their ids: scale, centre, why.",)
 
     def test_missing_repeated_and_malformed_ids_are_made_unique(self, warmup: Assignment):
         tree = solved()
@@ -485,7 +485,9 @@ class TestFolder:
         write(path.with_name("another.ipynb"), solved())
         assert find_notebook(path.parent, warmup) == path
 
-    @pytest.mark.parametrize("name", ["final.ipynb", "Warmup.ipynb", "warmup.ipynb.txt", "warmup (1).IPYNB"])
+    @pytest.mark.parametrize(
+        "name", ["final.ipynb", "Warmup.ipynb", "warmup.ipynb.txt", "warmup (1).IPYNB", "warmup.ipynb.json"]
+    )
     def test_a_renamed_notebook_is_found_where_it_is_the_only_one(
         self, course_root: Path, warmup: Assignment, name: str
     ):
@@ -502,6 +504,38 @@ class TestFolder:
         os.mkfifo(folder / "e.ipynb")
         assert find_notebook(folder, warmup) == wanted
 
+    @pytest.mark.parametrize(
+        ("trees", "chosen", "said"),
+        [
+            ({"warmup.ipynb": untouched(), "warmup (1).ipynb": solved()}, "warmup (1).ipynb", "is as it was released"),
+            ({"warmup.ipynb": untouched(), "final.ipynb": solved()}, "final.ipynb", "is as it was released"),
+            ({"warmup.ipynb": "{", "Copy of warmup.ipynb": solved()}, "Copy of warmup.ipynb", "cannot be read"),
+            ({"warmup.ipynb": without(solved(), "why"), "a.ipynb": solved()}, "warmup.ipynb", "a.ipynb, has more"),
+            ({"warmup.ipynb": solved(), "a.ipynb": solved()}, "warmup.ipynb", "counts, and not a.ipynb"),
+            ({"warmup.ipynb": solved(), "warmup-Copy1.ipynb": untouched()}, "warmup.ipynb", ""),
+            ({"warmup.ipynb": untouched(), "a.ipynb": notebook(cell("1 + 1"))}, "warmup.ipynb", ""),
+            (
+                {"a.ipynb": solved(), "warmup – Kopie.ipynb": without(solved(), "why")},
+                "warmup – Kopie.ipynb",
+                "a.ipynb",
+            ),
+            ({"warmup 2.ipynb": untouched(), "warmup copy.ipynb": solved()}, "warmup copy.ipynb", "not warmup 2.ipynb"),
+        ],
+        ids=range(9),
+    )
+    def test_of_two_notebooks_an_untouched_one_yields_and_a_line_says_what_counts(
+        self, course_root: Path, warmup: Assignment, trees: dict[str, Any], chosen: str, said: str
+    ):
+        for name, tree in trees.items():
+            path = write(course_root / "submitted/ada/warmup" / name, tree)
+            path.write_text("{") if tree == "{" else None
+        for litter in ("._warmup (3).ipynb", "warmup.ipynb:Zone.Identifier"):
+            (path.parent / litter).write_text("x")
+        hand_in = find_hand_in(submissions(course_root, "warmup")[0], warmup)
+        assert hand_in.notebook == path.parent / chosen
+        assert said in hand_in.note
+        assert bool(said) == bool(hand_in.note)
+
     def test_no_notebook_at_all_is_told_to_the_student(self, course_root: Path, warmup: Assignment):
         folder = course_root / "submitted/ada/warmup"
         folder.mkdir(parents=True)
@@ -512,7 +546,7 @@ class TestFolder:
     def test_a_folder_with_more_files_than_anybody_looks_at_is_told_to_the_student(
         self, course_root: Path, warmup: Assignment, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr("autograder.submission.folders.MAX_ENTRIES", 20)
+        monkeypatch.setattr("autograder.submission.choosing.MAX_ENTRIES", 20)
         path = submit(course_root, "ada")
         for number in range(30):
             (path.parent / f"{number}.txt").touch()
