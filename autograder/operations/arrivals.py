@@ -25,7 +25,7 @@ from autograder.gradebook import (
 from autograder.grading import Report, digest_of, provenance_for
 from autograder.operations.exchange import release_feedback
 from autograder.operations.graded import Graded
-from autograder.operations.storing import grade_of, store_grade
+from autograder.operations.storing import asked_for, grade_of, joined_notes, store_grade
 from autograder.sandbox import Kind
 from autograder.submission import HandIn, find_hand_in, submissions
 
@@ -127,7 +127,10 @@ def store_attempt(watched: Watched, graded: Graded) -> str:
     else:
         write_attempt(gradebook, course, assignment, submission, report, watched.clock())
     best = "" if counts else "; an earlier attempt counts"
-    return f"{report.score:g} of {report.max_score:g}{best}; feedback{_released(watched, student)}"
+    asked = asked_for(gradebook, assignment, student, report) if counts else ""
+    told = joined_notes(graded.hand_in.note.rstrip("."), asked)
+    told = f"; {told}" if told else ""
+    return f"{report.score:g} of {report.max_score:g}{best}; feedback{_released(watched, student)}{told}"
 
 
 def _released(watched: Watched, student: str) -> str:

@@ -192,7 +192,9 @@ def _uploads(
     roster = systems.pop() if len(systems) == 1 else ""
     accounts = {number for person in people for number in person.numbers} or {*known}
     if source.is_file():
-        return uploads_of(source, members_in_zip(source, opened, assignment), assignment, roster, accounts, refused)
+        if not (members := members_in_zip(source, opened, assignment)):
+            raise AutograderError(f"{source}: there is nothing in it that anybody handed in. Download it again")
+        return uploads_of(source, members, assignment, roster, accounts, refused)
     if not source.is_dir():
         raise AutograderError(f"{source}: expected a zip file, a folder of STUDENT.ipynb, or nbgrader's exchange")
     members = members_in_folder(source, assignment)

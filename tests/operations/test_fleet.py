@@ -392,9 +392,9 @@ def test_what_lies_beside_a_notebook_arrives_as_it_was(root: Path, tmp_path: Pat
             os.truncate(beside, warmup.limits.file_mb * 2**20 + 7)
         case "link":
             beside.symlink_to("/etc/passwd")
-    entry = HandIn("honest", root / "submitted/honest/warmup/warmup.ipynb", "2026-11-28T12:00:00+00:00")
+    entry = HandIn("honest", root / "submitted/honest/warmup/warmup.ipynb", "2026-11-28T12:00:00+00:00", note="Of two.")
     arrived = unpacked_hand_in(packed_hand_in(entry, warmup), tmp_path / "there")
-    assert (arrived.student, arrived.timestamp) == (entry.student, entry.timestamp)
+    assert (arrived.student, arrived.timestamp, arrived.note) == (entry.student, entry.timestamp, entry.note)
     assert arrived.notebook is not None
     assert arrived.notebook.read_bytes() == entry.notebook.read_bytes()
     there = arrived.notebook.with_name("data.csv")

@@ -615,6 +615,11 @@ def test_what_a_mac_or_windows_adds_is_nobodys(course: Course, tmp_path: Path, n
     assert collected(course, source) == [Collected("ada", "new")]
 
 
+def test_a_zip_file_without_anybodys_work_is_said(course: Course, tmp_path: Path) -> None:
+    with pytest.raises(AutograderError, match="there is nothing in it that anybody handed in"):
+        collected(course, zipped(tmp_path, {"__MACOSX/._x": b"", "submissions/": b""}))
+
+
 def test_what_is_left_out_beside_a_notebook_is_said(course: Course, tmp_path: Path) -> None:
     others = {f"lovelaceada_101_{number}_{number}.jpg": b"x" for number in range(7)}
     (result,) = collected(course, zipped(tmp_path, {CANVAS: SOLVED, **others}))
