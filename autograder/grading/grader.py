@@ -19,6 +19,7 @@ from autograder.base import Cause, SandboxError
 from autograder.course import Assignment
 from autograder.grading.carrying import Undefined, check_rows
 from autograder.grading.provenance import assignment_digest, digest_of, provenance_for
+from autograder.grading.redefined import watched_names, with_definitions
 from autograder.grading.report import CheckResult, Report, RowResult
 from autograder.grading.undefined import why_undefined
 from autograder.sandbox import CellRun, Kind, Session, Worker, one_at_a_time, require
@@ -188,8 +189,10 @@ def _grade(
         worker.session(assignment.limits, assignment.seed, files=submission.files) as session,
     ):
         needed = [place for place, (index, source) in enumerate(cells) if is_needed(submission, index, source)]
-        runs = place_runs(submission, session.run([source for _, source in cells], needed))
-        return tuple(check_rows(session, assignment, suite, {}, undefined_after(submission, assignment, runs))), runs
+        watched = watched_names(submission, assignment)
+        runs = place_runs(submission, session.run([source for _, source in cells], needed, watched))
+        rows = check_rows(session, assignment, suite, {}, undefined_after(submission, assignment, runs))
+        return with_definitions(rows, assignment, submission, runs, suite.reference), runs
 
 
 def _ran_short(cells: Sequence[CellRun], assignment: Assignment) -> tuple[str, ...]:

@@ -32,6 +32,8 @@ from autograder.grading import (
     provenance_for,
     row_tree,
     undefined_after,
+    watched_names,
+    with_definitions,
 )
 from autograder.sandbox import Kind, Opaque, Ref, Worker, probed, protocol
 from autograder.submission import Submission, code_cells, submission_of
@@ -143,9 +145,12 @@ def explain(
             ) as session,
         ):
             suite.draw_for(student)
-            runs = place_runs(submission, session.run([source for _, source in code_cells(submission)]))
+            watched = watched_names(submission, assignment)
+            sources = [source for _, source in code_cells(submission)]
+            runs = place_runs(submission, session.run(sources, watched=watched))
             recorder = Recorder(row.name)
-            result = check_rows(session, upto, suite, {}, undefined_after(submission, assignment, runs), recorder)[-1]
+            rows = check_rows(session, upto, suite, {}, undefined_after(submission, assignment, runs), recorder)
+            result = with_definitions(rows, assignment, submission, runs, suite.reference)[-1]
             # The first of those with these outcomes is the one that counts: another had to be better to replace it.
             counts = next((each for each in recorder.runs if _outcomes(each.results) == _outcomes(result.checks)), None)
     return Explanation(submission, assignment, result, stored, tuple(_differences(result, stored, changed)), counts)
@@ -281,6 +286,7 @@ def explanation_text(explanation: Explanation) -> str:
     ]
     if row.carried:
         lines.append(f"  given a correct {_names(row.carried)}: their answers are marked below")
+    lines += [f"  {note}" for note in row.said]
     if explanation.assignment.inputs == "per_student":
         lines.append(f"  with the inputs of {whose}")
     lines += [f"  ! {difference}" for difference in explanation.differences] or ["  as it is stored"]

@@ -248,6 +248,7 @@ class Session:
         self.seed, self.files = seed, files
         self.deadline = time.monotonic() + limits.submission_seconds
         self.needed: frozenset[int] = frozenset()
+        self.watched: tuple[str, ...] = ()
         self.spent = {True: 0.0, False: 0.0}
         self.again_until: float | None = None
         self.again: Session | None = None
@@ -302,7 +303,7 @@ class Session:
             self.close()
             raise
 
-    def run(self, sources: Sequence[str], needed: Collection[int] = ()) -> list[CellRun]:
+    def run(self, sources: Sequence[str], needed: Collection[int] = (), watched: Sequence[str] = ()) -> list[CellRun]:
         """Run the cells in order; one that fails or hangs does not stop the next.
 
         A cell that ends its process, or that cannot be interrupted, is left out and the others are run again without
@@ -312,11 +313,12 @@ class Session:
         Args:
             sources: The cells' code.
             needed: The places among them of those that rows need.
+            watched: Names of which each result says whether its cell bound or removed them.
 
         Returns:
             One result for each cell, in order; the indices are those of ``sources``.
         """
-        self.needed = frozenset(needed)
+        self.needed, self.watched = frozenset(needed), tuple(watched)
         self.spent = {True: 0.0, False: 0.0}
         runs = self._run(tuple(sources))
         self.deadline = time.monotonic() + self.limits.submission_seconds
@@ -550,11 +552,14 @@ class Session:
         assert self.student is not None
         channel, begun = self.student.channel, time.monotonic()
 
-        def result(status: Literal["ok", "raised", "timeout", "died"], outputs: Any = ()) -> CellRun:
+        def result(
+            status: Literal["ok", "raised", "timeout", "died"], outputs: Any = (), bound: Any = (), gone: Any = ()
+        ) -> CellRun:
             kept = passive(outputs, self.limits.output_kb, left)
             if any(output.get("ename") == "ModuleNotFoundError" for output in kept):
                 kept = (*kept, {"output_type": "stream", "name": "stderr", "text": f"{self.importable}\n"})
-            return CellRun(index, status, kept, time.monotonic() - begun)
+            named = (tuple(name for name in self.watched if name in told) for told in (bound, gone))
+            return CellRun(index, status, kept, time.monotonic() - begun, *named)
 
         student = self.student
         latest = begun + self._left(index)
@@ -562,7 +567,7 @@ class Session:
         late = False
         try:
             channel.settimeout(REPLY_SECONDS)
-            wire.send(channel, wire.encode(protocol.tree(RunCell(source))))
+            wire.send(channel, wire.encode(protocol.tree(RunCell(source, list(self.watched)))))
             try:
                 reply = protocol.read(wire.receive(channel, stretched(), stretched))
             except wire.Late:
@@ -581,8 +586,9 @@ class Session:
                 "died", [{"output_type": "error", "ename": "Python ended", "evalue": how, "traceback": [how]}]
             ), False
         match reply:
-            case CellRan("ok" | "raised" as status, outputs):
-                return result("timeout" if late else status, outputs), True
+            case CellRan("ok" | "raised" as status, outputs, bound, gone):
+                names = ([name for name in told if isinstance(name, str)] for told in (bound, gone))
+                return result("timeout" if late else status, outputs, *names), True
         self._kill(student.pid)
         return result("died"), False
 

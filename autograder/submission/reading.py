@@ -42,6 +42,8 @@ class Submission:
         digest: SHA-256 of the submitted bytes, in hex, with those of the student's own files that count.
         timestamp: When it was submitted, ISO 8601 in UTC, or None where unknown.
         files: What the notebook finds in its working folder, by name.
+        numbers: Each cell's number in the notebook as it was handed in, from 1; 0 for one that was put back. Empty
+            where it could not be read.
     """
 
     assignment: str
@@ -52,6 +54,7 @@ class Submission:
     digest: str
     timestamp: str | None = None
     files: dict[str, bytes] = field(default_factory=dict, repr=False)
+    numbers: tuple[int, ...] = ()
 
 
 def read_submission(
@@ -80,6 +83,7 @@ def read_submission(
     if student is not None and path.name != expected:
         notes.append(f"Your file is called {printable(path.name)}; call it {expected}. This costs nothing.")
     unreadable = ""
+    numbers: tuple[int, ...] = ()
     try:
         if size > limit:
             most = assignment.limits.notebook_mb
@@ -87,7 +91,10 @@ def read_submission(
                 f"The file has {size / 2**20:.1f} MB; the most is {most} MB. Clear the outputs in "
                 "Jupyter (Edit, Clear Outputs of All Cells), save it and submit it again."
             )
-        cells = repaired(cells_in(notebook_in(content, notes), notes), release, notes)
+        handed_in = cells_in(notebook_in(content, notes), notes)
+        cells = repaired(handed_in, release, notes)
+        places = {id(cell): number for number, cell in enumerate(handed_in, 1)}
+        numbers = tuple(places.get(id(cell), 0) for cell, _ in cells)
         notes += beside.notes
     except SubmissionError as problem:
         unreadable, cells = str(problem), repaired(release.untouched(), release, [])
@@ -100,6 +107,7 @@ def read_submission(
         digest=_digest(content, size, limit, beside.decisive),
         timestamp=timestamp,
         files=beside.contents,
+        numbers=numbers,
     )
 
 
