@@ -26,8 +26,8 @@ UNWRITTEN = frozenset({"missing", "unwritten"})
 MAX_TOLD = 1_000
 """Characters of what exceptions say that are told of a submission: it is the student's own, and may carry anything."""
 
-Undefined = Callable[[str], Cause | None]
-"""Why a function is not defined once the notebook has run."""
+Undefined = Callable[[Cause], Cause]
+"""Gives a cause with why a name is not defined once the notebook has run, where it is of that."""
 
 
 def check_rows(
@@ -35,7 +35,7 @@ def check_rows(
     assignment: Assignment,
     suite: Suite,
     known: Mapping[str, RowResult],
-    undefined: Undefined = lambda _: None,
+    undefined: Undefined = lambda cause: cause,
     observer: Observer | None = None,
 ) -> list[RowResult]:
     """Check each row with the student's own functions, and where that fails again with correct earlier ones.
@@ -45,7 +45,7 @@ def check_rows(
         assignment: What they are a submission for.
         suite: Its checks.
         known: Results, by row, of rows that are not to be checked again.
-        undefined: Why a function is not defined; None where nothing is known.
+        undefined: Gives a cause with why a name is not defined, where it is of that and that is known.
         observer: Told of all that the checks do, and of what the reference answers.
     """
     observer = observer or Observer()

@@ -88,7 +88,7 @@ def student(request: pytest.FixtureRequest) -> Iterator[Student]:
     from autograder.checking import Student
 
     with _bench(request).calls(declared(request.node).row) as calls:
-        yield Student(calls)
+        yield Student(calls, _bench(request).reference.parameters)
 
 
 @pytest.fixture

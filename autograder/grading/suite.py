@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +20,7 @@ from autograder.base import Cause, CheckError, SandboxError, Wrong
 from autograder.checking import TOGETHER, Calls, Observed, Observer, Reference, Student, load_reference, observed_by
 from autograder.course import Assignment, Visibility
 from autograder.grading import without_pytest
+from autograder.grading.hints import is_small
 from autograder.grading.plugin import BENCH, Bench, declared
 from autograder.grading.provenance import AUTHORS_OWN
 from autograder.grading.report import CheckResult, Outcome
@@ -50,13 +51,16 @@ class Check:
     title: str
     weight: float
     hint: str
+    if_small: str
     visibility: Visibility | None
     item: pytest.Item
     parameters: dict[str, Any] | None
 
     def result(self, outcome: Outcome, cause: Cause | None = None, trouble: str = "") -> CheckResult:
         """The check's result."""
-        hint = "" if outcome == "passed" else self.hint
+        hint = "" if outcome == "passed" or (cause is not None and cause.needs_no_hint) else self.hint
+        if self.if_small and cause is not None and is_small(cause):
+            hint = self.if_small
         return CheckResult(self.name, self.title, self.weight, outcome, cause, hint, trouble, self.visibility)
 
 
@@ -67,10 +71,12 @@ class Verdict:
     Attributes:
         result: What the report gets.
         called: The student's functions that the check called.
+        look_into: Finds out more of why it failed (``Wrong.look_into``).
     """
 
     result: CheckResult
     called: frozenset[str] = frozenset()
+    look_into: Callable[[], Cause | None] | None = None
 
     @property
     def no_answer(self) -> Cause | None:
@@ -149,7 +155,9 @@ class Suite:
             for check in checks:
                 verdicts.append(self._verdict(check, observed))
                 observer.check_ends(verdicts[-1].result)
-        return verdicts
+        # That nobody is told of: it is none of the checks.
+        observed.observer = Observer()
+        return _looked_into(verdicts)
 
     def close(self) -> None:
         """End the pytest session."""
@@ -169,7 +177,7 @@ class Suite:
             case None:
                 return Verdict(check.result("passed"), called)
             case Wrong() as error:
-                return Verdict(check.result("failed", error.cause), called)
+                return Verdict(check.result("failed", error.cause), called, error.look_into)
             case AssertionError() if self._recorder.phase == "call":
                 return Verdict(check.result("failed"), called)
             case SandboxError() as error:
@@ -185,7 +193,9 @@ class Suite:
     def _error(self, check: Check, observed: Observed) -> BaseException | None:
         self._recorder.phase = "call"
         try:
-            without_pytest.call(check.item, self._bench, Student(observed), check.parameters or {})
+            without_pytest.call(
+                check.item, self._bench, Student(observed, self.reference.parameters), check.parameters or {}
+            )
         except (KeyboardInterrupt, pytest.exit.Exception):
             raise
         except BaseException as error:
@@ -207,6 +217,16 @@ class Suite:
     def _troubles(self, what: str) -> str:
         details = "\n".join([what, *self._recorder.broken])
         return f"the checks in {self.assignment.checks} cannot be used: {details}"
+
+
+def _looked_into(verdicts: list[Verdict]) -> list[Verdict]:
+    """The verdicts, the first of those that can be looked into with what was found."""
+    for place, verdict in enumerate(verdicts):
+        if verdict.look_into is not None:
+            if cause := verdict.look_into():
+                verdicts[place] = replace(verdict, result=replace(verdict.result, cause=cause, hint=""))
+            break
+    return verdicts
 
 
 def _nobody(row: str) -> Any:
@@ -263,5 +283,13 @@ def _check(item: pytest.Item) -> Check:
     parameters: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
     title = re.sub(r"\{(\w+)\}", lambda field: str(parameters.get(field[1], field[0])), title)
     return Check(
-        said.row, item.name, title, said.weight, said.hint, said.visibility, item, without_pytest.parameters(item)
+        said.row,
+        item.name,
+        title,
+        said.weight,
+        said.hint,
+        said.if_small,
+        said.visibility,
+        item,
+        without_pytest.parameters(item),
     )
