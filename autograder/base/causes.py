@@ -172,6 +172,11 @@ class Cause:
         return self.kind == "changed" or bool(self.swapped) or self.says_all or not_there
 
     @property
+    def is_small(self) -> bool:
+        """Whether a wrong answer is off by about 1e-3 at the most."""
+        return self.kind == "values" and self.decade >= 3 and self.factor != "not finite"
+
+    @property
     def no_answer(self) -> bool:
         """Whether there was no answer to look at."""
         return self.kind in NO_ANSWER

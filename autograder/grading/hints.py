@@ -51,14 +51,6 @@ def _follows(row: RowResult, check: CheckResult) -> bool:
     return False
 
 
-def is_small(cause: Cause) -> bool:
-    """Whether a wrong answer is off by about 1e-3 at the most."""
-    return cause.kind == "values" and cause.decade >= _SMALL and cause.factor != "not finite"
-
-
-_SMALL = 3
-
-
 def _is_finite(cause: Cause | None) -> bool:
     return cause is not None and cause.kind == "values" and cause.factor != "not finite"
 

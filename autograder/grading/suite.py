@@ -20,7 +20,6 @@ from autograder.base import Cause, CheckError, SandboxError, Wrong
 from autograder.checking import TOGETHER, Calls, Observed, Observer, Reference, Student, load_reference, observed_by
 from autograder.course import Assignment, Visibility
 from autograder.grading import without_pytest
-from autograder.grading.hints import is_small
 from autograder.grading.plugin import BENCH, Bench, declared
 from autograder.grading.provenance import AUTHORS_OWN
 from autograder.grading.report import CheckResult, Outcome
@@ -59,7 +58,7 @@ class Check:
     def result(self, outcome: Outcome, cause: Cause | None = None, trouble: str = "") -> CheckResult:
         """The check's result."""
         hint = "" if outcome == "passed" or (cause is not None and cause.needs_no_hint) else self.hint
-        if self.if_small and cause is not None and is_small(cause):
+        if self.if_small and cause is not None and cause.is_small:
             hint = self.if_small
         return CheckResult(self.name, self.title, self.weight, outcome, cause, hint, trouble, self.visibility)
 
@@ -270,9 +269,10 @@ def _refuse_authors_own(assignment: Assignment) -> None:
 
 def _forget_modules_of(folder: Path) -> None:
     """Let another course's checks, or these once they have changed, be imported under the same names."""
+    folders = {folder, folder.resolve()}
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if file and Path(file).is_relative_to(folder):
+        if file and any(Path(file).is_relative_to(each) for each in folders):
             del sys.modules[name]
 
 
