@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from autograder.base import Cause
 from autograder.checking import Observer
 from autograder.course import Assignment, Row
-from autograder.grading.hints import told, within
+from autograder.grading.hints import looked_into, told, within
 from autograder.grading.reference_process import ReferenceProcess
 from autograder.grading.report import RowResult
 from autograder.sandbox import Refused, Session
@@ -58,7 +58,7 @@ def check_rows(
         checks = suite.rows()[row.name]
         observer.run_begins(row.name, ())
         with session.row() as calls:
-            verdicts = suite.run(checks, calls, observer)
+            verdicts = looked_into(suite.run(checks, calls, observer))
         result = _result(row, verdicts, undefined)
         written = any(cause is None or cause.kind not in UNWRITTEN for cause in (each.no_answer for each in verdicts))
         if result.fraction < 1 and not result.errored and written:

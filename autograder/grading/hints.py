@@ -55,6 +55,20 @@ def _is_finite(cause: Cause | None) -> bool:
     return cause is not None and cause.kind == "values" and cause.factor != "not finite"
 
 
+def looked_into(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """The verdicts of a row, the first that can be looked into with what was found; the student's functions are called.
+
+    Only where none of them is answered from outside: what is found is told of the student's own.
+    """
+    found = list(verdicts)
+    for place, verdict in enumerate(found):
+        if verdict.look_into is not None:
+            if cause := verdict.look_into():
+                found[place] = replace(verdict, result=replace(verdict.result, cause=cause, hint=""))
+            break
+    return found
+
+
 def told(verdicts: Sequence[Verdict], undefined: Callable[[Cause], Cause]) -> tuple[CheckResult, ...]:
     """The results of a row's checks as the student reads them: ``_told`` for those that are seen at the same time.
 

@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -154,9 +154,9 @@ class Suite:
             for check in checks:
                 verdicts.append(self._verdict(check, observed))
                 observer.check_ends(verdicts[-1].result)
-        # That nobody is told of: it is none of the checks.
+        # Of what is called from here on, to look into a verdict, nobody is told: it is none of the checks.
         observed.observer = Observer()
-        return _looked_into(verdicts)
+        return verdicts
 
     def close(self) -> None:
         """End the pytest session."""
@@ -216,16 +216,6 @@ class Suite:
     def _troubles(self, what: str) -> str:
         details = "\n".join([what, *self._recorder.broken])
         return f"the checks in {self.assignment.checks} cannot be used: {details}"
-
-
-def _looked_into(verdicts: list[Verdict]) -> list[Verdict]:
-    """The verdicts, the first of those that can be looked into with what was found."""
-    for place, verdict in enumerate(verdicts):
-        if verdict.look_into is not None:
-            if cause := verdict.look_into():
-                verdicts[place] = replace(verdict, result=replace(verdict.result, cause=cause, hint=""))
-            break
-    return verdicts
 
 
 def _nobody(row: str) -> Any:
