@@ -144,7 +144,7 @@ def _refuse(template: Course, folder: Path, parts: list[Path]) -> None:
     another = "name another folder, as in `autograder demo DIR`"
     if folder == template.root:
         raise AutograderError(f"{folder} is the course that the demo is made from; {another}")
-    if inside := [part for part in parts if folder.is_relative_to(template.root / part)]:
+    if inside := [part for part in parts if folder.is_relative_to((template.root / part).resolve())]:
         raise AutograderError(f"{folder} lies in the course's own {inside[0]}; {another}")
     if os.path.lexists(folder) and not (folder / MARK).is_file():
         raise AutograderError(

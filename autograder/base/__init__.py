@@ -26,6 +26,7 @@ from autograder.base.files import (
     write_bytes_atomically,
     write_output,
 )
+from autograder.base.machine import is_the_machines, machine_says
 from autograder.base.names import closest, did_you_mean, shown
 from autograder.base.pages import coded, drawn, page, template
 from autograder.base.pictures import MAX_PIXELS, MAX_PIXELS_IN_ALL, pixels_of
@@ -58,6 +59,8 @@ __all__ = [
     "did_you_mean",
     "drawn",
     "half_text",
+    "is_the_machines",
+    "machine_says",
     "make_closed_file",
     "make_closed_folder",
     "make_folder",

@@ -59,6 +59,8 @@ class CellEnd:
         line: The line of the cell where that happened; 0 where it is not known.
         source: That line.
         before: Whether that was before the definition.
+        missing: The name that was not defined there, where an earlier cell should have defined it; else empty.
+        because: How that earlier cell ended.
     """
 
     status: str
@@ -68,6 +70,8 @@ class CellEnd:
     line: int = 0
     source: str = ""
     before: bool = False
+    missing: str = ""
+    because: CellEnd | None = None
 
 
 @dataclass(frozen=True)
@@ -103,15 +107,15 @@ class Cause:
         asked: What was asked for, where the answer has another type or shape: ``array``, ``number``, ``parts``,
             ``dict``, ``iterable`` or ``truth``.
         names: Names of the parts or keys that were asked for (``type``, ``length``), that are missing (``lacks``), or
-            that should not be there (``extra``).
+            that should not be there (``extra``); of the arguments that were changed (``changed``).
         type: The type of what came.
         length: How many parts it has, or the most that it may yield (``endless``).
         shape: Its shape.
         asked_shape: The shape that was asked for.
         dtype: Its dtype.
         factor: What all wrong entries have in common, as ``numerics.Comparison`` has it.
-        decade: How far off the worst entry is: n for a relative error of about 10⁻ⁿ, 6 for that or less, -1 for more
-            than 1. The error itself, beside one's own value, would give the hidden one away.
+        decade: How far off the worst entry is: n for a relative error of about 10⁻ⁿ, 7 for less than 1e-6, -1 for
+            more than 1. The error itself, beside one's own value, would give the hidden one away.
         index: Where that is; () for a number.
         wrong: How many entries are wrong.
         total: How many there are.
@@ -126,9 +130,12 @@ class Cause:
             ``died``: ``during`` the call, ``before`` it, or ``since`` (what it gave is gone). Of ``uncrossable``:
             ``sent`` or ``given``.
         seconds: The time limit.
-        cell: Of ``missing``: how the cell that should define the function ended, where it did not run through.
+        cell: Of ``missing``: how the cell that should define the function ended, where it did not run through. Of
+            ``raised``: how the cell ended that should define the name that is not defined, ``where``.
+        swapped: Two arguments with which the function is right once they change places.
         half: Which half of a wrong gradient to mend, where that was found out.
         again: Whether an earlier check of the row has told the same.
+        says_all: Whether a check's sentence (``said``) says what to mend, so that its hint would only lead astray.
     """
 
     kind: Kind
@@ -142,7 +149,7 @@ class Cause:
     asked_shape: tuple[int, ...] | None = None
     dtype: str = ""
     factor: str = ""
-    decade: Annotated[int, Interval(ge=-1, le=6)] = 0
+    decade: Annotated[int, Interval(ge=-1, le=7)] = 0
     index: tuple[int, ...] = ()
     wrong: int = 0
     total: int = 0
@@ -154,8 +161,21 @@ class Cause:
     when: Literal["", "call", "short", "earlier", "submission", "during", "before", "since", "sent", "given"] = ""
     seconds: float = 0.0
     cell: CellEnd | None = None
+    swapped: tuple[str, ...] = ()
     half: Half | None = None
     again: bool = False
+    says_all: bool = False
+
+    @property
+    def needs_no_hint(self) -> bool:
+        """Whether what is told says what to mend, so that an author's hint on something else would lead astray."""
+        not_there = self.kind == "raised" and self.cell is not None
+        return self.kind == "changed" or bool(self.swapped) or self.says_all or not_there
+
+    @property
+    def is_small(self) -> bool:
+        """Whether a wrong answer is off by about 1e-3 at the most."""
+        return self.kind == "values" and self.decade >= 3 and self.factor != "not finite"
 
     @property
     def no_answer(self) -> bool:

@@ -6,6 +6,8 @@ submission: they end a check, never a run, and their text is written for the stu
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from autograder.base.causes import Cause, said
 from autograder.base.reasons import reason
 
@@ -52,6 +54,9 @@ class Wrong(AssertionError):  # noqa: N818 - a verdict, not an error
     def __init__(self, cause: Cause | str) -> None:
         """Make the verdict; a text is a sentence for the student, with nothing hidden in it."""
         self.cause = said(cause) if isinstance(cause, str) else cause
+        self.look_into: Callable[[], Cause | None] | None = None
+        """Finds out more, by calling the student's functions again: the cause with what was found, or None. It is for
+        when all checks of a row have their verdicts, so that no grade depends on it."""
         super().__init__(self.cause)
 
     def __str__(self) -> str:

@@ -11,7 +11,7 @@ from autograder.base.causes import Cause, CellEnd, Half
 VARIES = "…"
 """Stands for what differs from student to student."""
 
-_FAR = ("about 1", "about 0.1", "about 0.01", "about 1e-3", "about 1e-4", "about 1e-5", "1e-6 or less")
+_FAR = ("about 1", "about 0.1", "about 0.01", "about 1e-3", "about 1e-4", "about 1e-5", "about 1e-6", "less than 1e-6")
 """The relative errors that a student is told of, by ``Cause.decade``."""
 
 _NUMBER = re.compile(r"(?<![\w.])[-+−]?\d(?:[\d.,]*\d)?(?:[eE][-+−]?\d+)?(?!\w)")
@@ -24,7 +24,7 @@ def reason(cause: Cause) -> str:
     if cause.again and cause.no_answer:
         return _again(cause)
     half = "" if cause.half is None else half_text(cause.half)
-    return " ".join(filter(None, (_sentence(cause, str), _more(cause), half)))
+    return " ".join(filter(None, (_sentence(cause, str), _more(cause), _swapped(cause), half)))
 
 
 def common_reason(cause: Cause) -> str:
@@ -97,7 +97,7 @@ def _sentence(cause: Cause, show: Show) -> str:
         case "endless":
             return f"{what} yields more than {show(cause.length)} items."
         case "changed":
-            return f"{function} changed one of its arguments in place. Work on a copy, or make a new array."
+            return _changed(cause)
         case "values":
             return _values(cause, show)
         case "said" | "unreadable":
@@ -108,11 +108,34 @@ def _more(cause: Cause) -> str:
     """What is told behind the first sentence."""
     if cause.kind == "timeout" and cause.when == "call":
         return "Is there a loop that never ends?"
-    if cause.kind == "raised" and cause.source:
-        return f"It happened in `{cause.where}`: `{cause.source}`."
-    if cause.kind == "raised" and cause.line:
-        return f"It happened in line {cause.line} of a cell."
+    if cause.kind == "raised":
+        place = f"It happened in line {cause.line} of a cell." if cause.line else ""
+        place = f"It happened in `{cause.where}`: `{cause.source}`." if cause.source else place
+        return " ".join(filter(None, (place, _not_there(cause.cell))))
     return factor_text(cause) if cause.kind == "values" else ""
+
+
+def _swapped(cause: Cause) -> str:
+    if not cause.swapped:
+        return ""
+    one, other = cause.swapped
+    return f"With `{one}` and `{other}` in each other's place it is right: your function takes the one for the other."
+
+
+def _changed(cause: Cause) -> str:
+    """Which arguments were changed in place, and what does that."""
+    function = f"`{cause.function}`"
+    if not cause.names:
+        return f"{function} changed one of its arguments in place. Work on a copy, or make a new array."
+    names = [name if name.startswith("number ") else f"`{name}`" for name in cause.names]
+    listed = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    first = cause.names[0] if names[0].startswith("`") else "x"
+    ways = (f"{first} = …", f"{first} -= …") if "[" in first else (f"{first} -= …", f"{first}[…] = …", f"out={first}")
+    shown = " or ".join((", ".join(f"`{way}`" for way in ways[:-1]), f"`{ways[-1]}`"))
+    return (
+        f"{function} changed its {_plural(names, 'argument')} {listed} in place, as {shown} would: that is the "
+        "caller's own. Make a new array, or work on a copy."
+    )
 
 
 def factor_text(cause: Cause) -> str:
@@ -157,8 +180,20 @@ def _missing(cause: Cause) -> str:
     return f"{function} is not defined once your notebook has run from top to bottom."
 
 
+def _not_there(end: CellEnd | None) -> str:
+    """Why a name is not defined that code uses; empty where nothing is known."""
+    if end is None or not end.missing:
+        return ""
+    return f"`{end.missing}` is not there, since {_cell_end(end)}"
+
+
 def _cell_end(end: CellEnd) -> str:
-    cell = "the cell that defines it" if end.defines else "its cell"
+    return " ".join(filter(None, (_own_end(end), _not_there(end.because))))
+
+
+def _own_end(end: CellEnd) -> str:
+    imports = end.missing and end.exception in ("ModuleNotFoundError", "ImportError")
+    cell = f"the cell that {'imports' if imports else 'defines'} it" if end.defines else "its cell"
     match end.status:
         case "timeout":
             return f"{cell} did not finish within its time limit and was stopped before it got there."

@@ -7,6 +7,7 @@ the student what is wrong with it, so a check has no other way to fail than by a
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
@@ -44,13 +45,15 @@ class Loopback:
 class Student:
     """The student's functions, as attributes: ``student.softmax(logits)``."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Calls, parameters: Callable[[str], tuple[str, ...]] = lambda _: ()) -> None:
+        """Take the way to them, and what says the names of a function's arguments, as the reference knows them."""
         self._calls = calls
+        self._parameters = parameters
 
     def __getattr__(self, name: str) -> Function:
         if name.startswith("_"):
             raise AttributeError(name)
-        return Function(name, self._calls)
+        return Function(name, self._calls, self._parameters(name))
 
     def rng(self, seed: int) -> Answer:
         """A ``numpy.random.Generator`` made inside, to pass to a function; the same object each time it is passed."""
@@ -63,6 +66,7 @@ class Function:
 
     name: str
     calls: Calls
+    parameters: tuple[str, ...] = ()
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Answer:
         """Call it in the sandbox.
@@ -71,7 +75,9 @@ class Function:
             Stopped: It is missing, raised, hung, died or gave too much.
         """
         sent = _by_reference(arguments, self.calls), _by_reference(keywords, self.calls)
-        return _result(self.calls, protocol.Call(self.name, *sent), self.name, sent)
+        return replace(
+            _result(self.calls, protocol.Call(self.name, *sent), self.name, sent), parameters=self.parameters
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +100,7 @@ class Answer:
     calls: Calls = field(repr=False)
     generation: int = 0
     sent: tuple[Any, ...] = field(default=(), repr=False)
+    parameters: tuple[str, ...] = field(default=(), repr=False)
 
     def __bool__(self) -> bool:
         """Whether the data that it holds is true, as Python and NumPy have it.
@@ -227,7 +234,7 @@ class Answer:
         match self.calls.exchange(protocol.ShowArguments(self.ref.handle), self.function):
             case protocol.Arguments(now):
                 if not _same(self.sent, now):
-                    raise Wrong(Cause("changed", self.function))
+                    raise Wrong(Cause("changed", self.function, names=_changed(self.sent, now, self.parameters)))
                 return self
             case reply:
                 raise stopped(reply, self.function)
@@ -315,6 +322,32 @@ def _same(sent: Any, now: Any) -> bool:
     if isinstance(sent, list | tuple):
         return isinstance(now, list | tuple) and len(sent) == len(now) and all(map(_same, sent, now))
     return True
+
+
+def _changed(sent: Any, now: Any, parameters: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of the arguments that are not as they were sent, an entry of a dict by its key; some three at most."""
+    match sent, now:
+        case (tuple(given), dict(keywords)), (tuple() | list() as places, dict(named)) if len(given) == len(places):
+            pass
+        case _:
+            return ()
+    pairs = list(zip(given, places, strict=True)) + [(keywords[key], named.get(key)) for key in keywords]
+    names = [parameters[at] if at < len(parameters) else f"number {at + 1}" for at in range(len(given))] + [*keywords]
+    found: list[str] = []
+    for name, (before, after) in zip(names, pairs, strict=True):
+        if _same(before, after):
+            continue
+        keys = [key for key in before if not _same(before[key], after.get(key))] if _are_dicts(before, after) else []
+        inner = [f"{name}[{key!r}]" for key in keys if not name.startswith("number ")]
+        found += inner or [name]
+    return tuple(found[:_MOST_NAMED])
+
+
+_MOST_NAMED = 3
+
+
+def _are_dicts(before: Any, after: Any) -> bool:
+    return isinstance(before, dict) and isinstance(after, dict) and before.keys() == after.keys()
 
 
 def _equal(ours: Any, other: Any) -> Any:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from autograder.base import Wrong
+from autograder.base import Cause, Stopped, Wrong
 from autograder.checking.answers import Answer, Function
 from autograder.checking.numerics import cause_of, compare, tolerances
 from autograder.checking.observing import Compared, Parts, tell
@@ -40,11 +43,15 @@ def matches(
     Raises:
         Wrong: It differs; or ``Stopped``, where there is no answer.
     """
-    answer = function(*arguments, **keywords)
-    desired, noise = reference.reference.expected(reference.name, arguments, keywords)
     single = is_single((arguments, keywords))
-    tell(Compared(answer, desired, noise, single, parts=parts))
-    _match(answer, desired, noise, single, parts)
+    try:
+        answer = function(*arguments, **keywords)
+        desired, noise = reference.reference.expected(reference.name, arguments, keywords)
+        tell(Compared(answer, desired, noise, single, parts=parts))
+        _match(answer, desired, noise, single, parts)
+    except Wrong as error:
+        error.look_into = partial(_swapped, error.cause, function, reference, arguments, keywords, parts)
+        raise
     return answer
 
 
@@ -106,12 +113,66 @@ def _match(answer: Answer, desired: Any, noise: Any, single: bool, parts: Parts 
     if isinstance(desired, tuple):
         names: Parts = parts or tuple(f"value {index}" for index in range(len(desired)))
         pieces = answer.unpack(*(name or "…" for name in names))
-        for name, piece, wanted, slack in zip(names, pieces, desired, noise, strict=True):
-            if name is not None:
-                _match(piece, wanted, slack, single)
+        looked_at = [at for at, name in enumerate(names) if name is not None]
+        _match_all([(pieces[at], desired[at], noise[at]) for at in looked_at], single)
     elif isinstance(desired, Mapping):
         entries = answer.entries(*desired)
-        for key, wanted in desired.items():
-            _match(entries[key], wanted, noise[key], single)
+        _match_all([(entries[key], wanted, noise[key]) for key, wanted in desired.items()], single)
     else:
         _agree(answer, desired, noise=noise, single=single)
+
+
+def _match_all(parts: Sequence[tuple[Answer, Any, Any]], single: bool) -> None:
+    """Compare parts of an answer; of those that are wrong, the one is told that says most, and of equals the first."""
+    found: list[Wrong] = []
+    for piece, wanted, slack in parts:
+        try:
+            _match(piece, wanted, slack, single)
+        except Wrong as error:
+            found.append(error)
+    if found:
+        raise min(found, key=lambda error: _says_little(error.cause))
+
+
+def _says_little(cause: Cause) -> int:
+    """How little a cause says: a wrong form most, then numbers that have a factor in common."""
+    if cause.kind != "values":
+        return 0
+    return 1 if cause.factor not in ("", "not finite") else 2
+
+
+MAX_SWAPS = 10
+
+
+def _swapped(
+    cause: Cause,
+    function: Function,
+    reference: ReferenceFunction,
+    arguments: tuple[Any, ...],
+    keywords: dict[str, Any],
+    parts: Parts | None,
+) -> Cause | None:
+    """The cause, with the two arrays among the arguments that a function takes for each other; None where it does not.
+
+    The function itself is asked: it is right with these two in each other's place, and with no other two.
+    """
+    if cause.kind not in ("raised", "values", "shape"):
+        return None
+    names = reference.reference.parameters(reference.name)
+    arrays = [at for at, each in enumerate(arguments) if isinstance(each, np.ndarray) and at < len(names)]
+    desired, noise = reference.reference.expected(reference.name, arguments, keywords)
+    found = []
+    for one, other in list(combinations(arrays, 2))[:MAX_SWAPS]:
+        others = list(arguments)
+        others[one], others[other] = others[other], others[one]
+        try:
+            _match(function(*others, **keywords), desired, noise, is_single((arguments, keywords)), parts)
+        except Stopped as stopped:
+            # What hangs or ends Python costs time, and says nothing.
+            if stopped.cause.kind != "raised":
+                return None
+        except Wrong:
+            continue
+        else:
+            found.append((names[one], names[other]))
+    return replace(cause, swapped=found[0]) if len(found) == 1 else None

@@ -13,7 +13,7 @@ from typing import TypeVar, get_args
 
 import numpy as np
 
-from autograder.base import CheckError, Wrong
+from autograder.base import Cause, CheckError, Wrong
 from autograder.checking.answers import Answer, Student
 from autograder.checking.comparing import agree, matches, right
 from autograder.checking.gradient_halves import Halves, halves, telling, which_half
@@ -54,17 +54,21 @@ class Declared:
     weight: float
     hint: str
     visibility: Visibility | None = None
+    if_small: str = ""
 
 
 def check(
-    row: str, *, weight: float = 1.0, hint: str = "", visibility: Visibility | None = None
+    row: str, *, weight: float = 1.0, hint: str = "", if_small: str = "", visibility: Visibility | None = None
 ) -> Callable[[Test], Test]:
     """Make a test a check of a row.
 
     Args:
         row: The row's ``grade_id``.
         weight: The check's share of the row's points, relative to the row's other checks.
-        hint: What the student reads beside the reason where the check fails.
+        hint: What the student reads beside the reason where the check fails. It is about a wrong or missing answer:
+            where an argument was changed in place, the reason says all.
+        if_small: What they read in place of the hint where no entry is off by more than about 1e-3. That comes of a
+            small constant in another place, or of a coarse one, and not of a wrong formula.
         visibility: From when on the student sees the check's title, reason and hint: ``"visible"`` (at once),
             ``"after_due_date"``, ``"after_published"`` or ``"hidden"`` (never); by default what the assignment says.
 
@@ -81,7 +85,7 @@ def check(
         raise CheckError(f"a check of {row!r} has the visibility {visibility!r}; expected one of: {known}")
 
     def declare(test: Test) -> Test:
-        setattr(test, DECLARED, Declared(row, weight, hint, visibility))
+        setattr(test, DECLARED, Declared(row, weight, hint, visibility, if_small))
         return test
 
     return declare
@@ -92,11 +96,16 @@ def together(*functions: str) -> None:
     TOGETHER.add(frozenset(functions))
 
 
-def fail_unless(condition: bool, message: str) -> None:
+def fail_unless(condition: bool, message: str, *, says_all: bool = False) -> None:
     """Fail the check with a message for the student, unless the condition holds. The message gives nothing hidden away.
+
+    Args:
+        condition: What has to hold.
+        message: The sentence.
+        says_all: Whether it says what to mend: the check's hint, which is about something else then, is left out.
 
     Raises:
         Wrong: The condition does not hold.
     """
     if not condition:
-        raise Wrong(message)
+        raise Wrong(Cause("said", text=message, says_all=says_all))

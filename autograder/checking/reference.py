@@ -40,6 +40,14 @@ class Reference:
             raise AttributeError(f"the reference has no function {name!r}")
         return ReferenceFunction(name, self)
 
+    def parameters(self, name: str) -> tuple[str, ...]:
+        """The names of the arguments that a function takes by their places, in order; none where they are not known."""
+        try:
+            known = inspect.signature(getattr(self._module, name)).parameters.values()
+        except (AttributeError, TypeError, ValueError):
+            return ()
+        return tuple(each.name for each in known if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD))
+
     def expected(self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, Any]:
         """What a function should give and how much round-off may change of it; kept for the same arguments."""
         single = is_single((arguments, keywords))

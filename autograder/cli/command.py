@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
+import io
 import os
 import sys
 from enum import StrEnum
@@ -11,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autograder import __version__
-from autograder.base import AutograderError, ConfigError, visible
+from autograder.base import AutograderError, ConfigError, is_the_machines, machine_says, visible
 from autograder.cli.printing import say_error, say_warning
 
 if TYPE_CHECKING:
@@ -70,6 +73,10 @@ def main() -> None:
     for library in ("OPENBLAS", "OMP", "MKL"):
         # As in the sandbox: how many threads share a sum decides its last digits, and waiting threads take time.
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    for stream in (sys.stdout, sys.stderr):
+        # A locale such as C has no ✓: nothing that is said here may end in an error for that.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=SPELT)
     try:
         app()
     except AutograderError as error:
@@ -79,8 +86,37 @@ def main() -> None:
         say_error("stopped. What was graded is kept; the same command goes on from there.")
         sys.exit(130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()
         sys.exit(OURS)
+    except OSError as error:
+        if not is_the_machines(error):
+            raise
+        _give_up_output()
+        say_error(f"{machine_says(error)}.")
+        sys.exit(OURS)
+
+
+SPELT = "autograder.spelt"
+_SPELLINGS = {"✓": "+", "✗": "x", "…": "...", "–": "-", "—": "-", "’": "'", "·": "*", "←": "<-", "±": "+-", "−": "-"}
+
+
+def _spelt(error: UnicodeError) -> tuple[str | bytes, int]:
+    """What stands for characters that an encoding does not have: signs of ours in other words, others as escapes."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(
+        _SPELLINGS.get(each) or each.encode("ascii", "backslashreplace").decode("ascii")
+        for each in error.object[error.start : error.end]
+    ), error.end
+
+
+codecs.register_error(SPELT, _spelt)
+
+
+def _give_up_output() -> None:
+    """Let what is still to be printed go nowhere, so that it fails no more while Python ends."""
+    with contextlib.suppress(OSError, AttributeError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _version(asked: bool) -> None:

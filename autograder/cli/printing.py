@@ -325,6 +325,8 @@ def _print_row(console: Console, row: RowResult, *, first: bool) -> None:
     if first:
         line.append("  ← start here", style="bold")
     console.print(line, soft_wrap=True)
+    for note in row.said:
+        say_indented(console, note, 4)
     for result in row.checks:
         if not result.shown:
             continue

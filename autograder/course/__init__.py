@@ -8,7 +8,7 @@ from autograder.course.finding import (
     STUDENTS,
     chosen_course,
     find_course,
-    hand_in_around,
+    hand_in_on_the_way,
 )
 from autograder.course.loading import Assignment, Course, load_course
 from autograder.course.master import SHOWS_TAG, MasterCell, Row, master_cells
@@ -36,7 +36,7 @@ __all__ = [
     "chosen_course",
     "credible",
     "find_course",
-    "hand_in_around",
+    "hand_in_on_the_way",
     "is_credible",
     "joined",
     "load_course",

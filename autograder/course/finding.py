@@ -5,6 +5,7 @@ A course is code that runs as whoever grades, so nothing that a student can writ
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -105,6 +106,19 @@ def refuse_handed_in(folder: Path, way: Path | None = None) -> None:
             f"have written, the {CONFIG_NAME} too. Stand in your own course, or name it with --course DIR or "
             f"{COURSE_VARIABLE}; if this is your own, move it elsewhere"
         )
+
+
+def hand_in_on_the_way(path: Path) -> str:
+    """As ``hand_in_around``, for a path as somebody gives it: by where it leads, and by the way there.
+
+    ``submitted/`` may be a link to another disk, and then only the way tells what lies there. Where one stands is known
+    by the way that the shell went there.
+    """
+    given = _as_given(path)
+    ways = [path.resolve(), given]
+    with contextlib.suppress(OSError, ValueError):
+        ways.append(_as_given(_standing() / given.relative_to(Path.cwd())))
+    return next(filter(None, map(hand_in_around, ways)), "")
 
 
 def hand_in_around(path: Path, root: Path | None = None) -> str:

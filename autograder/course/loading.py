@@ -254,7 +254,7 @@ def _assignment(
             folders[key] = root / "autograder" / key / name  # where courses had them before
         if given and not _is_folder_inside(folders[key], root):
             configuration.blame((*where, key), f"expected a folder inside the course, found {shown(given)}")
-        elif any(folders[key].resolve().is_relative_to(root / each) for each in STUDENTS):
+        elif any(folders[key].resolve().is_relative_to((root / each).resolve()) for each in STUDENTS):
             configuration.blame((*where, key), f"expected a folder of the course's own, found {folders[key].resolve()}")
     master = find_master(root, name, entry.notebook, configuration)
     rows, manual = read_master(root, master, configuration) if master else ((), {})

@@ -30,6 +30,7 @@ def row_comment(row: RowResult) -> str:
     lines = []
     if row.carried:
         lines.append(_carried_text(row))
+    lines += [plain_or_code(note) for note in row.said]
     for told in _told(row):
         if told.mark != "✗":
             continue
@@ -128,6 +129,7 @@ def _result_text(row: RowResult) -> str:
     lines = [f"{row.name}: {_score_line(row)}"]
     if row.carried and not row.errored:
         lines.append(_carried_text(row).replace("`", ""))
+    lines += row.said
     for told in _told(row):
         lines.append(f"{told.mark} {told.title}{' (fix this first)' if told.begin else ''}")
         lines += [f"    {line}" for line in told.reason.splitlines()]

@@ -47,6 +47,7 @@ def summary_cell(report: Report, assignment: Assignment, unreadable: str, notes:
     elif first is not None and common is None:
         failed = [check for check in first.checks if check.outcome == "failed" and check.shown]
         said = literal(_common_reason(failed) or f"{failed[0].title} {failed[0].reason}")
+        said = " ".join([*map(literal, first.said), said])
         lines += [f"**Start with [{literal(first.name)}](#{first.test_id}).** {said}", ""]
     elif report.rows and not report.errored and all(row.fraction == 1 for row in report.rows):
         lines += ["Every row is right.", ""]
@@ -62,7 +63,9 @@ def summary_cell(report: Report, assignment: Assignment, unreadable: str, notes:
         if failed and not row.errored and common is None:
             same = _common_reason(failed)
             more = f" (and {len(failed) - 1} more)" if len(failed) > 1 and not same else ""
-            note = f"{literal(same or failed[0].title)}{more}"
+            # Which definition was graded says more than what is wrong with it.
+            graded = row.said[0].partition(": ")[0] if row.said else ""
+            note = f"{literal(graded)}." if graded else f"{literal(same or failed[0].title)}{more}"
         elif row.carried:
             note = f"right, given a correct {literal(listed(row.carried))}"
         elif row.unseen and not row.errored:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         provenance_for,
     )
     from autograder.grading.recording import MAX_PRINTED, CallRecord, Checked, Recorder, RowRun
+    from autograder.grading.redefined import watched_names, with_definitions
     from autograder.grading.reference_process import ReferenceProcess
     from autograder.grading.report import (
         CheckResult,
@@ -61,6 +62,8 @@ __all__ = [
     "run_notebook",
     "stored_tree",
     "undefined_after",
+    "watched_names",
+    "with_definitions",
 ]
 
 __getattr__ = on_demand(
@@ -93,6 +96,7 @@ __getattr__ = on_demand(
             "RowRun",
         ),
         "reference_process": ("ReferenceProcess",),
+        "redefined": ("watched_names", "with_definitions"),
         "report": (
             "CheckResult",
             "Report",

@@ -27,6 +27,8 @@ def discreet(cause: Cause | None) -> Cause | None:
 
     Of an exception ``sandbox.raised`` has seen to the same.
     """
+    if cause is not None and (cause.swapped or cause.cell):
+        cause = replace(cause, swapped=(), cell=None)
     match cause:
         case Cause(kind="missing"):
             # Without a type, it would be said not to be defined.

@@ -14,7 +14,7 @@ from autograder.base import Cause
 from autograder.checking import Observer
 from autograder.course import Assignment, Row
 from autograder.grading.answered import discreet
-from autograder.grading.hints import told, within
+from autograder.grading.hints import looked_into, told, within
 from autograder.grading.reference_process import ReferenceProcess
 from autograder.grading.report import RowResult
 from autograder.sandbox import Refused, Session
@@ -27,8 +27,8 @@ UNWRITTEN = frozenset({"missing", "unwritten"})
 MAX_TOLD = 1_000
 """Characters of what exceptions say that are told of a submission: it is the student's own, and may carry anything."""
 
-Undefined = Callable[[str], Cause | None]
-"""Why a function is not defined once the notebook has run."""
+Undefined = Callable[[Cause], Cause]
+"""Gives a cause with why a name is not defined once the notebook has run, where it is of that."""
 
 
 def check_rows(
@@ -36,7 +36,7 @@ def check_rows(
     assignment: Assignment,
     suite: Suite,
     known: Mapping[str, RowResult],
-    undefined: Undefined = lambda _: None,
+    undefined: Undefined = lambda cause: cause,
     observer: Observer | None = None,
 ) -> list[RowResult]:
     """Check each row with the student's own functions, and where that fails again with correct earlier ones.
@@ -46,7 +46,7 @@ def check_rows(
         assignment: What they are a submission for.
         suite: Its checks.
         known: Results, by row, of rows that are not to be checked again.
-        undefined: Why a function is not defined; None where nothing is known.
+        undefined: Gives a cause with why a name is not defined, where it is of that and that is known.
         observer: Told of all that the checks do, and of what the reference answers.
     """
     observer = observer or Observer()
@@ -59,7 +59,7 @@ def check_rows(
         checks = suite.rows()[row.name]
         observer.run_begins(row.name, ())
         with session.row() as calls:
-            verdicts = suite.run(checks, calls, observer)
+            verdicts = looked_into(suite.run(checks, calls, observer))
         result = _result(row, verdicts, undefined)
         written = any(cause is None or cause.kind not in UNWRITTEN for cause in (each.no_answer for each in verdicts))
         if result.fraction < 1 and not result.errored and written:

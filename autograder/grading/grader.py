@@ -17,9 +17,10 @@ from autograder.base import Cause, SandboxError
 from autograder.course import Assignment
 from autograder.grading.carrying import Undefined, check_rows
 from autograder.grading.provenance import assignment_digest, digest_of, provenance_for
+from autograder.grading.redefined import watched_names, with_definitions
 from autograder.grading.report import CheckResult, Report, RowResult
 from autograder.grading.running import run_notebook
-from autograder.grading.undefined import why_undefined
+from autograder.grading.undefined import why_raised, why_undefined
 from autograder.sandbox import CellRun, Kind, Session, Worker, one_at_a_time, require
 from autograder.submission import Submission, code_cells, files_beside, solution_cells
 
@@ -186,9 +187,10 @@ def _grade(
         one_at_a_time(worker.kind),
         worker.session(assignment.limits, assignment.seed, files=submission.files) as session,
     ):
-        runs = run_notebook(session, submission, show=assignment.show)
-        undefined = undefined_after(submission, assignment, runs)
-        return tuple(check_rows(session, assignment, suite, {}, undefined)), runs
+        watched = watched_names(submission, assignment)
+        runs = run_notebook(session, submission, show=assignment.show, watched=watched)
+        rows = check_rows(session, assignment, suite, {}, undefined_after(submission, assignment, runs))
+        return with_definitions(rows, assignment, submission, runs, suite.reference), runs
 
 
 def _ran_short(cells: Sequence[CellRun], assignment: Assignment) -> tuple[str, ...]:
@@ -206,10 +208,16 @@ def _ran_short(cells: Sequence[CellRun], assignment: Assignment) -> tuple[str, .
 
 
 def undefined_after(submission: Submission, assignment: Assignment, runs: Sequence[CellRun]) -> Undefined:
-    """Says why a function is not defined once a submission's cells have run; None where nothing is known."""
+    """Gives a cause with why a name is not defined once a submission's cells have run, where it is of that."""
     cells, solutions = code_cells(submission), solution_cells(submission)
     own = {name: solutions.get(row.name) for row in assignment.rows for name in row.functions}
-    return lambda function: why_undefined(function, own.get(function), cells, runs)
+
+    def undefined(cause: Cause) -> Cause:
+        if cause.kind == "raised":
+            return why_raised(cause, cells, runs)
+        return why_undefined(cause.function, own.get(cause.function), cells, runs) or cause
+
+    return undefined
 
 
 def _unreadable(submission: Submission, suite: Suite) -> tuple[RowResult, ...]:

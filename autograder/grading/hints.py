@@ -34,34 +34,49 @@ def advice(row: RowResult, check: CheckResult) -> Advice | None:
 
 
 def _follows(row: RowResult, check: CheckResult) -> bool:
-    """Whether this failure may only follow from the row's first, which found the same value far off.
+    """Whether this failure may only follow from an earlier one of the row, which found the same value far off.
 
     Then the check's own hint, which supposes that value right, would mislead.
     Small errors are another thing: they are often just what a later check looks for, such as a clip that is too coarse.
     """
-    first = row.checks[0]
-    if check is first or not first.shown or first.outcome != "failed":
+    again = check.cause
+    if again is None:
         return False
-    found, again = first.cause, check.cause
-    if not (_is_finite(found) and _is_finite(again)):
-        return False
-    assert found is not None
-    assert again is not None
-    return found.decade <= 0 and found.what == again.what
+    earlier = [each for each in row.checks[: row.checks.index(check)] if each.outcome == "failed" and each.shown]
+    for found in (each.cause for each in earlier if each.cause is not None):
+        if found.swapped and again.kind in ("values", "shape"):
+            return True
+        if _is_finite(found) and _is_finite(again) and found.decade <= 0 and found.what == again.what:
+            return True
+    return False
 
 
 def _is_finite(cause: Cause | None) -> bool:
     return cause is not None and cause.kind == "values" and cause.factor != "not finite"
 
 
-def told(verdicts: Sequence[Verdict], undefined: Callable[[str], Cause | None]) -> tuple[CheckResult, ...]:
+def looked_into(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """The verdicts of a row, the first that can be looked into with what was found; the student's functions are called.
+
+    Only where none of them is answered from outside: what is found is told of the student's own.
+    """
+    found = list(verdicts)
+    for place, verdict in enumerate(found):
+        if verdict.look_into is not None:
+            if cause := verdict.look_into():
+                found[place] = replace(verdict, result=replace(verdict.result, cause=cause, hint=""))
+            break
+    return found
+
+
+def told(verdicts: Sequence[Verdict], undefined: Callable[[Cause], Cause]) -> tuple[CheckResult, ...]:
     """The results of a row's checks as the student reads them: ``_told`` for those that are seen at the same time.
 
     A check that the student cannot see yet changes nothing of the text of one that they can.
 
     Args:
         verdicts: Of one row, in order.
-        undefined: Why a function is not defined; None where nothing is known.
+        undefined: Gives a cause with why a name is not defined, where it is of that and that is known.
     """
     groups: dict[str | None, list[int]] = {}
     for place, verdict in enumerate(verdicts):
@@ -73,7 +88,7 @@ def told(verdicts: Sequence[Verdict], undefined: Callable[[str], Cause | None]) 
     return tuple(results)
 
 
-def _told(verdicts: Sequence[Verdict], undefined: Callable[[str], Cause | None]) -> tuple[CheckResult, ...]:
+def _told(verdicts: Sequence[Verdict], undefined: Callable[[Cause], Cause]) -> tuple[CheckResult, ...]:
     """The results of checks, with one cause told once.
 
     A cause that an earlier check already told is repeated in brief and without a hint: the hint is about this check's
@@ -92,9 +107,9 @@ def _told(verdicts: Sequence[Verdict], undefined: Callable[[str], Cause | None])
     for verdict in verdicts:
         result, cause = verdict.result, verdict.result.cause
         same = None if cause is None else _sameness(cause, verdict.called)
-        if cause is not None and cause.kind == "missing":
-            cause = undefined(cause.function) or cause
-            result = replace(result, cause=cause)
+        if cause is not None and cause.kind in ("missing", "raised"):
+            cause = undefined(cause)
+            result = replace(result, cause=cause, hint="" if cause.needs_no_hint else result.hint)
         if same is not None and same in known:
             result = replace(result, cause=replace(cause, again=True) if cause is not None else None, hint="")
         elif cause is not None and cause.no_answer and cause.function in never and (cause.kind != "raised" or known):

@@ -77,9 +77,9 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 
 def _hand_in_around(path: Path) -> str:
-    from autograder.course import hand_in_around
+    from autograder.course import hand_in_on_the_way
 
-    return hand_in_around(path.resolve())
+    return hand_in_on_the_way(path)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def student(request: pytest.FixtureRequest) -> Iterator[Student]:
     from autograder.checking import Student
 
     with _bench(request).calls(declared(request.node).row) as calls:
-        yield Student(calls)
+        yield Student(calls, _bench(request).reference.parameters)
 
 
 @pytest.fixture
@@ -144,7 +144,8 @@ def _authors_bench(request: pytest.FixtureRequest) -> Bench:
     from autograder.submission import student_of
 
     course = load_course(chosen_course(start=request.path.parent))
-    owners = [each for each in course.assignments.values() if each.checks in request.path.parents]
+    around = request.path.resolve().parents
+    owners = [each for each in course.assignments.values() if each.checks.resolve() in around]
     if not owners:
         raise pytest.UsageError(f"{request.path} lies in the checks folder of no assignment of {course.root}")
     assignment = owners[0]

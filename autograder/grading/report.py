@@ -62,6 +62,8 @@ class RowResult:
         points: The row's maximum.
         checks: Results in the order of the check modules.
         carried: Functions of earlier rows that the reference answered to get this result; usually empty.
+        notes: Sentences for the student on what was graded, read where the row lost points: which of several
+            definitions of a function counted, and that its arguments stand in another order.
     """
 
     name: str
@@ -69,6 +71,7 @@ class RowResult:
     points: float
     checks: tuple[CheckResult, ...]
     carried: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def errored(self) -> bool:
@@ -84,6 +87,12 @@ class RowResult:
     def unseen(self) -> int:
         """How many checks are only counted, in what a student sees."""
         return sum(not check.shown for check in self.checks)
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """The notes, where a check is known to have failed; nobody is bothered with them where all is right."""
+        failed = any(check.outcome == "failed" for check in self.checks)
+        return self.notes if failed and not self.errored else ()
 
     @functools.cached_property
     def fraction(self) -> Fraction:
@@ -195,17 +204,24 @@ def report_from_dict(tree: dict[str, Any]) -> Report:
             row["points"],
             tuple(_check_from(check) for check in row["checks"]),
             tuple(row["carried"]),
+            tuple(row.get("notes", ())),
         )
         for row in tree["rows"]
     )
-    kept["cells"] = tuple(CellRun(**(cell | {"outputs": tuple(cell["outputs"])})) for cell in tree["cells"])
+    lists = ("outputs", "bound", "gone")
+    kept["cells"] = tuple(
+        CellRun(**(cell | {name: tuple(cell[name]) for name in lists if name in cell})) for cell in tree["cells"]
+    )
     kept["notes"] = tuple(tree["notes"])
     return Report(**kept)
 
 
 def _report_tree(report: Report, of_check: Callable[[CheckResult], dict[str, Any]]) -> dict[str, Any]:
     # As dataclasses.asdict, which would copy every text of every output.
-    cells = [{**vars(run), "outputs": list(run.outputs)} for run in report.cells]
+    cells = [
+        {**vars(run), "outputs": list(run.outputs), "bound": list(run.bound), "gone": list(run.gone)}
+        for run in report.cells
+    ]
     rows = [_row_tree(row, of_check) for row in report.rows]
     changed = {"rows": rows, "cells": cells, "notes": list(report.notes), "provenance": dict(report.provenance)}
     return {**vars(report), **changed}
@@ -218,6 +234,7 @@ def _row_tree(row: RowResult, of_check: Callable[[CheckResult], dict[str, Any]])
         "points": row.points,
         "checks": [of_check(check) for check in row.checks],
         "carried": list(row.carried),
+        "notes": list(row.notes),
         "score": row.score,
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,9 @@ LOOKED_AT_IN_ALL = 400_000
 """Characters of all code cells of a submission up to which they are looked through: more than anybody writes."""
 
 
-def run_notebook(session: Session, submission: Submission, *, show: bool = False) -> tuple[CellRun, ...]:
+def run_notebook(
+    session: Session, submission: Submission, *, show: bool = False, watched: Sequence[str] = ()
+) -> tuple[CellRun, ...]:
     """Run a submission's code cells.
 
     Args:
@@ -22,6 +24,7 @@ def run_notebook(session: Session, submission: Submission, *, show: bool = False
         submission: What was handed in.
         show: Whether cells that the author tagged as only showing something are run too. Otherwise their runs have the
             outputs that were handed in.
+        watched: Names of which each run says whether its cell bound or removed them.
 
     Returns:
         A run for each code cell, by its place in the notebook.
@@ -31,7 +34,7 @@ def run_notebook(session: Session, submission: Submission, *, show: bool = False
     """
     cells, roles = code_cells(submission), cell_roles(submission, show=show)
     known = None if _is_too_long(submission) else may_call(submission)
-    runs = session.run([source for _, source in cells], roles, may_call=known)
+    runs = session.run([source for _, source in cells], roles, watched=watched, may_call=known)
     handed_in = passive_outputs(submission.handed_in, session.limits.output_kb)
     return tuple(
         replace(run, index=index, outputs=handed_in.get(index, ()) if run.status == "unrun" else run.outputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,13 +50,16 @@ class Check:
     title: str
     weight: float
     hint: str
+    if_small: str
     visibility: Visibility | None
     item: pytest.Item
     parameters: dict[str, Any] | None
 
     def result(self, outcome: Outcome, cause: Cause | None = None, trouble: str = "") -> CheckResult:
         """The check's result."""
-        hint = "" if outcome == "passed" else self.hint
+        hint = "" if outcome == "passed" or (cause is not None and cause.needs_no_hint) else self.hint
+        if self.if_small and cause is not None and cause.is_small:
+            hint = self.if_small
         return CheckResult(self.name, self.title, self.weight, outcome, cause, hint, trouble, self.visibility)
 
 
@@ -67,10 +70,12 @@ class Verdict:
     Attributes:
         result: What the report gets.
         called: The student's functions that the check called.
+        look_into: Finds out more of why it failed (``Wrong.look_into``).
     """
 
     result: CheckResult
     called: frozenset[str] = frozenset()
+    look_into: Callable[[], Cause | None] | None = None
 
     @property
     def no_answer(self) -> Cause | None:
@@ -149,6 +154,8 @@ class Suite:
             for check in checks:
                 verdicts.append(self._verdict(check, observed))
                 observer.check_ends(verdicts[-1].result)
+        # Of what is called from here on, to look into a verdict, nobody is told: it is none of the checks.
+        observed.observer = Observer()
         return verdicts
 
     def close(self) -> None:
@@ -169,7 +176,7 @@ class Suite:
             case None:
                 return Verdict(check.result("passed"), called)
             case Wrong() as error:
-                return Verdict(check.result("failed", error.cause), called)
+                return Verdict(check.result("failed", error.cause), called, error.look_into)
             case AssertionError() if self._recorder.phase == "call":
                 return Verdict(check.result("failed"), called)
             case SandboxError() as error:
@@ -185,7 +192,9 @@ class Suite:
     def _error(self, check: Check, observed: Observed) -> BaseException | None:
         self._recorder.phase = "call"
         try:
-            without_pytest.call(check.item, self._bench, Student(observed), check.parameters or {})
+            without_pytest.call(
+                check.item, self._bench, Student(observed, self.reference.parameters), check.parameters or {}
+            )
         except (KeyboardInterrupt, pytest.exit.Exception):
             raise
         except BaseException as error:
@@ -250,9 +259,10 @@ def _refuse_authors_own(assignment: Assignment) -> None:
 
 def _forget_modules_of(folder: Path) -> None:
     """Let another course's checks, or these once they have changed, be imported under the same names."""
+    folders = {folder, folder.resolve()}
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if file and Path(file).is_relative_to(folder):
+        if file and any(Path(file).is_relative_to(each) for each in folders):
             del sys.modules[name]
 
 
@@ -263,5 +273,13 @@ def _check(item: pytest.Item) -> Check:
     parameters: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
     title = re.sub(r"\{(\w+)\}", lambda field: str(parameters.get(field[1], field[0])), title)
     return Check(
-        said.row, item.name, title, said.weight, said.hint, said.visibility, item, without_pytest.parameters(item)
+        said.row,
+        item.name,
+        title,
+        said.weight,
+        said.hint,
+        said.if_small,
+        said.visibility,
+        item,
+        without_pytest.parameters(item),
     )

@@ -1,9 +1,10 @@
-"""Why a function is not defined once the notebook has run: how the cell that should define it came to an end."""
+"""Why a name is not defined once the notebook has run: how the cell that should define it came to an end."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from autograder.base import Cause, CellEnd
 from autograder.checking import short
@@ -32,7 +33,53 @@ def why_undefined(
     _, source, run = found[-1]
     start = definition.search(source)
     line = source.count("\n", 0, start.start()) + 1 if start else 0
-    return Cause("missing", function, cell=_end(run, source, line))
+    return Cause("missing", function, cell=_because(_end(run, source, line), cells, runs, frozenset({function})))
+
+
+def why_raised(cause: Cause, cells: Sequence[tuple[int, str]], runs: Sequence[CellRun]) -> Cause:
+    """A cause of the kind ``raised``, with why a name is not defined that the code uses, where that is known."""
+    name = _undefined_name(cause.exception, cause.text)
+    end = _end_of(name, cells, runs, frozenset()) if name else None
+    return cause if end is None else replace(cause, cell=end)
+
+
+def _undefined_name(exception: str, text: str) -> str:
+    """The name of which an exception says that it is not defined; empty where it says something else."""
+    found = re.match(r"name '(\w+)' is not defined", text) if exception == "NameError" else None
+    return found[1] if found else ""
+
+
+def _end_of(
+    name: str, cells: Sequence[tuple[int, str]], runs: Sequence[CellRun], seen: frozenset[str]
+) -> CellEnd | None:
+    """How the cell ended that should define or import a name, where it did not get there; None where there is none.
+
+    Args:
+        name: A name that code takes from the notebook's namespace.
+        cells: As ``why_undefined``.
+        runs: As ``why_undefined``.
+        seen: Names that were asked for on the way here.
+    """
+    # At the margin: what stands further in may be of a function alone.
+    ways = (rf"(?:async[ \t]+)?def[ \t]+{name}\b", rf"class[ \t]+{name}\b", rf"{name}[ \t]*(?::|=(?!=))")
+    imports = rf"(?:from[ \t]+[\w.]+[ \t]+)?import[ \t(][^\n#]*?(?<![\w.]){name}\b(?![ \t]+as\b)"
+    definition = re.compile(rf"^(?:{'|'.join((*ways, imports))})", re.MULTILINE)
+    for (_, source), run in reversed(list(zip(cells, runs, strict=True))):
+        start = definition.search(source)
+        if start is None or run.status == "ok":
+            continue
+        line = source.count("\n", 0, start.start()) + 1
+        end = _because(_end(run, source, line), cells, runs, seen | {name})
+        # What failed further down had defined the name by then.
+        if end.line <= line:
+            return replace(end, missing=name)
+    return None
+
+
+def _because(end: CellEnd, cells: Sequence[tuple[int, str]], runs: Sequence[CellRun], seen: frozenset[str]) -> CellEnd:
+    """The end of a cell, with how that cell ended which should have defined what this one lacked."""
+    name = _undefined_name(end.exception, end.text)
+    return replace(end, because=_end_of(name, cells, runs, seen)) if name and name not in seen else end
 
 
 def _end(run: CellRun, source: str, definition: int) -> CellEnd:

@@ -108,7 +108,7 @@ def _secret(course: Course) -> Iterator[Path]:
     """What others are neither to read nor to write."""
     yield course.root / "source"
     for assignment in course.assignments.values():
-        if not assignment.master.resolve().is_relative_to(course.root / "source"):
+        if not assignment.master.resolve().is_relative_to((course.root / "source").resolve()):
             yield assignment.master.resolve().parent
         yield from (assignment.solutions, assignment.checks)
     yield from (course.root / name for name in STUDENTS)

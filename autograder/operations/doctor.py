@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import sqlite3
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from autograder import __version__
-from autograder.base import AutograderError, ConfigError, NoGradebookError
+from autograder.base import AutograderError, NoGradebookError, machine_says
 from autograder.course import Course, chosen_course, load_course
 from autograder.gradebook import open_gradebook
 from autograder.grading import Suite
 from autograder.operations.closed import how_open
 from autograder.operations.nbgrader_configuration import runs_by_itself
 from autograder.sandbox import NOT_PROMISED, Kind, Worker, bubblewrap_version, find_bubblewrap, probe, site_entries
+
+TEMPORARY_MB, COURSE_MB = 64, 64
 
 
 @dataclass(frozen=True)
@@ -31,27 +35,87 @@ class Finding:
 def examine(folder: Path | None) -> Iterator[Finding]:
     """Look at this machine, and at the course in ``folder`` or the nearest above where there is one.
 
+    It is what people run where things fail, so whatever fails here is a finding too, and the next thing is looked at.
+
     Yields:
         Findings as they come.
     """
+    yield from _tried("autograder and what it needs", _versions)
+    yield from _tried("the folder for temporary files", _temporary)
+    courses: list[Course] = []
+    mistakes = list(_tried("the course", lambda: _course(folder, courses)))
+    course = courses[0] if courses else None
+    yield from _tried("the sandbox", lambda: _sandboxes(course.sandbox if course else "bubblewrap"))
+    yield from mistakes
+    if course is None:
+        return
+    yield Finding(f"course {course.name!r} in {course.root}, times in {course.timezone.key}")
+    yield from _tried("the course's folder", lambda: _room(course))
+    yield from _tried("the assignments", lambda: _assignments(course))
+    yield from _tried("the gradebook", lambda: [_gradebook(course)])
+    yield from _tried("who can read the course", lambda: [_closed(course)])
+    yield from _tried("nbgrader's configuration", lambda: [_through_us(course)])
+
+
+def _tried(what: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    """The findings, and where looking fails a finding of that."""
+    try:
+        yield from look()
+    except AutograderError as error:
+        yield Finding(str(error), well=False)
+    except Exception as error:
+        yield Finding(f"{what}: {machine_says(error)}", well=False)
+
+
+def _versions() -> Iterator[Finding]:
     versions = ", ".join(
         f"{name} {importlib.metadata.version(name)}" for name in ("numpy", "scipy", "nbgrader", "pytest")
     )
     yield Finding(f"autograder {__version__}, Python {platform.python_version()} at {sys.prefix}, {versions}")
-    course, mistake = None, ""
-    try:
-        course = load_course(chosen_course(folder))
-    except ConfigError as error:
-        mistake = str(error)
-    yield from _sandboxes(course.sandbox if course else "bubblewrap")
-    if course is None:
-        yield Finding(mistake, well=False)
-        return
-    yield Finding(f"course {course.name!r} in {course.root}, times in {course.timezone.key}")
-    yield from _assignments(course)
-    yield _gradebook(course)
-    yield _closed(course)
-    yield _through_us(course)
+
+
+def _course(folder: Path | None, courses: list[Course]) -> Iterator[Finding]:
+    """Puts the course into the list, where there is one; what is wrong with it is raised."""
+    courses.append(load_course(chosen_course(folder)))
+    yield from ()
+
+
+def _temporary() -> Iterator[Finding]:
+    """What is not as it should be with the folder for temporary files; nothing where all is well."""
+    folder, wanted = Path(tempfile.gettempdir()), os.environ.get("TMPDIR", "")
+    if wanted and not (Path(wanted).is_dir() and folder.samefile(wanted)):
+        yield Finding(
+            f"TMPDIR, {wanted}, cannot be used, so temporary files go to {folder}: "
+            "let it name a folder that can be written and has room, or unset it",
+            well=False,
+        )
+    if (free := _free_mb(folder)) < TEMPORARY_MB:
+        yield Finding(
+            f"{folder}, where temporary files go, has {free} MB left of the {TEMPORARY_MB} that grading may need. Make "
+            "room there, or let TMPDIR name a folder that has it",
+            well=False,
+        )
+
+
+def _room(course: Course) -> Iterator[Finding]:
+    """What would keep grades from being stored; nothing where all is well."""
+    if not os.access(course.root, os.W_OK | os.X_OK):
+        yield Finding(
+            f"{course.root} cannot be written by this user, or lies on a read-only disk: `check` works, and `grade` "
+            "has no place for its results. Give the folder to whoever grades, or copy the course",
+            well=False,
+        )
+    elif (free := _free_mb(course.root)) < COURSE_MB:
+        yield Finding(
+            f"the disk of {course.root} has {free} MB left: make room for grades, pages and copies of the gradebook",
+            well=False,
+        )
+
+
+def _free_mb(folder: Path) -> int:
+    """How many MB an ordinary user may still write there."""
+    about = os.statvfs(folder)
+    return int(about.f_bavail * about.f_frsize // 2**20)
 
 
 def _closed(course: Course) -> Finding:
@@ -91,6 +155,8 @@ def _sandbox(kind: Kind) -> Finding:
             escapes = probe(worker)
     except AutograderError as error:
         return Finding(f"{kind}: {error}", well=False)
+    except Exception as error:
+        return Finding(f"{kind}: {machine_says(error)}", well=False)
     reached = [escape.what for escape in escapes if not escape.blocked]
     if reached:
         return Finding(f"{kind}: a submission can {'; '.join(reached)}. Do not grade with it here.", well=False)
@@ -110,6 +176,9 @@ def _assignments(course: Course) -> Iterator[Finding]:
             site_entries(assignment.allowed_imports)
         except AutograderError as error:
             yield Finding(f"{about}; {error}", well=False)
+            continue
+        except Exception as error:
+            yield Finding(f"{about}; its checks: {machine_says(error)}", well=False)
             continue
         if not assignment.release.is_file():
             yield Finding(f"{about}; not released yet: `autograder release {assignment.name}`", well=False)

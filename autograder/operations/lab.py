@@ -93,7 +93,7 @@ def _make(exchange: Path, root: Path) -> None:
     Nobody else has a reason to get to one below the course, whose folder holds the answers; and who can write there may
     put others' work, or links, in the place of what is collected. So the folder above it is the owner's alone.
     """
-    if root.resolve() in exchange.parents[1:] and not exchange.parent.exists():
+    if root.resolve() in exchange.resolve().parents[1:] and not exchange.parent.exists():
         exchange.parent.mkdir(mode=0o700, parents=True)
     exchange.mkdir(parents=True, exist_ok=True)
     exchange.chmod(0o777)

@@ -44,7 +44,7 @@ def check_notebook(
     """
     whose = assignment.inputs_of(student or student_of(notebook, course.root)) or None
     grader = process_grader(sandbox)
-    grader.start(assignment)
+    grader.prepare(assignment)
     report = grader.grade(read_submission(notebook, assignment, student=whose), assignment)
     due = assignment.extensions.get(student or student_of(notebook, course.root) or "", assignment.due)
     seen = students_view(report, assignment, now=now, due=due)

@@ -234,7 +234,9 @@ def _notice(under_way: _UnderWay, changes: set[Path] | None, submitted: Path, *,
     """
     watched, now = under_way.watched, time.monotonic()
     everything = changes is None
-    students = {path.relative_to(submitted).parts[0] for path in changes or () if submitted in path.parents}
+    # Where submitted/ is a link, what watches may tell of where it leads.
+    roots = {submitted, submitted.resolve()}
+    students = {path.relative_to(root).parts[0] for path in changes or () for root in roots if root in path.parents}
     if everything:
         students = {path.name for path in submitted.iterdir()}
     for student in sorted(each for each in students if not each.startswith(".")):

@@ -32,6 +32,8 @@ from autograder.grading import (
     row_tree,
     run_notebook,
     undefined_after,
+    watched_names,
+    with_definitions,
 )
 from autograder.sandbox import Kind, Opaque, Ref, Worker, probed, protocol
 from autograder.submission import Submission, submission_of
@@ -143,9 +145,10 @@ def explain(
             ) as session,
         ):
             suite.draw_for(student)
-            undefined = undefined_after(submission, assignment, run_notebook(session, submission))
+            runs = run_notebook(session, submission, watched=watched_names(submission, assignment))
             recorder = Recorder(row.name)
-            result = check_rows(session, upto, suite, {}, undefined, recorder)[-1]
+            rows = check_rows(session, upto, suite, {}, undefined_after(submission, assignment, runs), recorder)
+            result = with_definitions(rows, assignment, submission, runs, suite.reference)[-1]
             # The first of those with these outcomes is the one that counts: another had to be better to replace it.
             counts = next((each for each in recorder.runs if _outcomes(each.results) == _outcomes(result.checks)), None)
     return Explanation(submission, assignment, result, stored, tuple(_differences(result, stored, changed)), counts)
@@ -281,6 +284,7 @@ def explanation_text(explanation: Explanation) -> str:
     ]
     if row.carried:
         lines.append(f"  given a correct {_names(row.carried)}: their answers are marked below")
+    lines += [f"  {note}" for note in row.said]
     if explanation.assignment.inputs == "per_student":
         lines.append(f"  with the inputs of {whose}")
     lines += [f"  ! {difference}" for difference in explanation.differences] or ["  as it is stored"]

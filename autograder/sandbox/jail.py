@@ -118,6 +118,8 @@ def start(kind: Kind, allowed: tuple[str, ...], control_fd: int, errors: int) ->
     """
     if kind != "none" and not seccomp.supported():
         raise SandboxError("there is no sandbox for this machine's processor: x86-64 and aarch64 have one.")
+    if kind != "none" and os.geteuid() == 0:
+        _require_user(student_uid(kind))
     match kind:
         case "bubblewrap":
             return StartedWorker(_in_bubblewrap(allowed, control_fd, errors))
@@ -127,6 +129,25 @@ def start(kind: Kind, allowed: tuple[str, ...], control_fd: int, errors: int) ->
             folder = tempfile.gettempdir()
             paths = [str(INSIDE.parent), *(path for path in sys.path if path)]
             return StartedWorker(_popen(_python(paths, control_fd, kind), _environment(folder), errors, [control_fd]))
+
+
+def _require_user(uid: int) -> None:
+    """Refuse to start where root cannot become the user that submissions run as.
+
+    Raises:
+        SandboxError: The user namespace that this root belongs to does not map that user.
+    """
+    try:
+        ranges = [list(map(int, line.split())) for line in Path("/proc/self/uid_map").read_text().splitlines()]
+        users = sum(count for _, _, count in ranges)
+    except (OSError, ValueError):
+        return
+    if not any(first <= uid < first + count for first, _, count in ranges):
+        only = "only one user is mapped" if users == 1 else f"only {users} users are mapped"
+        raise SandboxError(
+            f"this root can become no other user here: {only}, as in a container without subordinate ids or in "
+            "`unshare -r`, and students' code is to run as a user of its own. Run autograder as an ordinary user."
+        )
 
 
 def _in_bubblewrap(allowed: tuple[str, ...], control_fd: int, errors: int) -> subprocess.Popen[bytes]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from autograder.base import SandboxError
+from autograder.base import SandboxError, machine_says
 from autograder.course import Limits
 from autograder.sandbox import jail, processes, seccomp
 from autograder.sandbox.jail import Kind
@@ -127,8 +127,16 @@ def probe(worker: Worker) -> list[Escape]:
         What was tried, in a fixed order. What could not be tried counts as not blocked.
 
     Raises:
-        SandboxError: No submission can be started.
+        SandboxError: No submission can be started, or there is no place for what the escapes try to reach.
     """
+    try:
+        return _probe(worker)
+    except OSError as error:
+        raise SandboxError(f"the sandbox ({worker.kind}) could not be tried: {machine_says(error)}.") from error
+
+
+def _probe(worker: Worker) -> list[Escape]:
+    """As ``probe``; raises ``OSError`` besides, where this machine has no room for what is planted."""
     tried = [escape for escape in _ESCAPES if escape[0] not in NOT_TRIED[worker.kind]]
     with _planted(worker.kind) as values:
         sources = [f"reached = False\n{source.format(**values)}\nassert reached" for _, source in tried]
@@ -194,7 +202,7 @@ def _planted(kind: Kind) -> Iterator[dict[str, Any]]:
     """
     user = jail.student_uid(kind) if os.geteuid() == 0 and kind != "none" else None
     with (
-        tempfile.TemporaryDirectory(prefix="planted-") as folder,
+        tempfile.TemporaryDirectory(prefix="planted-", dir=_folder_for_sockets()) as folder,
         socket.socket(socket.AF_UNIX) as by_path,
         socket.socket(socket.AF_UNIX) as abstract,
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams,
@@ -223,6 +231,27 @@ def _planted(kind: Kind) -> Iterator[dict[str, Any]]:
             }
         finally:
             victim.kill()
+
+
+def _folder_for_sockets() -> Path:
+    """A folder for temporary files in which sockets can have names: of these the kernel takes 107 bytes, no more.
+
+    Raises:
+        SandboxError: TMPDIR is too long, and no other such folder can be written.
+    """
+    first = Path(tempfile.gettempdir())
+    for folder in (first, *map(Path, _SHORT_FOLDERS)):
+        length = len(os.fsencode(f"{folder}/planted-12345678/datagrams"))
+        if length <= _SOCKET_BYTES and os.access(folder, os.W_OK | os.X_OK):
+            return folder
+    raise SandboxError(
+        f"TMPDIR is too long ({len(os.fsencode(first))} characters) for a socket in it: set a shorter one, of "
+        f"{_SOCKET_BYTES - 27} characters at most."
+    )
+
+
+_SHORT_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
+_SOCKET_BYTES = 107
 
 
 def _is_left(name: str) -> bool:

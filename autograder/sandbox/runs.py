@@ -23,9 +23,13 @@ class CellRun:
             ``unrun`` (it only shows something, and nobody looks; the outputs are those that were handed in).
         outputs: Notebook outputs (nbformat 4), bounded and of passive types only.
         seconds: Wall-clock time.
+        bound: Watched names (``Session.run``) that stand for another object than before the cell.
+        gone: Watched names that the cell removed.
     """
 
     index: int
     status: Literal["ok", "raised", "timeout", "died", "skipped", "unrun"]
     outputs: tuple[dict[str, Any], ...]
     seconds: float
+    bound: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()

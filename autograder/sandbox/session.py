@@ -15,7 +15,7 @@ import struct
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
@@ -132,6 +132,7 @@ class Session:
         self.checkpoint: _Checkpoint | None = None
         self.sources: tuple[str, ...] = ()
         self.roles: tuple[Role, ...] = ()
+        self.watched: tuple[str, ...] = ()
         self.left_out: set[int] = set()
         self.hung: set[int] = set()
         self.restarts = 0
@@ -183,6 +184,7 @@ class Session:
         sources: Sequence[str],
         roles: Sequence[Role] = (),
         *,
+        watched: Sequence[str] = (),
         may_call: Callable[[str], Collection[str]] | None = None,
     ) -> list[CellRun]:
         """Run the cells in order; one that fails or hangs does not stop the next.
@@ -194,6 +196,7 @@ class Session:
         Args:
             sources: The cells' code.
             roles: What each is for; where empty, rows may need each of them.
+            watched: Names of which each result says whether its cell bound or removed them.
             may_call: The functions that a function of the notebook may call, by its name, where that is known. Where
                 one of these hangs, so may the function, and it is given less time.
 
@@ -202,6 +205,7 @@ class Session:
         """
         self.sources = tuple(sources)
         self.roles = tuple(roles) or tuple("needed" for _ in self.sources)
+        self.watched = tuple(watched)
         self.may_call = may_call
         self.hangs = Hangs(may_call or (lambda _: ()))
         self.budget = Budget(self.limits.submission_seconds)
@@ -373,7 +377,7 @@ class Session:
         self.budget.spent["shows"] += run.seconds
         if run.status == "timeout":
             self.hung.add(place)
-        return run
+        return replace(run, bound=(), gone=())
 
     def _forked(self, process: StudentProcess) -> StudentProcess | None:
         return forked(process, Fork(), self.limits.call_seconds)
@@ -563,18 +567,21 @@ class Session:
             return CellRun(index, "died", (), 0.0), False
         source, channel, begun = self.sources[index], process.channel, time.monotonic()
 
-        def result(status: Literal["ok", "raised", "timeout", "died"], outputs: Any = ()) -> CellRun:
+        def result(
+            status: Literal["ok", "raised", "timeout", "died"], outputs: Any = (), bound: Any = (), gone: Any = ()
+        ) -> CellRun:
             kept = passive(outputs, self.limits.output_kb, left)
             if any(output.get("ename") == "ModuleNotFoundError" for output in kept):
                 kept = (*kept, {"output_type": "stream", "name": "stderr", "text": f"{self.importable}\n"})
-            return CellRun(index, status, kept, time.monotonic() - begun)
+            named = (tuple(name for name in self.watched if name in told) for told in (bound, gone))
+            return CellRun(index, status, kept, time.monotonic() - begun, *named)
 
         latest = begun + self.budget.left(self.roles[index])
         stretched = stretched_deadline(latest, process.outside, begun, self._cell_seconds(index))
         late = False
         try:
             channel.settimeout(REPLY_SECONDS)
-            wire.send(channel, wire.encode(protocol.tree(RunCell(source))))
+            wire.send(channel, wire.encode(protocol.tree(RunCell(source, list(self.watched)))))
             try:
                 reply = protocol.read(wire.receive(channel, stretched(), stretched))
             except wire.Late:
@@ -593,7 +600,8 @@ class Session:
                 "died", [{"output_type": "error", "ename": "Python ended", "evalue": how, "traceback": [how]}]
             ), False
         match reply:
-            case CellRan("ok" | "raised" as status, outputs):
-                return result("timeout" if late else status, outputs), True
+            case CellRan("ok" | "raised" as status, outputs, bound, gone):
+                names = ([name for name in told if isinstance(name, str)] for told in (bound, gone))
+                return result("timeout" if late else status, outputs, *names), True
         self.kill(process.pid)
         return result("died"), False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import tempfile
@@ -12,7 +13,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from autograder.base import SandboxError
+from autograder.base import SandboxError, machine_says
 from autograder.course import Limits
 from autograder.sandbox import cgroup, jail, processes
 from autograder.sandbox.inside.removal import empty
@@ -20,6 +21,26 @@ from autograder.sandbox.jail import Kind
 from autograder.sandbox.session import Session
 
 START_SECONDS = 120.0
+
+
+_OF_A_TRACEBACK = (" ", "Traceback (", "During handling of the above", "The above exception was")
+
+
+def _without_traceback(said: str) -> str:
+    """What a program says, without the lines of Python's tracebacks but the last of each."""
+    lines = [line for line in said.splitlines() if line.strip() and not line.startswith(_OF_A_TRACEBACK)]
+    return "\n".join(dict.fromkeys(lines))
+
+
+def _forbidden(said: str) -> str:
+    """Where to look, by what bubblewrap or the kernel says where namespaces or mounts are forbidden."""
+    if not re.search(r"namespace|uid map|not permitted|[Pp]ermission denied|unshare|mount", said):
+        return ""
+    return (
+        "This machine forbids what the sandbox is made of, as AppArmor (`sysctl "
+        "kernel.apparmor_restrict_unprivileged_userns`), the seccomp profiles of containers and `sysctl "
+        "user.max_user_namespaces` do: docs/operators.md says how to allow it.\n"
+    )
 
 
 class Worker:
@@ -40,9 +61,11 @@ class Worker:
         with theirs:
             try:
                 started = jail.start(kind, allowed, theirs.fileno(), self._errors.fileno())
-            except BaseException:
+            except BaseException as error:
                 ours.close()
                 self._errors.close()
+                if isinstance(error, OSError):
+                    raise SandboxError(f"the sandbox ({kind}) does not start: {machine_says(error)}.") from error
                 raise
         self.process, self.folder = started.process, started.folder
         self.control = ours
@@ -68,7 +91,7 @@ class Worker:
         said = self._errors.read()[-4000:].decode("utf-8", "replace").strip()
         self.close()
         raise SandboxError(
-            f"the sandbox did not start: {said or 'it ended without a word'}\n"
+            f"the sandbox did not start: {_without_traceback(said) or 'it ended without a word'}\n{_forbidden(said)}"
             "`autograder doctor` shows what this machine allows, and whether `--sandbox landlock` would do."
         )
 

@@ -87,9 +87,20 @@ def submissions(
 
 
 def student_of(notebook: Path, course_root: Path) -> str | None:
-    """Whose submission a notebook is, by its place in ``submitted/``; None where it lies elsewhere."""
-    submitted, path = course_root / "submitted", notebook.resolve()
-    return path.relative_to(submitted).parts[0] if submitted in path.parents else None
+    """Whose submission a notebook is, by its place in ``submitted/``; None where it lies elsewhere.
+
+    Links are followed on both sides: ``submitted/`` may be one to a larger disk. So may a student's folder in it be.
+    """
+    submitted = course_root / "submitted"
+    for path, folder in ((notebook.resolve(), submitted.resolve()), (_as_given(notebook), _as_given(submitted))):
+        if folder in path.parents:
+            return path.relative_to(folder).parts[0]
+    return None
+
+
+def _as_given(path: Path) -> Path:
+    """The path made absolute, its links as they are."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - `absolute` would leave `..` in it
 
 
 def id_problem(student: str) -> str:

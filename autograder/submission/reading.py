@@ -49,6 +49,8 @@ class Submission:
             student's words, of any form.
         asked: Written answers that a person has to look at although their cells hold nothing, by ``grade_id``: why.
         own: SHA-256 of what the student wrote in cells of their own, in hex; with ``asked``, it is part of the answer.
+        numbers: Each cell's number in the notebook as it was handed in, from 1; 0 for one that was put back. Empty
+            where it could not be read.
     """
 
     assignment: str
@@ -62,6 +64,7 @@ class Submission:
     handed_in: dict[int, list[Any]] = field(default_factory=dict, repr=False)
     asked: dict[str, str] = field(default_factory=dict)
     own: str = ""
+    numbers: tuple[int, ...] = ()
 
 
 def read_submission(
@@ -91,6 +94,7 @@ def read_submission(
     if student is not None and path.name != expected:
         notes.append(f"Your file is called {printable(path.name)}; call it {expected}. This costs nothing.")
     unreadable = ""
+    numbers: tuple[int, ...] = ()
     try:
         if size > limit:
             most = assignment.limits.notebook_mb
@@ -98,7 +102,10 @@ def read_submission(
                 f"The file has {size / 2**20:.1f} MB; the most is {most} MB. Clear the outputs in "
                 "Jupyter (Edit, Clear Outputs of All Cells), save it and submit it again."
             )
-        cells = repaired(cells_in(notebook_in(content, notes), notes), release, notes)
+        handed_in = cells_in(notebook_in(content, notes), notes)
+        cells = repaired(handed_in, release, notes)
+        places = {id(cell): number for number, cell in enumerate(handed_in, 1)}
+        numbers = tuple(places.get(id(cell), 0) for cell, _ in cells)
         notes += beside.notes
         asked = unsettled(cells, release)
         notes += [f"{name} waits for a person: {why}." for name, why in asked.items()]
@@ -121,6 +128,7 @@ def read_submission(
         },
         asked=asked,
         own=hashlib.sha256("\0".join(own_content(cells, release)).encode()).hexdigest(),
+        numbers=numbers,
     )
 
 

@@ -63,7 +63,7 @@ def test_softmax_of_float32(student: Student, reference: Reference, draw: Draw) 
     matches(student.softmax, reference.softmax, draw.normal(size=(4, 6)).astype(np.float32))
 
 
-@check("softmax", hint="`logits -= …` changes the caller's array; write `logits = logits - …`.")
+@check("softmax")
 def test_softmax_leaves_its_input_alone(student: Student, reference: Reference, draw: Draw) -> None:
     """The result is right and the input is unchanged."""
     matches(student.softmax, reference.softmax, draw.normal(size=(3, 5))).unchanged()
@@ -105,7 +105,7 @@ def test_log_softmax_of_float32(student: Student, reference: Reference, draw: Dr
     matches(student.log_softmax, reference.log_softmax, draw.normal(size=(5, 3)).astype(np.float32))
 
 
-@check("log_softmax", hint="`logits -= …` changes the caller's array; write `logits = logits - …`.")
+@check("log_softmax")
 def test_log_softmax_leaves_its_input_alone(student: Student, reference: Reference, draw: Draw) -> None:
     """The result is right and the input is unchanged."""
     matches(student.log_softmax, reference.log_softmax, draw.normal(size=(3, 6))).unchanged()
@@ -212,10 +212,7 @@ def test_cross_entropy_of_float32(student: Student, reference: Reference, draw: 
     matches(student.cross_entropy, reference.cross_entropy, *single)
 
 
-@check(
-    "cross_entropy",
-    hint="np.clip and np.where make new arrays; `probs[probs == 0] = …` changes the caller's.",
-)
+@check("cross_entropy")
 def test_cross_entropy_leaves_its_inputs_alone(student: Student, reference: Reference, draw: Draw) -> None:
     """The loss is right and the inputs are unchanged."""
     probs, targets = probabilities(draw, 3, 5), hot(np.array([4, 1, 0]), 5)
@@ -268,7 +265,7 @@ def test_sparse_cross_entropy_where_a_probability_is_0(student: Student, referen
     )
 
 
-@check("sparse_cross_entropy", hint="Let the arithmetic take the dtype that comes in, and change neither input.")
+@check("sparse_cross_entropy", hint="Let the arithmetic take the dtype that comes in.")
 def test_sparse_cross_entropy_of_float32(student: Student, reference: Reference, draw: Draw) -> None:
     """float32 probabilities work, and the inputs are unchanged."""
     probs, labels = probabilities(draw, 3, 6), np.array([5, 0, 2])
@@ -386,7 +383,7 @@ def test_softmax_cross_entropy_of_one_row_one_class_and_float32(
     matches(*of, single, np.array([1, 3, 0, 2, 3]), parts=("loss", "dlogits"))
 
 
-@check("softmax_cross_entropy", hint="Copy before you subtract 1 at the true classes: `dlogits = probs.copy()`.")
+@check("softmax_cross_entropy")
 def test_softmax_cross_entropy_leaves_its_inputs_alone(student: Student, reference: Reference, draw: Draw) -> None:
     """The results are right and the inputs are unchanged."""
     of = student.softmax_cross_entropy, reference.softmax_cross_entropy

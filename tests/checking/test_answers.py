@@ -88,3 +88,30 @@ def test_an_object_that_stays_inside_is_equal_to_itself_and_to_no_data() -> None
     assert layer != 3
     with pytest.raises(CheckError, match="is equal cannot be told"):
         bool(layer == answer(Layer()))
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        ("y[0] = 9.0", ("y",)),
+        ("x.sort(); y += 1", ("x", "y")),
+        ("params['W'] -= 1; params['c'] = 2 * params['c']", ("params['W']", "params['c']")),
+        ("params.pop('W')", ("params",)),
+        ("z *= 2", ("z",)),
+    ],
+)
+def test_the_arguments_that_were_changed_are_named(body, names):
+    inside: dict[str, Any] = {}
+    exec(f"def f(x, y, params, z):\n    {body}", inside)
+    student = Student(Loopback(inside), lambda _: ("x", "y", "params"))
+    params = {"W": np.ones(2), "c": np.ones(3)}
+    with pytest.raises(Wrong) as verdict:
+        student.f(np.array([2.0, 1.0]), np.zeros(3), params, z=np.ones(2)).unchanged()
+    assert verdict.value.cause.names == names
+
+
+def test_an_argument_whose_name_is_not_known_is_told_by_its_number():
+    inside: dict[str, Any] = {}
+    exec("def f(x, y):\n    y += 1", inside)
+    with pytest.raises(Wrong, match="changed its argument number 2 in place"):
+        Student(Loopback(inside)).f(np.zeros(2), np.zeros(3)).unchanged()

@@ -26,6 +26,8 @@ from autograder import cli
 from autograder.course import load_course
 from autograder.gradebook import HeldGrade, held_grades, open_gradebook
 from autograder.reports.score_table import inert, write_csv
+from autograder.submission import student_of
+from tests.commands import AUTOGRADER, REPOSITORY
 from tests.courses import CHECKS, CONFIG, cell, make_course, solved, submit, untouched, write
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.long]
@@ -324,6 +326,9 @@ def test_pytest_runs_nothing_that_was_handed_in(course_root):
     assert "test_scale" in collected(cwd=course_root).stdout
     for done in (collected("submitted/cy/warmup/test_own.py", cwd=course_root), collected(cwd=folder)):
         assert (done.returncode, "what students handed in is not run by pytest" in done.stderr) == (4, True)
+    shutil.move(course_root / "submitted", course_root.parent / "disk")
+    (course_root / "submitted").symlink_to(course_root.parent / "disk")
+    assert "is not run by pytest" in collected("submitted/cy/warmup", cwd=course_root).stderr, "reached through a link"
     assert not ran.exists()
 
 
@@ -560,8 +565,13 @@ def test_a_course_without_nbgraders_configuration_is_said_by_every_command(run, 
     assert "nbgrader_config.py" not in run("grade", "warmup")[2]
 
 
-def test_doctor_says_what_the_sandbox_blocks_and_what_the_course_holds(run, course_root):
+def test_doctor_says_what_the_sandbox_blocks_and_what_the_course_holds(run, course_root, tmp_path, monkeypatch):
     with_nbgrader(course_root)
+    # So long that a socket in it would have no name.
+    temporary = tmp_path / ("x" * 100)
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr("tempfile.tempdir", None)
     status, out, _ = run("doctor")
     assert status == 0
     assert "open a network socket" in out
@@ -580,6 +590,49 @@ def test_doctor_judges_by_the_sandbox_that_the_course_chose(run, course_root, mo
     config.write_text(config.read_text().replace("name: tiny", "name: tiny\nsandbox: landlock"))
     with_nbgrader(course_root)
     assert run("doctor")[0] == 0
+
+
+def test_doctor_ends_in_no_traceback_on_a_machine_that_refuses_all(course_root, tmp_path):
+    """One user is mapped, the temporary files' disk is full, the course's is read-only, and the locale knows no ✓."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    script = (
+        'mount -t tmpfs -o size=16k none "$TMPDIR" && head -c 99999 /dev/zero > "$TMPDIR/full" 2>/dev/null; '
+        'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && exec "$2" -c "$3" doctor --course "$1"'
+    )
+    command = ["unshare", "-rm", "sh", "-c", script, "sh", str(course_root), sys.executable, AUTOGRADER]
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "TMPDIR": str(temporary)}
+    environment = {"PATH": os.environ["PATH"], **ascii_only}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=REPOSITORY, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "x bubblewrap: this root can become no other user here: only one user is mapped" in done.stdout
+    assert "Run autograder as an ordinary user." in done.stdout
+    assert f"x TMPDIR, {temporary}, cannot be used, so temporary files go to /" in done.stdout
+    assert f"x {course_root} cannot be written by this user, or lies on a read-only disk" in done.stdout
+    assert "+ warmup: 12 points in 2 rows" in done.stdout
+
+
+def test_an_output_that_cannot_be_written_is_said_in_a_sentence():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", AUTOGRADER, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert "Traceback" not in done.stderr
+    assert "autograder: the disk is full. Make room there" in done.stderr
+
+
+def test_whose_inputs_a_notebook_gets_is_told_through_links(run, course_root, tmp_path, monkeypatch):
+    notebook = submit(course_root, "ada")
+    config = course_root / "gradebook_config.yaml"
+    config.write_text(config.read_text().replace("title: Warm-up", "title: Warm-up\n    inputs: per_student"))
+    shutil.move(course_root / "submitted", tmp_path / "disk")
+    (course_root / "submitted").symlink_to(tmp_path / "disk")
+    (tmp_path / "link").symlink_to(course_root)
+    monkeypatch.chdir(tmp_path / "link")
+    assert student_of(tmp_path / "disk/ada/warmup/warmup.ipynb", course_root) == "ada"
+    assert student_of(Path("submitted/ada/warmup/warmup.ipynb"), tmp_path / "link") == "ada"
+    assert student_of(tmp_path / "elsewhere/ada/warmup.ipynb", course_root) is None
+    assert "With the inputs of ada." in run("check", str(notebook))[1]
 
 
 def test_doctor_finds_a_broken_course(run, course_root):

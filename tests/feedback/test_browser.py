@@ -95,6 +95,11 @@ def scale(x, factor):
 """
 
 
+REDEFINES = rf"""# <script>{OWN}</script> $\href{{javascript:{OWN}}}{{x}}$ | b |
+centre = scale  # <img src=x onerror={OWN}>
+"""
+
+
 def hostile() -> dict[str, Any]:
     """A notebook that tries all of it, at once."""
     tree = solved()
@@ -110,6 +115,7 @@ def hostile() -> dict[str, Any]:
     output = {"output_type": "display_data", "metadata": {"text/html": {"isolated": True}}, "data": {"text/html": OWN}}
     shown = cell(CODE) | {"outputs": [output], "metadata": {"tags": [f'"><script>{OWN}</script>'], "trusted": True}}
     tree["cells"] = [*own, raw, shown, cell(f"1 / 0  # <script>{OWN}</script>"), *tree["cells"]]
+    tree["cells"].append(cell(REDEFINES))
     widgets = {"application/vnd.jupyter.widget-state+json": {"state": {}, "x": f"</script><script>{OWN}"}}
     tree["metadata"] |= {"widgets": widgets, "title": f"<script>{OWN}</script>"}
     return tree
@@ -306,6 +312,9 @@ def test_where_nothing_is_in_the_way_the_notebook_does_run_and_fetch(look: Look,
 def test_nothing_of_a_students_runs_on_our_feedback_page(look: Look, course: Path) -> None:
     page, seen = look(ours(course, "mallory"))
     assert_nothing_ran(page, seen, "main")
+    told = page.locator("#test_centre .autograder-result").inner_text()
+    assert re.search(r"centre was graded as cell \d+ leaves it, not as cell \d+ does", told)
+    assert "its line 2 is centre = scale # <img src=x onerror=" in told
     assert seen.failures == []
     assert seen.elsewhere() == [ours(course, "mallory")]
 

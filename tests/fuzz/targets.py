@@ -162,6 +162,7 @@ def _channel(data: bytes) -> Iterator[tuple[socket.socket, Any]]:
                 deadline=time.monotonic() + 60,
                 sources=("def scale(x): return 1 / 0",),
                 hangs=Hangs(),
+                watched=("scale",),
                 student=None,
                 roles=("needed",),
                 budget=Budget(60.0),
@@ -287,8 +288,8 @@ def _trees() -> Iterator[Any]:
     yield ("ask", "scale", (GIVEN, 3.0), {"axis": 1})
     yield ("ask", "softmax", (generator,), {"rng": generator})
     yield ("replaced",)
-    yield ("ran", "ok", [stream, error, result, picture])
-    yield ("ran", "raised", [error])
+    yield ("ran", "ok", [stream, error, result, picture], ["scale", "f"], ["scale"])
+    yield ("ran", "raised", [error], [], [])
     yield ("softmax", (np.zeros((2, 3)),), {})
     yield ("one_hot", (np.arange(3), 4), {})
     yield ("softmax_cross_entropy", (np.zeros((2, 3)), np.arange(2)), {})

@@ -78,7 +78,7 @@ def test_a_row_is_shared_by_the_weights_of_its_checks(grader, assignment, tmp_pa
     in_place = "def scale(x, factor):\n    x *= factor\n    return x"
     report = grader.grade(submitted(tmp_path, assignment, scale=in_place), assignment)
     assert rows(report)["scale"].score == 1.0
-    assert "changed one of its arguments in place" in reasons(report)[0]
+    assert "changed its argument `x` in place" in reasons(report)[0]
 
 
 def test_a_mistake_costs_its_own_row_alone(grader, assignment, tmp_path):

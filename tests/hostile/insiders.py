@@ -134,7 +134,7 @@ CELLS_LATER = Attack(
     first=f"""{CHANNEL}
 if os.fork() == 0:
     pids = [("forked", pid) for pid in (1, 2, 2**31)]
-    frames = [wire.encode(each) for each in (("ran", "ok", []), *pids, ("result", 1, 1.0), 1)]
+    frames = [wire.encode(each) for each in (("ran", "ok", [], [], []), *pids, ("result", 1, 1.0), 1)]
     while True:
         for each in frames:
             try:

@@ -113,7 +113,7 @@ def test_items_that_are_no_list_cannot_be_read(reply):
 
 @pytest.mark.parametrize("now", [None, (), [], ((np.arange(5.0),), {}), ((np.arange(5), 3.0), {}), {"x": 1}, Ref(1)])
 def test_arguments_that_are_others_were_changed(now):
-    with pytest.raises(Wrong, match="changed one of its arguments"):
+    with pytest.raises(Wrong, match=r"changed (one of its arguments|its argument number 1) in place"):
         answered(("result", 1, None), ("arguments", now)).unchanged()
 
 

@@ -354,7 +354,7 @@ MISTAKES = [
     Mistake("cross_entropy", "sum over the batch", "np.mean(-np.sum", "np.sum(-np.sum"),
     Mistake("cross_entropy", "sign", "-np.sum(", "np.sum("),
     Mistake("cross_entropy", "no floor", "np.maximum(probs, floor)", "probs"),
-    Mistake("cross_entropy", "coarse floor", "floor = 1e-30", "floor = 1e-6"),
+    Mistake("cross_entropy", "coarse floor", "floor = 1e-30", "floor = 2e-9"),
     Mistake("cross_entropy", "not a scalar", "return np.mean(", "return np.atleast_1d("),
     Mistake(
         "cross_entropy",
@@ -365,6 +365,7 @@ MISTAKES = [
     Mistake("sparse_cross_entropy", "whole columns", "[np.arange(len(labels)), labels]", "[:, labels]"),
     Mistake("sparse_cross_entropy", "sum over the batch", "-np.mean(", "-np.sum("),
     Mistake("sparse_cross_entropy", "no floor", "np.maximum(picked, 1e-30)", "picked"),
+    Mistake("sparse_cross_entropy", "coarse floor", "np.maximum(picked, 1e-30)", "np.maximum(picked, 2e-9)"),
     Mistake(
         "sparse_cross_entropy",
         "shape (1,)",

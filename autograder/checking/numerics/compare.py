@@ -151,7 +151,7 @@ def cause_of(comparison: Comparison, what: str) -> Cause:
 
     No value and no absolute difference is in it. A relative error beside one's own value would give the
     hidden value away, a few digits with each submission, so only its power of ten is kept, from 1 to 1e-6. A
-    cause of n entries is one of at most 8·258·n² (and as many again of not finite entries).
+    cause of n entries is one of at most 9·258·n² (and as many again of not finite entries).
 
     Args:
         comparison: What `compare` returned.
@@ -180,10 +180,10 @@ def describe(comparison: Comparison, what: str, shape: tuple[int, ...]) -> str: 
 
 
 def _decade(error: float) -> int:
-    """N for an error of about 10⁻ⁿ, from 0 to 6; -1 for one above 1."""
+    """N for an error of about 10⁻ⁿ, from 0 to 6; 7 for one far below 1e-6, -1 for one above 1."""
     if error > 1:
         return -1
-    return min(max(round(-np.log10(error)), 0), 6) if error > 0 else 6
+    return min(max(round(-np.log10(error)), 0), 7) if error > 0 else 7
 
 
 def conditioning(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], *, single: bool) -> Any:

@@ -38,16 +38,22 @@ class NotIsolated(NamedTuple):
 
 
 class RunCell(NamedTuple):
-    """The grader to the student's process: run a cell. The reply is ``CellRan``."""
+    """The grader to the student's process: run a cell, and watch these names meanwhile. The reply is ``CellRan``."""
 
     source: str
+    watched: list[str]
 
 
 class CellRan(NamedTuple):
-    """The student's process to the grader: how a cell ran, ``ok`` or ``raised``, and its outputs."""
+    """The student's process to the grader: how a cell ran, ``ok`` or ``raised``, and its outputs.
+
+    ``bound`` are the watched names that stand for another object than before the cell, ``gone`` those that it removed.
+    """
 
     status: str
     outputs: list[Any]
+    bound: list[Any]
+    gone: list[Any]
 
 
 class Fork(NamedTuple):
@@ -205,8 +211,8 @@ _WORDS: dict[str, tuple[Any, tuple[type, ...]]] = {
     "ready": (Ready, ()),
     "started": (Started, ()),
     "not isolated": (NotIsolated, (str,)),
-    "cell": (RunCell, (str,)),
-    "ran": (CellRan, (str, list)),
+    "cell": (RunCell, (str, list)),
+    "ran": (CellRan, (str, list, list, list)),
     "fork": (Fork, ()),
     "row": (ForkRow, (int,)),
     "forked": (Forked, (int,)),

@@ -16,6 +16,8 @@ from . import protocol, repeatable, wire
 from .calls import RowFork
 from .cells import Notebook
 
+_NOTHING = object()
+
 
 def serve(channel: socket.socket, notebook: Notebook, settings: dict[str, Any]) -> None:
     """Run a cell for each ``RunCell`` and fork for ``Fork`` and ``ForkRow``, until the grader closes the channel."""
@@ -27,12 +29,19 @@ def serve(channel: socket.socket, notebook: Notebook, settings: dict[str, Any]) 
         except wire.Closed:
             return
         match message:
-            case protocol.RunCell(source):
+            case protocol.RunCell(source, watched):
+                before = {name: notebook.names.get(name, _NOTHING) for name in watched}
                 status, outputs = notebook.run(source, settings["output_bytes"])
+                after = {name: notebook.names.get(name, _NOTHING) for name in watched}
+                changed = [name for name in watched if after[name] is not before[name]]
+                gone = [name for name in changed if after[name] is _NOTHING]
+                bound = [name for name in changed if name not in gone]
                 try:
-                    reply = wire.encode(protocol.tree(protocol.CellRan(status, outputs)))
+                    reply = wire.encode(protocol.tree(protocol.CellRan(status, outputs, bound, gone)))
                 except wire.WireError:
-                    reply = wire.encode(protocol.tree(protocol.CellRan(status, [])))
+                    reply = wire.encode(protocol.tree(protocol.CellRan(status, [], bound, gone)))
+                # No object of the student's is kept for longer than they keep it.
+                before = after = {}
                 wire.send(channel, reply)
             case protocol.Fork():
                 forks = [pid for pid in forks if _runs(pid)]
