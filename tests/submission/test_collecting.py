@@ -637,7 +637,7 @@ def test_a_notebook_as_it_was_released_yields_to_one_with_work_in_it(
     assert "warmup.ipynb is as it was released" in result.why or "left out" in result.why
 
 
-NAMES = ["Zoë Ångström", "Nguyễn Đức", "山田 太郎", "Łukasz Żółć", "José Muñoz"]
+NAMES = ["Zoë Ångström", "Nguyễn Đức", "山田 太郎"]
 
 
 @pytest.mark.parametrize("name", NAMES)
