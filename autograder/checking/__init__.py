@@ -4,7 +4,7 @@ A check is a plain pytest test, which imports all that it needs from here.
 """
 
 from autograder.checking.answers import Answer, Calls, Loopback, Student, short
-from autograder.checking.comparing import agree, matches, right
+from autograder.checking.comparing import agree, matches, precise, right
 from autograder.checking.declaring import DECLARED, TOGETHER, Declared, Draw, check, fail_unless, together
 from autograder.checking.gradient_halves import Halves, halves, telling, which_half
 from autograder.checking.numerics.compare import compare, judge, tolerances
@@ -37,6 +37,7 @@ __all__ = [
     "load_reference",
     "matches",
     "observed_by",
+    "precise",
     "projections",
     "right",
     "short",
