@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,15 @@ from autograder.sandbox import protocol, wire
 Function = Callable[..., Any]
 
 _CONSTANTS: tuple[tuple[str, Any], ...] = (
-    *((repr(each), each) for each in (None, True, False, 0, 1, "", [], {}, float("nan"))),
+    ("None", None),
+    ("True", True),
+    ("False", False),
+    ("0", 0),
+    ("1", 1),
+    ("''", ""),
+    ("[]", []),
+    ("{}", {}),
+    ("NaN", float("nan")),
     ("an empty array", np.zeros(0)),
 )
 _FILLED: tuple[tuple[str, float], ...] = (("zeros", 0.0), ("NaN", float("nan")))
@@ -102,11 +111,15 @@ class _Watched(Observer):
 def _pretenders(arguments: int) -> Iterator[tuple[str, Callable[[Function], Function]]]:
     """Functions that solve nothing, each with what it gives and a way to make it from the right one."""
     for what, constant in _CONSTANTS:
-        yield f"{what} always", lambda _, constant=constant: lambda *_, **__: constant
+        yield f"{what} always", _constantly(constant)
     for what, number in _FILLED:
-        yield f"{what} in the right shape", lambda right, number=number: _filled(right, number)
+        yield f"{what} in the right shape", partial(_filled, number=number)
     for place in range(arguments):
-        yield f"its argument {place + 1}", lambda right, place=place: _echo(right, place)
+        yield f"its argument {place + 1}", partial(_echo, place=place)
+
+
+def _constantly(constant: Any) -> Callable[[Function], Function]:
+    return lambda _: lambda *_, **__: constant
 
 
 def _filled(right: Function, number: float) -> Function:

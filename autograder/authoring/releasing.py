@@ -95,8 +95,8 @@ def release(
     Raises:
         ConfigError: There is no such assignment, or nbgrader_config.py has a mistake.
         ReleaseError: The release would give something away, the solved master does not get full marks, the untouched
-            release scores, a check cannot fail, a gradient of the reference is wrong, or nbgrader refused the master. All that was found is
-            in the message.
+            release scores, a check cannot fail, a gradient of the reference is wrong, or nbgrader refused the master.
+            All that was found is in the message.
         CheckError: The reference does not import, or what it says of its gradients fails.
         GradebookError: The assignment cannot be registered, or another run is at work on the course.
     """

@@ -50,7 +50,7 @@ def matches(
     answer = function(*arguments, **keywords)
     desired, noise = reference.reference.expected(reference.name, arguments, keywords)
     single = is_single((arguments, keywords))
-    tell(Compared(answer, desired, noise, single, parts=parts))
+    tell(Compared(answer, desired, noise, single, parts=parts, exact=True))
     _match(answer, desired, noise, single, parts)
     return answer
 
@@ -158,7 +158,7 @@ def right(answer: Answer, desired: npt.ArrayLike) -> bool:
 
 
 def _match(answer: Answer, desired: Any, noise: Any, single: bool, parts: Parts | None = None) -> None:
-    if isinstance(desired, list) and isinstance(answer.value, np.ndarray) and _numbers(desired):
+    if isinstance(desired, list) and isinstance(answer.value, np.ndarray) and is_array_like(desired):
         desired, noise = np.asarray(desired), np.asarray(noise, dtype=np.float64)
     if isinstance(desired, tuple | list):
         names: Parts = parts or tuple(f"value {index}" for index in range(len(desired)))
@@ -176,8 +176,8 @@ def _match(answer: Answer, desired: Any, noise: Any, single: bool, parts: Parts 
         _agree(answer, desired, noise=noise, single=single)
 
 
-def _numbers(desired: list[Any]) -> bool:
-    """Whether a list could be an array of real numbers."""
+def is_array_like(desired: list[Any]) -> bool:
+    """Whether a list could be an array of real numbers: an answer to it may be one."""
     try:
         return np.asarray(desired).dtype.kind in "iuf"
     except ValueError:
