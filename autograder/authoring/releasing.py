@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autograder.authoring.gradient_proofs import claims_of, refuted
+from autograder.authoring.hollow_checks import hollow_checks
 from autograder.authoring.showing import tagged_wrongly, untagged
 from autograder.base import CheckError, ReleaseError
 from autograder.course import Assignment, Course, master_cells, notebook_text
@@ -98,8 +99,8 @@ def release(
     Raises:
         ConfigError: There is no such assignment, or nbgrader_config.py has a mistake.
         ReleaseError: The release would give something away, the solved master does not get full marks, the untouched
-            release scores, a gradient of the reference is wrong, or nbgrader refused the master. All that was found is
-            in the message.
+            release scores, a check cannot fail, a gradient of the reference is wrong, or nbgrader refused the master.
+            All that was found is in the message.
         CheckError: The reference does not import, or what it says of its gradients fails.
         GradebookError: The assignment cannot be registered, or another run is at work on the course.
     """
@@ -126,6 +127,7 @@ def release(
             problems += (f"with the inputs of {student}: {problem}" for problem in _short_of_full_marks(theirs))
         untouched = grade(read_submission(candidate.release, candidate), candidate)
         problems += _scores_for_nothing(untouched)
+        problems += hollow_checks(assignment)
         proved, wrong = _proved(assignment)
         problems += (f"the reference's gradient is wrong: {problem}" for problem in wrong)
         if problems:

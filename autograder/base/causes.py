@@ -28,6 +28,7 @@ Kind = Literal[
     # the answer has another form than was asked for
     "type",
     "dtype",
+    "precision",
     "shape",
     "length",
     "lacks",

@@ -4,8 +4,9 @@ A check is a plain pytest test, which imports all that it needs from here.
 """
 
 from autograder.checking.answers import Answer, Calls, Loopback, Student, short
-from autograder.checking.comparing import agree, matches, right
+from autograder.checking.comparing import agree, complex_noise, is_array_like, is_rounded, matches, precise, right
 from autograder.checking.declaring import DECLARED, TOGETHER, Declared, Draw, check, fail_unless, together
+from autograder.checking.exactness import alike, components, is_exact
 from autograder.checking.gradient_halves import Halves, halves, telling, which_half
 from autograder.checking.numerics.compare import compare, judge, tolerances
 from autograder.checking.numerics.gradients import gradient, projections
@@ -27,16 +28,23 @@ __all__ = [
     "Reference",
     "Student",
     "agree",
+    "alike",
     "answer",
     "check",
     "compare",
+    "complex_noise",
+    "components",
     "fail_unless",
     "gradient",
     "halves",
+    "is_array_like",
+    "is_exact",
+    "is_rounded",
     "judge",
     "load_reference",
     "matches",
     "observed_by",
+    "precise",
     "projections",
     "right",
     "short",

@@ -321,6 +321,8 @@ def _same(sent: Any, now: Any) -> bool:
         return isinstance(now, dict) and sent.keys() == now.keys() and all(_same(sent[key], now[key]) for key in sent)
     if isinstance(sent, list | tuple):
         return isinstance(now, list | tuple) and len(sent) == len(now) and all(map(_same, sent, now))
+    if isinstance(sent, set | frozenset):
+        return isinstance(now, set | frozenset) and sent == now
     return True
 
 
@@ -365,7 +367,7 @@ def _equal(ours: Any, other: Any) -> Any:
     return ours == other
 
 
-_DATA = (bool, int, float, complex, str, bytes, list, tuple, dict, type(None), Opaque)
+_DATA = (bool, int, float, complex, str, bytes, list, tuple, set, frozenset, dict, type(None), Opaque)
 
 
 def _is_equal(ours: Any, other: Any) -> bool:

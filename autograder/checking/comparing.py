@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from autograder.base import Cause, Stopped, Wrong
 from autograder.checking.answers import Answer, Function
-from autograder.checking.numerics import cause_of, compare, tolerances
+from autograder.checking.exactness import alike, components, is_exact
+from autograder.checking.numerics import cause_of, compare, judge, tolerances
 from autograder.checking.observing import Compared, Parts, tell
 from autograder.checking.reference import ReferenceFunction, is_single
 
@@ -27,8 +28,11 @@ def matches(
 ) -> Answer:
     """Call a student's function and the reference on the same inputs, and compare by what the latter returns.
 
-    An entry may be off by a relative 1e-6 (1e-4 where an input is float32), by what one unit in the last place of the
-    inputs changes in the reference, and by a floor that is 1e-12 (1e-6) of the array's largest magnitude.
+    A float may be off by a relative 1e-6 (1e-4 where an input is float32), by what one unit in the last place of the
+    inputs changes in the reference, and by a floor that is 1e-12 (1e-6) of the array's largest magnitude; it may come
+    as a Python float, a NumPy scalar or a 0-d array, and in float32 only where an input is. So may a complex number,
+    whose parts are off by as much of its size. Integers, booleans, texts, None, sets and arrays of these are compared
+    exactly: True is not 1. Tuples, lists and dicts are compared part by part.
 
     Args:
         function: The student's, as ``student.softmax``.
@@ -42,12 +46,13 @@ def matches(
 
     Raises:
         Wrong: It differs; or ``Stopped``, where there is no answer.
+        CheckError: The reference gave something that cannot be compared.
     """
     single = is_single((arguments, keywords))
     try:
         answer = function(*arguments, **keywords)
         desired, noise = reference.reference.expected(reference.name, arguments, keywords)
-        tell(Compared(answer, desired, noise, single, parts=parts))
+        tell(Compared(answer, desired, noise, single, parts=parts, exact=True))
         _match(answer, desired, noise, single, parts)
     except Wrong as error:
         error.look_into = partial(_swapped, error.cause, function, reference, arguments, keywords, parts)
@@ -87,17 +92,65 @@ def _agree(
     noise: npt.ArrayLike = 0.0,
     single: bool = False,
 ) -> None:
-    wanted = np.asarray(desired, dtype=np.float64)
-    if isinstance(answer, Answer):
-        named = answer.named(f"`{what}`") if what else answer
-        actual = np.asarray(named.scalar()) if wanted.shape == () else named.array(wanted.shape)
-        label = named.label
-    else:
-        actual, label = np.asarray(answer), f"`{what}`"
+    named = answer.named(f"`{what}`") if isinstance(answer, Answer) and what else answer
+    label = named.label if isinstance(named, Answer) else f"`{what}`"
     relative, floor = tolerances(single)
+    if np.asarray(desired).dtype.kind == "c":
+        given, size = _complex(named, label, np.shape(desired)), np.abs(np.asarray(desired, dtype=np.complex128))
+        actual, wanted, noise = components(given), components(desired), complex_noise(noise, size, relative)
+    else:
+        wanted = np.asarray(desired, dtype=np.float64)
+        if isinstance(named, Answer):
+            actual = np.asarray(named.scalar()) if wanted.shape == () else named.array(wanted.shape)
+        else:
+            actual = np.asarray(named)
     comparison = compare(actual, wanted, relative=relative, noise=noise, floor=floor)
     if not comparison.ok:
+        if np.asarray(desired).dtype.kind == "c":
+            right, *_ = judge(actual, wanted, relative, np.asarray(noise), floor)
+            off, index = int(np.sum(~right.all(axis=-1))), comparison.index[:-1]
+            comparison = replace(comparison, wrong=off, total=comparison.total // 2, index=index, factor="")
         raise Wrong(cause_of(comparison, label))
+    if isinstance(named, Answer) and is_rounded(named.value, named.sent, desired, single):
+        raise _rounded(named)
+
+
+def precise(answer: Answer) -> Answer:
+    """This answer, where it is no float of less than 64 bits, or came of one.
+
+    What was rounded to float32 may be right to seven digits, and is not what a float64 computation gives: whoever goes
+    on with it loses the others. ``agree`` and ``matches`` ask for it by themselves.
+
+    Raises:
+        Wrong: It is less precise than what it was computed from.
+    """
+    if is_rounded(answer.value, answer.sent, 0.0, single=False):
+        raise _rounded(answer)
+    return answer
+
+
+def is_rounded(value: Any, sent: Any, desired: Any, single: bool) -> bool:
+    """Whether a value has fewer digits than what it was computed from (``sent``) and than what is desired."""
+    return is_single(value) and not (single or is_single(sent) or is_single(desired))
+
+
+def complex_noise(noise: Any, size: Any, relative: float) -> np.ndarray:
+    """What a part of complex numbers of this size may be off by, beside its own relative error."""
+    return np.asarray(noise + relative * np.where(np.isfinite(size), size, 0.0))[..., np.newaxis]
+
+
+def _rounded(answer: Answer) -> Wrong:
+    return Wrong(Cause("precision", answer.function, answer.label, dtype=str(answer.dtype)))
+
+
+def _complex(answer: Any, label: str, shape: tuple[int, ...]) -> npt.NDArray[np.complex128]:
+    """Real or complex numbers of exactly this shape; raises ``Wrong`` where an answer holds none."""
+    value = answer.value if isinstance(answer, Answer) else answer
+    array = np.asarray(value) if isinstance(value, int | float | complex | np.ndarray | np.generic) else None
+    if array is None or array.dtype.kind not in "iufc" or array.shape != shape:
+        asked = "a complex number" if shape == () else f"an array of complex numbers of shape {shape}"
+        raise Wrong(f"{label} should be {asked}, but it is {_named(value)}.")
+    return array.astype(np.complex128)
 
 
 def right(answer: Answer, desired: npt.ArrayLike) -> bool:
@@ -110,7 +163,9 @@ def right(answer: Answer, desired: npt.ArrayLike) -> bool:
 
 
 def _match(answer: Answer, desired: Any, noise: Any, single: bool, parts: Parts | None = None) -> None:
-    if isinstance(desired, tuple):
+    if isinstance(desired, list) and isinstance(answer.value, np.ndarray) and is_array_like(desired):
+        desired, noise = np.asarray(desired), np.asarray(noise, dtype=np.float64)
+    if isinstance(desired, tuple | list):
         names: Parts = parts or tuple(f"value {index}" for index in range(len(desired)))
         pieces = answer.unpack(*(name or "…" for name in names))
         looked_at = [at for at, name in enumerate(names) if name is not None]
@@ -118,6 +173,8 @@ def _match(answer: Answer, desired: Any, noise: Any, single: bool, parts: Parts 
     elif isinstance(desired, Mapping):
         entries = answer.entries(*desired)
         _match_all([(entries[key], wanted, noise[key]) for key, wanted in desired.items()], single)
+    elif is_exact(desired):
+        _exactly(answer, desired)
     else:
         _agree(answer, desired, noise=noise, single=single)
 
@@ -176,3 +233,42 @@ def _swapped(
         else:
             found.append((names[one], names[other]))
     return replace(cause, swapped=found[0]) if len(found) == 1 else None
+
+
+def is_array_like(desired: list[Any]) -> bool:
+    """Whether a list could be an array of real numbers: an answer to it may be one."""
+    try:
+        return np.asarray(desired).dtype.kind in "iuf"
+    except ValueError:
+        return False
+
+
+def _exactly(answer: Answer, desired: Any) -> None:
+    if alike(answer.value, desired):
+        return
+    if isinstance(desired, int | np.number | np.ndarray) and np.asarray(desired).dtype.kind in "iu":
+        # What is off, and where; a boolean or a text is told what was asked for.
+        wanted = np.asarray(desired)
+        actual = np.asarray(answer.scalar()) if wanted.shape == () else answer.array(wanted.shape)
+        comparison = compare(actual, wanted, relative=0.0)
+        if not comparison.ok:
+            raise Wrong(cause_of(comparison, answer.label))
+    # Nothing of what the submission may choose freely, such as a type's name or a shape: see ``grading.answered``.
+    asked, found = _named(desired), _named(answer.value)
+    if asked != found:
+        raise Wrong(f"{answer.label} should be {asked}, but it is {found}.")
+    if np.shape(desired) and np.shape(desired) != np.shape(answer.value):
+        raise Wrong(f"{answer.label} should have the shape {np.shape(desired)}, but it has another.")
+    raise Wrong(f"{answer.label} is {found}, but not the right one.")
+
+
+def _named(value: Any) -> str:
+    """What kind of thing it is, in words; nothing of its value."""
+    if isinstance(value, np.ndarray | np.generic) and np.ndim(value):
+        kind = {"b": "booleans", "i": "integers", "u": "integers", "f": "numbers", "c": "complex numbers", "U": "texts"}
+        return f"an array of {kind.get(value.dtype.kind, 'objects')}"
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.item()
+    words = {bool: "True or False", int: "an integer", float: "a number", complex: "a complex number", str: "a text"}
+    words |= {bytes: "bytes", set: "a set", frozenset: "a set", list: "a list", tuple: "a tuple", dict: "a dict"}
+    return "None" if value is None else words.get(type(value), "an object of another type")

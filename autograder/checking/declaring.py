@@ -15,7 +15,7 @@ import numpy as np
 
 from autograder.base import Cause, CheckError, Wrong
 from autograder.checking.answers import Answer, Student
-from autograder.checking.comparing import agree, matches, right
+from autograder.checking.comparing import agree, matches, precise, right
 from autograder.checking.gradient_halves import Halves, halves, telling, which_half
 from autograder.checking.reference import Reference
 from autograder.course import Visibility
@@ -31,6 +31,7 @@ __all__ = [
     "fail_unless",
     "halves",
     "matches",
+    "precise",
     "right",
     "telling",
     "together",

@@ -18,7 +18,10 @@ Parts = tuple[str | None, ...]
 
 @dataclass(frozen=True)
 class Compared:
-    """What a check is about to compare, for whoever explains a grade; ``actual`` is an ``Answer`` or plain."""
+    """What a check is about to compare, for whoever explains a grade; ``actual`` is an ``Answer`` or plain.
+
+    ``exact`` says whether what is no float is compared exactly, as ``matches`` does and ``agree`` does not.
+    """
 
     actual: Any
     desired: Any
@@ -26,6 +29,7 @@ class Compared:
     single: bool
     what: str = ""
     parts: Parts | None = None
+    exact: bool = False
 
 
 class Observer:

@@ -148,9 +148,9 @@ def _known(
 
 
 def is_single(tree: Any) -> bool:
-    """Whether an array or number in ``tree`` is a float of less than 64 bits."""
+    """Whether an array or number in ``tree`` is a float of less than 64 bits, or a complex number of such."""
     if isinstance(tree, np.ndarray | np.generic):
-        return tree.dtype.kind == "f" and tree.dtype.itemsize < 8
+        return tree.dtype.kind in "fc" and tree.dtype.itemsize < (8 if tree.dtype.kind == "f" else 16)
     if isinstance(tree, dict):
         return any(is_single(value) for value in tree.values())
     return isinstance(tree, list | tuple) and any(is_single(item) for item in tree)
@@ -159,7 +159,7 @@ def is_single(tree: Any) -> bool:
 def _exact(tree: Any) -> Any:
     """A copy of ``tree`` with its float arrays in float64."""
     if isinstance(tree, np.ndarray):
-        return tree.astype(np.float64) if tree.dtype.kind == "f" else tree.copy()
+        return tree.astype({"f": np.float64, "c": np.complex128}.get(tree.dtype.kind, tree.dtype))
     if isinstance(tree, dict):
         return {key: _exact(value) for key, value in tree.items()}
     if isinstance(tree, list | tuple):

@@ -22,9 +22,9 @@ def release(assignment: AssignmentName, course: CourseFolder = None) -> None:
     """Make what students get, release/ASSIGNMENT, from the master notebook.
 
     Refused where it would leak a solution, a hidden check or an output, where the solved master does not get full
-    marks in every row, where the untouched release scores anything, or where finite differences say otherwise than a
-    gradient that the reference claims. Says so where the hidden checks have not been
-    audited since the assignment changed.
+    marks in every row, where the untouched release scores anything, where a check passes a function that gives a
+    constant, one of its arguments or zeros, or where finite differences say otherwise than a gradient that the
+    reference claims. Says so where the hidden checks have not been audited since the assignment changed.
     """
     release_and_print(*open_assignment(course, assignment, runs_code=True))
 

@@ -12,7 +12,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograder.base import Cause, ConfigError, did_you_mean
-from autograder.checking import Answer, Compared, judge, tolerances
+from autograder.checking import (
+    Answer,
+    Compared,
+    alike,
+    complex_noise,
+    components,
+    is_array_like,
+    is_exact,
+    is_rounded,
+    judge,
+    tolerances,
+)
 from autograder.course import Assignment, Course
 from autograder.feedback import listed, points_text
 from autograder.gradebook import read_report
@@ -73,10 +84,12 @@ class ShownComparison:
         problem: Why there is nothing to compare, such as another shape; usually empty.
         actual: The student's, as a real array; None where there is a problem.
         desired: What it should be.
-        tolerance: How far off is still right.
+        tolerance: How far off is still right; None where only the same is.
         allowed: The same for each entry, the largest |actual − desired| that is right.
         wrong: How many entries are wrong.
         entries: The entries that are furthest off in terms of what is allowed, at most ``MAX_ENTRIES``.
+        of_complex: Whether these are the parts of complex numbers, along the last axis.
+        of_float64: Whether it has to have the precision of float64.
     """
 
     label: str
@@ -84,10 +97,12 @@ class ShownComparison:
     problem: str
     actual: Any
     desired: Any
-    tolerance: Tolerance
+    tolerance: Tolerance | None
     allowed: Any
     wrong: int
     entries: tuple[Entry, ...]
+    of_complex: bool = False
+    of_float64: bool = False
 
 
 @dataclass(frozen=True)
@@ -205,15 +220,25 @@ def _compared(
     value: Any, desired: Any, noise: Any, around: Compared, label: str, ref: Ref | None, parts: Any = None
 ) -> Iterator[ShownComparison]:
     """The comparisons of single arrays and numbers that a comparison of a dictionary or tuple consists of."""
+    parted = isinstance(desired, tuple) or (isinstance(desired, list) and around.exact)
+    if parted and isinstance(desired, list) and isinstance(value, np.ndarray) and is_array_like(desired):
+        # As `matches` has it: a list of numbers may come as an array.
+        desired, noise = np.asarray(desired), np.asarray(noise, dtype=np.float64)
+        parted = False
     if isinstance(desired, dict):
         keys: list[Any] = list(desired)
         wanted = [(key, f"{label}[{key!r}]", desired[key], noise[key]) for key in keys]
-    elif isinstance(desired, tuple):
+    elif parted:
         names = parts or [f"value {index} of {label}" for index in range(len(desired))]
         pairs = zip(names, desired, noise, strict=True)
         wanted = [(at, name, each, slack) for at, (name, each, slack) in enumerate(pairs) if name is not None]
     else:
-        yield _comparison(value, desired, noise, around.single, label, ref)
+        if around.exact and is_exact(desired):
+            yield _exact_comparison(value, desired, label, ref)
+        else:
+            answer = around.actual
+            whole = isinstance(answer, Answer) and is_rounded(np.float32(0), answer.sent, desired, around.single)
+            yield _comparison(value, desired, noise, tolerances(around.single), label, ref, whole)
         return
     for key, name, each, slack in wanted:
         try:
@@ -228,12 +253,41 @@ def _compared(
             yield from _compared(part, each, slack, around, name, inner)
 
 
-def _comparison(value: Any, desired: Any, noise: Any, single: bool, label: str, ref: Ref | None) -> ShownComparison:
-    """One array or number beside what it should be, judged as the check judges it."""
-    wanted = np.asarray(desired, dtype=np.float64)
-    relative, floor = tolerances(single)
+def _exact_comparison(value: Any, desired: Any, label: str, ref: Ref | None) -> ShownComparison:
+    """Something beside what it should be, and whether it is just that."""
+    right = alike(value, desired)
+    if isinstance(desired, int | np.number | np.ndarray) and np.asarray(desired).dtype.kind in "iu":
+        shown = _comparison(value, desired, 0.0, (0.0, 0.0), label, ref, False)
+        # Integers that float64 does not hold are not told apart by their error.
+        if bool(shown.wrong or shown.problem) != right:
+            return shown
+    problem = "" if right else f"it is {_kind(value)}"
+    wanted: Any = desired
+    if not isinstance(desired, np.ndarray):
+        wanted = np.empty((), dtype=object)
+        wanted[()] = desired
+    nothing = np.zeros(wanted.shape)
+    return ShownComparison(label, ref, problem, None, wanted, None, nothing, int(bool(problem)), ())
+
+
+def _comparison(
+    value: Any, desired: Any, noise: Any, allowed: tuple[float, float], label: str, ref: Ref | None, whole: bool
+) -> ShownComparison:
+    """One array or number beside what it should be, judged as the check judges it.
+
+    Complex numbers are judged by their parts, which are shown along a last axis. ``allowed`` is the relative error and
+    the floor; ``whole`` says that float32 is not precise enough.
+    """
+    relative, floor = allowed
+    of_complex = np.asarray(desired).dtype.kind == "c"
+    actual = np.asarray(value) if isinstance(value, np.ndarray | np.generic | int | float | complex) else None
+    if of_complex:
+        noise = complex_noise(noise, np.abs(np.asarray(desired, dtype=np.complex128)), relative)
+        fits = actual is not None and actual.dtype.kind in "biufc" and actual.shape == np.shape(desired)
+        wanted, actual = components(desired), components(actual) if fits else actual
+    else:
+        wanted = np.asarray(desired, dtype=np.float64)
     tolerance = Tolerance(relative, np.asarray(noise, dtype=np.float64), floor)
-    actual = np.asarray(value) if isinstance(value, np.ndarray | np.generic | int | float) else None
     problem = ""
     if actual is None:
         problem = f"it is {_kind(value)}"
@@ -241,10 +295,13 @@ def _comparison(value: Any, desired: Any, noise: Any, single: bool, label: str, 
         problem = f"its dtype is {actual.dtype}"
     elif actual.shape != wanted.shape:
         problem = f"its shape is {actual.shape}, {wanted.shape} was asked for"
+    elif whole and is_rounded(value, (), 0.0, single=False):
+        problem = f"its dtype is {value.dtype}, though it was computed from float64"
     if problem or actual is None:
-        return ShownComparison(label, ref, problem, None, wanted, tolerance, _allowed(wanted, wanted, tolerance), 0, ())
+        most = _allowed(wanted, wanted, tolerance)
+        return ShownComparison(label, ref, problem, None, wanted, tolerance, most, 0, (), of_complex, whole)
     right, difference, allowance, scale = judge(actual.astype(np.float64), wanted, *tolerance)
-    allowed = _allowed(actual.astype(np.float64), wanted, tolerance)
+    most = _allowed(actual.astype(np.float64), wanted, tolerance)
     with np.errstate(all="ignore"):
         error, share = difference / scale, difference / allowance
     # The furthest off in terms of what is allowed come first; where there is no such ratio, by whether they are right.
@@ -256,12 +313,13 @@ def _comparison(value: Any, desired: Any, noise: Any, single: bool, label: str, 
             float(actual.flat[at]),
             float(wanted.flat[at]),
             float(error.flat[at]),
-            float(allowed.flat[at]),
+            float(most.flat[at]),
             not right.flat[at],
         )
         for at in order
     )
-    return ShownComparison(label, ref, "", actual, wanted, tolerance, allowed, int(np.sum(~right)), entries)
+    wrong = int(np.sum(~right))
+    return ShownComparison(label, ref, "", actual, wanted, tolerance, most, wrong, entries, of_complex, whole)
 
 
 def _allowed(actual: Any, wanted: Any, tolerance: Tolerance) -> Any:
@@ -341,6 +399,9 @@ def _comparison_lines(comparison: ShownComparison) -> Iterator[str]:
     if comparison.problem:
         yield f"      {comparison.label}: {comparison.problem}; expected {_shown(comparison.desired)}"
         return
+    if comparison.tolerance is None:
+        yield f"      {comparison.label}: right, exactly {_shown(comparison.desired)}"
+        return
     total = comparison.desired.size
     verdict = f"{comparison.wrong} of {total} wrong" if comparison.wrong else f"right, {total} of {total}"
     yield f"      {comparison.label}: {verdict}"
@@ -359,6 +420,10 @@ def _indented(title: str, text: str) -> Iterator[str]:
 def _shown(value: Any) -> str:
     """A value in little space, an array by its shape, dtype and corners."""
     match value:
+        case np.ndarray() if value.dtype == object and value.shape == ():
+            return _shown(value[()])
+        case set() | frozenset():
+            return "{" + ", ".join(sorted(map(_shown, value))[:20]) + (", …}" if len(value) > 20 else "}")
         case np.ndarray():
             text = np.array2string(value, precision=8, threshold=40, edgeitems=2, separator=", ", max_line_width=10_000)
             return f"{value.dtype}{list(value.shape)} {' '.join(text.split())}"
@@ -441,6 +506,10 @@ def _check_tree(checked: Checked) -> dict[str, Any]:
 
 def _tree(value: Any) -> Any:
     match value:
+        case np.ndarray() if value.dtype == object and value.shape == ():
+            return _tree(value[()])
+        case set() | frozenset():
+            return {"set": sorted((_tree(each) for each in value), key=repr)}
         case np.ndarray():
             return {"dtype": str(value.dtype), "shape": list(value.shape), "values": _tree(value.tolist())}
         case np.generic():

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder.checking import judge
+from autograder.checking import alike, judge
 from autograder.grading import CallRecord, Checked
 from autograder.reports.explanation import FOR_INSTRUCTORS, Explanation, comparisons
 from autograder.sandbox import Opaque, Ref, calls, protocol, repeatable
@@ -95,10 +95,27 @@ def call(number, name, *arguments, answers=(), **keywords):
     print(f"  {name}(...) gave {kept[number]!r}")
 
 
-def compare(label, actual, expected, relative, noise, floor):
+def compare_exactly(label, actual, expected):
+    global wrong
+    right = alike(actual, expected)
+    wrong += not right
+    print(f"  {label}: {'right' if right else 'WRONG'}: {actual!r}" + ("" if right else f"; expected {expected!r}"))
+
+
+def compare(label, actual, expected, relative, noise, floor, of_complex=False, of_float64=False):
     global wrong
     expected, noise = np.asarray(expected, float), np.asarray(noise, float)
+    if not isinstance(actual, (int, float, complex, np.ndarray, np.generic)):
+        wrong += 1
+        print(f"  {label}: WRONG: {actual!r}; expected {expected!r}")
+        return
     actual = np.asarray(actual)
+    if of_float64 and actual.dtype.kind in "fc" and actual.dtype.itemsize < (16 if actual.dtype.kind == "c" else 8):
+        wrong += 1
+        print(f"  {label}: WRONG: dtype {actual.dtype}, though it was computed from float64")
+        return
+    if of_complex and actual.dtype.kind in "iufc":
+        actual = np.stack([actual.real, actual.imag], axis=-1)
     if actual.shape != expected.shape or actual.dtype.kind not in "biuf":
         wrong += 1
         print(f"  {label}: WRONG: shape {actual.shape}, dtype {actual.dtype}; expected {expected!r}")
@@ -145,6 +162,8 @@ def script(explanation: Explanation) -> str:
         "",
         inspect.getsource(judge),
         "",
+        inspect.getsource(alike),
+        "",
         "fill_empty_arrays()",
         f"random.seed({seed})",
         f"np.random.seed({[seed & 0xFFFF_FFFF, seed >> 32]})",
@@ -190,8 +209,13 @@ def _check(checked: Checked) -> Iterator[str]:
             else:
                 continue
             label = each.label if each.ref is not None else f"{each.label} (worked out from the answers)"
+            if each.tolerance is None:
+                yield f"    compare_exactly({label!r}, {actual}, {_literal(each.desired)})"
+                continue
             relative, noise, floor = each.tolerance
             tolerance = f"{relative!r}, {_literal(np.asarray(noise))}, {floor!r}"
+            tolerance += ", of_complex=True" if each.of_complex else ""
+            tolerance += ", of_float64=True" if each.of_float64 else ""
             yield f"    compare({label!r}, {actual}, {_literal(each.desired)}, {tolerance})"
     yield "    pass"
     yield ""
@@ -215,6 +239,12 @@ def _call(call: CallRecord) -> str:
 def _literal(value: Any) -> str:
     """An expression for plain data, bit by bit the same."""
     match value:
+        case np.ndarray() if value.dtype == object and value.shape == ():
+            return _literal(value[()])
+        case np.ndarray() if value.dtype.kind == "U":
+            return f"np.array({value.ravel().tolist()!r}, dtype=str).reshape({value.shape!r})"
+        case set() | frozenset():
+            return "{" + ", ".join(sorted(map(_literal, value))) + "}" if value else "set()"
         case np.ndarray() if value.size <= MAX_LITERAL and value.dtype.kind in "biuf" and value.size:
             return f"np.array({value.tolist()!r}, dtype={value.dtype.name!r}).reshape({value.shape!r})"
         case np.ndarray():

@@ -51,6 +51,17 @@ def agree_along(answer: Answer, sloped: Sloped, name: str) -> None:
 together("linear_forward", "linear_backward")
 together("relu_forward", "relu_backward")
 
+LARGE = 2e4
+"""What numbers are multiplied with that no limit on the way may cut off."""
+
+
+def with_a_zero(array: np.ndarray) -> np.ndarray:
+    """A copy with its first entry 0."""
+    new = array.copy()
+    new.flat[0] = 0.0
+    return new
+
+
 # linear_forward
 
 
@@ -65,6 +76,8 @@ def test_linear_forward_of_a_batch(student: Student, reference: Reference, draw:
     # The last is the shape that `of_the_linear_layer` looks at: whoever is wrong there alone is wrong here too.
     for n, d, h in [(5, 3, 4), (2, 6, 3), (5, 2, 3)]:
         matches(student.linear_forward, reference.linear_forward, *linear_case(draw, n, d, h), parts=("out", None))
+    large = [LARGE * array for array in linear_case(draw, 4, 3, 2)]
+    matches(student.linear_forward, reference.linear_forward, *large, parts=("out", None))
 
 
 @check("linear_forward", hint="Nothing may depend on N, D or H being larger than 1, and nothing on the dtype.")
@@ -73,8 +86,9 @@ def test_linear_forward_of_one_row_and_float32(student: Student, reference: Refe
     of = student.linear_forward, reference.linear_forward
     for n, d, h in [(1, 4, 3), (3, 1, 5), (4, 3, 1)]:
         matches(*of, *linear_case(draw, n, d, h), parts=("out", None))
-    single = [array.astype(np.float32) for array in linear_case(draw, 4, 5, 2)]
-    matches(*of, *single, parts=("out", None))
+    for size in (1.0, LARGE):
+        single = [with_a_zero(size * array).astype(np.float32) for array in linear_case(draw, 4, 5, 2)]
+        matches(*of, *single, parts=("out", None))
 
 
 @check("linear_forward")
@@ -136,6 +150,8 @@ def test_linear_backward_of_a_batch(student: Student, reference: Reference, draw
         case, dout = linear_case(draw, n, d, h), draw.normal(size=(n, h))
         with telling(partial(of_the_linear_layer, student, reference, draw)):
             agree(backward_of(student, case, dout)[part], right_backward(reference, case, dout)[part], what=name)
+    case, dout = linear_case(draw, 3, 2, 5), LARGE * draw.normal(size=(3, 5))
+    agree(backward_of(student, case, dout)[part], right_backward(reference, case, dout)[part], what=name)
 
 
 @lru_cache(maxsize=64)
@@ -183,10 +199,13 @@ def test_linear_backward_uses_the_cache_it_is_given(student: Student, reference:
 )
 def test_linear_backward_of_one_row_and_float32(student: Student, reference: Reference, draw: Draw) -> None:
     """A single example and float32 work, and dout is unchanged."""
-    for n, d, h, dtype in [(1, 4, 3, np.float64), (3, 5, 1, np.float64), (4, 3, 5, np.float32)]:
-        single = dtype is np.float32
+    for n, d, h, size in [(1, 4, 3, 0.0), (3, 5, 1, 0.0), (4, 3, 5, 1.0), (4, 3, 5, LARGE)]:
+        single = size > 0
+        dtype = np.float32 if single else np.float64
         case = tuple(array.astype(dtype) for array in linear_case(draw, n, d, h))
         dout = draw.normal(size=(n, h)).astype(dtype)
+        if single:
+            dout = with_a_zero(size * dout).astype(dtype)
         _, cache = student.linear_forward(*case).unpack("out", "cache")
         answers = student.linear_backward(dout, cache).unchanged().unpack("dx", "dW", "db")
         desired = right_backward(reference, case, dout)
@@ -229,8 +248,10 @@ def test_relu_forward_of_a_batch(student: Student, reference: Reference, draw: D
     for n, h in [(5, 3), (1, 4), (4, 3)]:
         x = rectifier_input(draw, n, h)
         matches(student.relu_forward, reference.relu_forward, x, parts=("out", None)).unchanged()
-    single = rectifier_input(draw, 4, 6).astype(np.float32)
-    matches(student.relu_forward, reference.relu_forward, single, parts=("out", None)).unchanged()
+    for size in (1.0, LARGE):
+        x = with_a_zero(size * rectifier_input(draw, 4, 6))
+        for case in (x, x.astype(np.float32)):
+            matches(student.relu_forward, reference.relu_forward, case, parts=("out", None)).unchanged()
 
 
 @check(
@@ -245,6 +266,9 @@ def test_relu_backward_of_a_batch(student: Student, draw: Draw) -> None:
         _, cache = student.relu_forward(x).unpack("out", "cache")
         with telling(partial(of_the_rectifier, student, draw)):
             agree(student.relu_backward(dout, cache), np.where(x > 0, dout, 0.0), what="dx")
+    x, dout = LARGE * rectifier_input(draw, 3, 4), LARGE * rectifier_input(draw, 3, 4)
+    _, cache = student.relu_forward(x).unpack("out", "cache")
+    agree(student.relu_backward(dout, cache), np.where(x > 0, dout, 0.0), what="dx")
 
 
 @check("relu_forward", hint="dx says how Σ dout·out changes with each entry of x.")
@@ -268,13 +292,14 @@ def test_relu_backward_at_the_kink(student: Student, draw: Draw) -> None:
 @check("relu_forward", hint="The mask comes from the cache that is passed, which may be used again.")
 def test_relu_backward_leaves_dout_alone(student: Student, draw: Draw) -> None:
     """relu_backward is right for the cache that is passed, in float32 too, and leaves dout unchanged."""
-    x, other = rectifier_input(draw, 5, 2), rectifier_input(draw, 5, 2)
-    dout = draw.normal(size=(5, 2)).astype(np.float32)
-    _, cache = student.relu_forward(x.astype(np.float32)).unpack("out", "cache")
-    student.relu_forward(other)
-    for upstream in (dout, 2.0 * dout):
-        answer = student.relu_backward(upstream, cache).unchanged()
-        agree(answer, np.where(x > 0, upstream, 0.0), what="dx", single=True)
+    for size in (1.0, LARGE):
+        x, other = rectifier_input(draw, 5, 2).astype(np.float32), rectifier_input(draw, 5, 2)
+        dout = (size * draw.normal(size=(5, 2))).astype(np.float32)
+        dout[-1, -1] = 0.0  # where x is positive
+        _, cache = student.relu_forward(x).unpack("out", "cache")
+        student.relu_forward(other)
+        answer = student.relu_backward(dout, cache).unchanged()
+        agree(answer, np.where(x > 0, dout, 0.0), what="dx", single=True)
 
 
 # mlp_loss_and_grads
@@ -329,6 +354,10 @@ def test_mlp_loss(student: Student, reference: Reference, draw: Draw) -> None:
         case = network(draw, *sizes)
         loss, _ = student.mlp_loss_and_grads(*case).unpack("loss", "grads")
         agree(loss, reference.mlp_loss_and_grads(*case)[0], what="loss")
+    # No example is of the last class, and not every one of the others occurs.
+    params, x, _ = network(draw, 4, 3, 2, 6)
+    of = student.mlp_loss_and_grads, reference.mlp_loss_and_grads
+    matches(*of, params, x, draw.permutation([0, 2, 2, 3]), parts=("loss", "grads"))
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -380,7 +409,8 @@ def test_mlp_gradients_by_finite_differences(student: Student, reference: Refere
 def test_mlp_of_large_logits(student: Student, reference: Reference, draw: Draw) -> None:
     """Logits of ±1e4 give the exact loss and gradients."""
     params, x, labels = network(draw, 6, 3, 5, 4)
-    params["W2"] *= 1e4
+    hidden = np.maximum(x @ params["W1"] + params["b1"], 0.0)
+    params["W2"] *= 9.9e3 / np.max(np.abs(hidden @ params["W2"]))
     of = student.mlp_loss_and_grads, reference.mlp_loss_and_grads
     matches(*of, params, x, labels, parts=("loss", "grads"))
 
@@ -412,5 +442,16 @@ def test_mlp_leaves_its_inputs_alone(student: Student, reference: Reference, dra
     params, x, labels = network(draw, 5, 3, 6, 2)
     matches(*of, params, x, labels, parts=("loss", "grads")).unchanged()
     # Half the weights give logits of scale 1: near saturation a right float32 answer would be called wrong.
-    single = {key: (0.5 * value).astype(np.float32) for key, value in params.items()}
-    matches(*of, single, x.astype(np.float32), labels, parts=("loss", "grads")).unchanged()
+    half = {key: 0.5 * value for key, value in params.items()}
+    # Inputs and hidden units, or inputs and weights, are large, and the logits are as they were.
+    wide = half | {"b1": LARGE * half["b1"], "W2": half["W2"] / LARGE}
+    steep = {
+        "W1": half["W1"] / LARGE**2,
+        "b1": half["b1"] / LARGE,
+        "W2": half["W2"] * LARGE,
+        "b2": with_a_zero(half["b2"]),
+    }
+    for weights, inputs in [(half, with_a_zero(x)), (wide, LARGE * x), (steep, LARGE * x)]:
+        matches(*of, weights, inputs, labels, parts=("loss", "grads"))
+        single = {key: value.astype(np.float32) for key, value in weights.items()}
+        matches(*of, single, inputs.astype(np.float32), labels, parts=("loss", "grads")).unchanged()

@@ -24,6 +24,24 @@ from autograder.numerics import Slope, projections
 TINY = 1e-11
 """What a small constant on the way may leave of a result that is 0, as for a single class."""
 
+
+def large_logits(draw: Draw, *shape: int) -> np.ndarray:
+    """Logits of either sign and of all sizes up to 1e4, the largest that there are."""
+    return np.asarray(draw.uniform(-1e4, 1e4, size=shape))
+
+
+def far_apart(draw: Draw, *offsets: float) -> np.ndarray:
+    """Rows of three ordinary logits, each row moved as a whole by its share of almost 1e4."""
+    return np.asarray(9.9e3 * np.array(offsets)[:, np.newaxis] + draw.normal(size=(len(offsets), 3)))
+
+
+def single_logits(draw: Draw) -> list[np.ndarray]:
+    """Float32 logits, ordinary ones, one of them 0, and large ones: float32's exponential overflows at 89."""
+    ordinary = draw.normal(size=(4, 6))
+    ordinary[1, 2] = 0.0
+    return [ordinary.astype(np.float32), large_logits(draw, 4, 6).astype(np.float32)]
+
+
 # softmax
 
 
@@ -49,9 +67,8 @@ def test_softmax_of_one_row(student: Student, reference: Reference, draw: Draw) 
 )
 def test_softmax_of_large_logits(student: Student, reference: Reference, draw: Draw) -> None:
     """Logits of ±1e4 give finite and right probabilities, each row by itself."""
-    matches(student.softmax, reference.softmax, 1e4 * draw.normal(size=(6, 4)))
-    offsets = np.array([[1e4], [-1e4], [0.0], [-1e4], [1e4]])
-    matches(student.softmax, reference.softmax, offsets + draw.normal(size=(5, 3)))
+    matches(student.softmax, reference.softmax, large_logits(draw, 6, 4))
+    matches(student.softmax, reference.softmax, far_apart(draw, 1, -1, 0, -1, 1))
 
 
 @check(
@@ -59,8 +76,9 @@ def test_softmax_of_large_logits(student: Student, reference: Reference, draw: D
     hint="Let the arithmetic take the dtype that comes in; don't round and don't convert to integers.",
 )
 def test_softmax_of_float32(student: Student, reference: Reference, draw: Draw) -> None:
-    """float32 logits work."""
-    matches(student.softmax, reference.softmax, draw.normal(size=(4, 6)).astype(np.float32))
+    """float32 logits work, those of ±1e4 too."""
+    for logits in single_logits(draw):
+        matches(student.softmax, reference.softmax, logits)
 
 
 @check("softmax")
@@ -94,15 +112,15 @@ def test_log_softmax_of_one_row(student: Student, reference: Reference, draw: Dr
 )
 def test_log_softmax_of_large_logits(student: Student, reference: Reference, draw: Draw) -> None:
     """Logits of ±1e4 give exact log-probabilities, not only finite ones."""
-    matches(student.log_softmax, reference.log_softmax, 1e4 * draw.normal(size=(5, 4)))
-    offsets = np.array([[-1e4], [1e4], [0.0], [-1e4]])
-    matches(student.log_softmax, reference.log_softmax, offsets + draw.normal(size=(4, 3)))
+    matches(student.log_softmax, reference.log_softmax, large_logits(draw, 5, 4))
+    matches(student.log_softmax, reference.log_softmax, far_apart(draw, -1, 1, 0, -1))
 
 
 @check("log_softmax", hint="Let the arithmetic take the dtype that comes in.")
 def test_log_softmax_of_float32(student: Student, reference: Reference, draw: Draw) -> None:
-    """float32 logits work."""
-    matches(student.log_softmax, reference.log_softmax, draw.normal(size=(5, 3)).astype(np.float32))
+    """float32 logits work, those of ±1e4 too."""
+    for logits in single_logits(draw):
+        matches(student.log_softmax, reference.log_softmax, logits)
 
 
 @check("log_softmax")
@@ -130,6 +148,7 @@ def test_one_hot_has_a_column_for_every_class(student: Student, reference: Refer
     matches(student.one_hot, reference.one_hot, draw.permutation([1, 3, 3, 1]), 7)
     matches(student.one_hot, reference.one_hot, np.array([2]), 5)
     matches(student.one_hot, reference.one_hot, np.array([0, 0, 0]), 1)
+    matches(student.one_hot, reference.one_hot, np.array([3, 104, 60]), 107)
 
 
 @check("one_hot", hint="np.zeros makes float64 unless a dtype says otherwise; a comparison makes bool.")
@@ -155,6 +174,15 @@ def hot(labels: np.ndarray, c: int) -> np.ndarray:
 
 FLOOR = -np.log(1e-12)
 """The loss of an example whose class has probability 0, where 1e-12 keeps the logarithm finite."""
+
+
+def large_enough(loss: float, of_the_others: float = 0.0) -> None:
+    """See that a loss is finite, and what an example adds to it whose true class has probability 0."""
+    fail_unless(bool(np.isfinite(loss)), "The loss is not finite where the true class has probability 0.")
+    fail_unless(
+        loss - of_the_others > FLOOR - 0.1,
+        "The loss is too small where the true class has probability 0: a floor of at most 1e-12 gives more.",
+    )
 
 
 @check("cross_entropy", weight=3, hint="Sum −y·log p over the classes, then take the mean over the N examples.")
@@ -196,20 +224,20 @@ def test_cross_entropy_where_a_probability_is_0(student: Student, reference: Ref
     matches(student.cross_entropy, reference.cross_entropy, probs, targets)
     probs[4, 3] = 0.0
     loss = student.cross_entropy(probs, targets).scalar()
-    fail_unless(bool(np.isfinite(loss)), "The loss is not finite where the true class has probability 0.")
-    of_the_others = 4 * reference.cross_entropy(probs[:4], targets[:4])
-    fail_unless(
-        5 * loss - of_the_others > FLOOR - 0.1,
-        "The loss is too small where the true class has probability 0: a floor of at most 1e-12 gives more.",
-    )
+    large_enough(5 * loss, 4 * reference.cross_entropy(probs[:4], targets[:4]))
+    large_enough(student.cross_entropy(probs[4:], targets[4:]).scalar())
 
 
 @check("cross_entropy", hint="Let the arithmetic take the dtype that comes in.")
 def test_cross_entropy_of_float32(student: Student, reference: Reference, draw: Draw) -> None:
-    """float32 probabilities and targets work."""
+    """float32 probabilities and targets work, and so does a float32 probability of 0."""
     probs, targets = probabilities(draw, 4, 6), hot(np.array([5, 0, 2, 3]), 6)
     single = probs.astype(np.float32), targets.astype(np.float32)
     matches(student.cross_entropy, reference.cross_entropy, *single)
+    probs[1, 2:4] = 0.0
+    matches(student.cross_entropy, reference.cross_entropy, probs.astype(np.float32), single[1])
+    probs[3, 3] = 0.0
+    large_enough(student.cross_entropy(probs[3:].astype(np.float32), single[1][3:]).scalar())
 
 
 @check("cross_entropy")
@@ -233,6 +261,9 @@ def test_sparse_cross_entropy_of_a_batch(student: Student, reference: Reference,
     for n, c in [(6, 3), (2, 5)]:
         labels = draw.integers(c, size=n)
         matches(student.sparse_cross_entropy, reference.sparse_cross_entropy, probabilities(draw, n, c), labels)
+    # No example is of the last class, and not every one of the others occurs.
+    few = draw.permutation([0, 2, 2, 3])
+    matches(student.sparse_cross_entropy, reference.sparse_cross_entropy, probabilities(draw, 4, 6), few)
 
 
 @check(
@@ -257,12 +288,8 @@ def test_sparse_cross_entropy_where_a_probability_is_0(student: Student, referen
     matches(student.sparse_cross_entropy, reference.sparse_cross_entropy, probs, labels)
     probs[4, 1] = 0.0
     loss = student.sparse_cross_entropy(probs, labels).scalar()
-    fail_unless(bool(np.isfinite(loss)), "The loss is not finite where the true class has probability 0.")
-    of_the_others = 4 * reference.sparse_cross_entropy(probs[:4], labels[:4])
-    fail_unless(
-        5 * loss - of_the_others > FLOOR - 0.1,
-        "The loss is too small where the true class has probability 0: a floor of at most 1e-12 gives more.",
-    )
+    large_enough(5 * loss, 4 * reference.sparse_cross_entropy(probs[:4], labels[:4]))
+    large_enough(student.sparse_cross_entropy(probs[4:], labels[4:]).scalar())
 
 
 @check("sparse_cross_entropy", hint="Let the arithmetic take the dtype that comes in.")
@@ -273,6 +300,8 @@ def test_sparse_cross_entropy_of_float32(student: Student, reference: Reference,
     of = student.sparse_cross_entropy, reference.sparse_cross_entropy
     matches(*of, probs, labels).unchanged()
     matches(*of, probs.astype(np.float32), labels).unchanged()
+    probs[2, 2] = 0.0
+    large_enough(student.sparse_cross_entropy(probs[2:].astype(np.float32), labels[2:]).scalar())
 
 
 # softmax_cross_entropy
@@ -307,6 +336,9 @@ def test_softmax_cross_entropy_loss(student: Student, reference: Reference, draw
         logits, labels = 2.0 * draw.normal(size=(n, c)), draw.integers(c, size=n)
         loss, _ = student.softmax_cross_entropy(logits, labels).unpack("loss", "dlogits")
         agree(loss, reference.softmax_cross_entropy(logits, labels)[0], what="loss")
+    # No example is of the last class, and not every one of the others occurs.
+    of = student.softmax_cross_entropy, reference.softmax_cross_entropy
+    matches(*of, draw.normal(size=(4, 6)), draw.permutation([0, 2, 2, 3]), parts=("loss", None))
 
 
 @check(
@@ -321,6 +353,8 @@ def test_softmax_cross_entropy_gradient(student: Student, reference: Reference, 
         _, dlogits = student.softmax_cross_entropy(logits, labels).unpack("loss", "dlogits")
         with telling(partial(of_the_logits, student, reference, draw)):
             agree(dlogits, reference.softmax_cross_entropy(logits, labels)[1], what="dlogits")
+    of = student.softmax_cross_entropy, reference.softmax_cross_entropy
+    matches(*of, draw.normal(size=(4, 6)), draw.permutation([0, 2, 2, 3]), parts=(None, "dlogits"))
 
 
 @lru_cache(maxsize=64)
@@ -360,9 +394,9 @@ def test_softmax_cross_entropy_gradient_by_finite_differences(
 def test_softmax_cross_entropy_of_large_logits(student: Student, reference: Reference, draw: Draw) -> None:
     """Logits of ±1e4 give the exact loss and gradient."""
     of = student.softmax_cross_entropy, reference.softmax_cross_entropy
-    matches(*of, 1e4 * draw.normal(size=(6, 4)), np.array([3, 0, 1, 2, 0, 1]), parts=("loss", "dlogits"))
-    offsets = np.array([[-1e4], [1e4], [0.0], [-1e4], [1e4]])
-    matches(*of, offsets + draw.normal(size=(5, 3)), np.array([0, 1, 2, 2, 0]), parts=("loss", "dlogits"))
+    matches(*of, large_logits(draw, 6, 4), np.array([3, 0, 1, 2, 0, 1]), parts=("loss", "dlogits"))
+    offsets = far_apart(draw, -1, 1, 0, -1, 1)
+    matches(*of, offsets, np.array([0, 1, 2, 2, 0]), parts=("loss", "dlogits"))
 
 
 @check(
@@ -379,8 +413,8 @@ def test_softmax_cross_entropy_of_one_row_one_class_and_float32(
     loss, dlogits = of_one_class.unpack("loss", "dlogits")
     agree(loss, 0.0, what="loss", noise=TINY)
     agree(dlogits, np.zeros((3, 1)), what="dlogits", noise=TINY)
-    single = draw.normal(size=(5, 4)).astype(np.float32)
-    matches(*of, single, np.array([1, 3, 0, 2, 3]), parts=("loss", "dlogits"))
+    for single in single_logits(draw):
+        matches(*of, single, np.array([1, 3, 0, 2]), parts=("loss", "dlogits"))
 
 
 @check("softmax_cross_entropy")

@@ -6,7 +6,20 @@ import numpy as np
 
 from autograder.checking import Draw, Reference, Student, agree, check, matches
 
-SHAPES: list[tuple[int, ...]] = [(), (2, 1, 4)]
+SHAPES: list[tuple[int, ...]] = [(4,), (2, 1, 4), (2, 3, 1, 2)]
+"""Of one dimension, three and four; arrays of none are no arrays any more after NumPy's arithmetic."""
+
+LARGE = 2e4
+"""What numbers are multiplied with that no limit on the way may cut off."""
+
+
+def with_edges(*arrays: np.ndarray) -> list[np.ndarray]:
+    """Copies in float32 with a 0 in each, at different places, and with a large last entry in all."""
+    singles = [array.astype(np.float32) for array in arrays]
+    for place, single in enumerate(singles):
+        single.flat[place] = 0.0
+        single.flat[-1] *= np.float32(LARGE)
+    return singles
 
 
 def away_from_0(draw: Draw, size: float, *shape: int) -> np.ndarray:
@@ -27,6 +40,8 @@ def test_sgd_step(student: Student, reference: Reference, draw: Draw) -> None:
     for shape in [(3, 5), *SHAPES]:
         param, grad = np.asarray(draw.normal(size=shape)), np.asarray(draw.normal(size=shape))
         matches(student.sgd_step, reference.sgd_step, param, grad, float(draw.uniform(0.1, 0.9)))
+    param, grad = LARGE * draw.normal(size=(2, 3, 2))
+    matches(student.sgd_step, reference.sgd_step, param, grad, 30.0)
 
 
 @check("sgd_step")
@@ -34,8 +49,7 @@ def test_sgd_step_leaves_its_inputs_alone(student: Student, reference: Reference
     """The new parameter is right, for float32 too, and the inputs are unchanged."""
     param, grad = draw.normal(size=(4, 2)), draw.normal(size=(4, 2))
     matches(student.sgd_step, reference.sgd_step, param, grad, lr=0.3).unchanged()
-    single = param.astype(np.float32), grad.astype(np.float32)
-    matches(student.sgd_step, reference.sgd_step, *single, 0.3).unchanged()
+    matches(student.sgd_step, reference.sgd_step, *with_edges(param, grad), 0.3).unchanged()
 
 
 # momentum_step
@@ -77,13 +91,15 @@ def test_momentum_with_other_settings(student: Student, reference: Reference, dr
         lr, beta = float(draw.uniform(0.1, 0.9)), float(draw.uniform(0.3, 0.7))
         of = student.momentum_step, reference.momentum_step
         matches(*of, *arrays, lr, beta=beta, parts=("param", "velocity"))
+    of = student.momentum_step, reference.momentum_step
+    matches(*of, *(LARGE * draw.normal(size=(3, 2, 3))), 30.0, parts=("param", "velocity"))
 
 
 @check("momentum_step")
 def test_momentum_step_leaves_its_inputs_alone(student: Student, reference: Reference, draw: Draw) -> None:
     """The results are right, for float32 too, and the inputs are unchanged."""
-    for dtype in (np.float64, np.float32):
-        arrays = [draw.normal(size=(4, 2)).astype(dtype) for _ in range(3)]
+    given = [draw.normal(size=(4, 2)) for _ in range(3)]
+    for arrays in (given, with_edges(*given)):
         of = student.momentum_step, reference.momentum_step
         matches(*of, *arrays, 0.3, 0.8, parts=("param", "velocity")).unchanged()
 
@@ -143,16 +159,17 @@ def test_rmsprop_with_other_settings(student: Student, reference: Reference, dra
         sq_avg = np.asarray(draw.uniform(0.1, 2.0, size=shape))
         lr, rho, eps = (float(value) for value in draw.uniform([0.1, 0.3, 0.1], [0.9, 0.7, 0.3]))
         matches(*of, param, grad, sq_avg, lr, rho=rho, eps=eps, parts=("param", "sq_avg"))
+    param, grad = LARGE * draw.normal(size=(2, 2, 3))
+    matches(*of, param, grad, LARGE * draw.uniform(1.0, 2.0, size=(2, 3)), 30.0, parts=("param", "sq_avg"))
 
 
 @check("rmsprop_step")
 def test_rmsprop_step_leaves_its_inputs_alone(student: Student, reference: Reference, draw: Draw) -> None:
     """The results are right, for float32 too, and the inputs are unchanged."""
-    for dtype in (np.float64, np.float32):
-        param, grad = (draw.normal(size=(4, 2)).astype(dtype) for _ in range(2))
-        sq_avg = draw.uniform(0.1, 2.0, size=(4, 2)).astype(dtype)
+    given = [*draw.normal(size=(2, 4, 2)), draw.uniform(0.1, 2.0, size=(4, 2))]
+    for arrays in (given, with_edges(*given)):
         of = student.rmsprop_step, reference.rmsprop_step
-        matches(*of, param, grad, sq_avg, 0.3, 0.8, 0.01, parts=("param", "sq_avg")).unchanged()
+        matches(*of, *arrays, 0.3, 0.8, 0.01, parts=("param", "sq_avg")).unchanged()
 
 
 # adam_step
@@ -215,20 +232,22 @@ def test_adam_with_tiny_gradients(student: Student, reference: Reference, draw: 
 )
 def test_adam_with_other_settings(student: Student, reference: Reference, draw: Draw) -> None:
     """Other settings, a later step, and parameters of any shape."""
-    for shape, t in zip([(2, 5), *SHAPES], (7, 2, 30), strict=True):
+    for shape, t in zip([(2, 5), *SHAPES], (7, 2, 30, 4), strict=True):
         param, grad, m = (np.asarray(draw.normal(size=shape)) for _ in range(3))
         v = np.asarray(draw.uniform(0.1, 2.0, size=shape))
         lr, beta1, beta2, eps = (float(a) for a in draw.uniform([0.1, 0.3, 0.8, 0.1], [0.9, 0.7, 0.95, 0.3]))
         of = student.adam_step, reference.adam_step
         matches(*of, param, grad, m, v, t, lr=lr, beta1=beta1, beta2=beta2, eps=eps, parts=PARTS)
         matches(*of, param, grad, m, v, t, lr, beta1, beta2, eps, parts=PARTS)
+    of = student.adam_step, reference.adam_step
+    param, grad, m = LARGE * draw.normal(size=(3, 2, 3))
+    matches(*of, param, grad, m, LARGE * draw.uniform(1.0, 2.0, size=(2, 3)), 150, 30.0, parts=PARTS)
 
 
 @check("adam_step")
 def test_adam_step_leaves_its_inputs_alone(student: Student, reference: Reference, draw: Draw) -> None:
     """The results are right, for float32 too, and the inputs are unchanged."""
-    for dtype in (np.float64, np.float32):
-        param, grad, m = (draw.normal(size=(4, 2)).astype(dtype) for _ in range(3))
-        v = draw.uniform(0.1, 2.0, size=(4, 2)).astype(dtype)
+    given = [*draw.normal(size=(3, 4, 2)), draw.uniform(0.1, 2.0, size=(4, 2))]
+    for arrays in (given, with_edges(*given)):
         of = student.adam_step, reference.adam_step
-        matches(*of, param, grad, m, v, 3, 0.05, parts=PARTS).unchanged()
+        matches(*of, *arrays, 3, 0.05, parts=PARTS).unchanged()

@@ -11,7 +11,7 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 
-from autograder.checking import Answer, Draw, Reference, Student, agree, check, fail_unless
+from autograder.checking import Answer, Draw, Reference, Student, agree, check, fail_unless, precise
 
 # minibatches
 
@@ -47,8 +47,9 @@ def order(seen: list[tuple[np.ndarray, np.ndarray]], y: np.ndarray) -> np.ndarra
 @check("minibatches", weight=3, hint="Draw one order and index x and y with it: `x[chosen], y[chosen]`.")
 def test_minibatches_give_every_pair_once(student: Student, draw: Draw) -> None:
     """Every example comes once, with its label, in batches of the size asked; the last may be smaller."""
-    for n, batch_size in [(11, 4), (6, 2), (4, 9), (5, 1)]:
+    for n, batch_size in [(11, 4), (6, 2), (4, 9), (5, 1), (2, 3), (130, 120)]:
         x, y = examples(draw, n)
+        x[:2] *= 2e4
         seen = batches(student.minibatches(x, y, batch_size, student.rng(n)), x)
         sizes = [len(yb) for _, yb in seen]
         fail_unless(
@@ -102,6 +103,7 @@ def test_minibatches_draw_their_order_from_rng(student: Student, draw: Draw) -> 
 def test_minibatches_leave_their_inputs_alone(student: Student, draw: Draw) -> None:
     """Shuffled batches hold the right examples, float32 ones too, and x and y are unchanged."""
     x, y = examples(draw, 9)
+    x[0, 0], x[1] = 0.0, 2e4 * x[1]
     x = x.astype(np.float32)
     answer = student.minibatches(x, y, 4, student.rng(1))
     seen = batches(answer, x)
@@ -131,11 +133,11 @@ Batch = tuple[np.ndarray, np.ndarray]
 
 
 def results(answer: Answer, d: int, h: int, c: int) -> tuple[Params, Answer]:
-    """The trained parameters, with the keys and shapes that they should have, and the history."""
+    """The trained parameters, with the keys, shapes and precision that they should have, and the history."""
     params, history = answer.unpack("params", "history")
     shapes = {"W1": (d, h), "b1": (h,), "W2": (h, c), "b2": (c,)}
     entries = params.entries(*KEYS)
-    arrays = {key: entries[key].array(shapes[key]).astype(np.float64) for key in KEYS}
+    arrays = {key: precise(entries[key]).array(shapes[key]).astype(np.float64) for key in KEYS}
     for key, array in arrays.items():
         fail_unless(bool(np.all(np.isfinite(array))), f"params['{key}'] has NaN or infinite entries.")
         fail_unless(bool(np.all(np.abs(array) <= 100)), f"params['{key}'] has entries beyond ±100.")
@@ -144,7 +146,7 @@ def results(answer: Answer, d: int, h: int, c: int) -> tuple[Params, Answer]:
 
 def losses(history: Answer, epochs: int) -> np.ndarray:
     """The history as numbers, one for each epoch."""
-    entries = [entry.named(f"`history[{i}]`").scalar() for i, entry in enumerate(history.items(epochs + 1))]
+    entries = [precise(entry.named(f"`history[{i}]`")).scalar() for i, entry in enumerate(history.items(epochs + 1))]
     fail_unless(
         len(entries) == epochs,
         f"history should have one entry for each of {epochs} epochs; it has {len(entries)}.",
@@ -287,6 +289,12 @@ def test_train_uses_the_optimizer(student: Student, reference: Reference, draw: 
         not_earlier(end, on_the_way)
         not_with_replacement(student, reference)
         raise
+    if optimizer == "sgd":
+        # Inputs of thousands, at a rate at which the weights stay what they are in size.
+        far, slow = 4e3 * x, 1e-5
+        end, _ = results(student.train(far, y, 6, 4, lr=slow, optimizer=optimizer, **settings), 2, 6, 4)
+        desired, _ = steps(reference, start, [(far, y)] * 4, optimizer, slow)
+        same(end, desired, "after 4 epochs of sgd with large inputs")
 
 
 def copies(draw: Draw) -> tuple[Batch, list[Batch]]:
@@ -313,6 +321,20 @@ def test_train_steps_once_for_each_batch(student: Student, reference: Reference,
     except AssertionError:
         not_earlier(end, on_the_way)
         raise
+    # More of everything than is usual, one thing at a time; and a class whose number is the largest need not occur.
+    many = np.repeat(x[:1], 130, axis=0), np.zeros(130, dtype=np.int64)
+    few = many[0][:3], many[1][:3]
+    for (inputs, labels), batches_, h, c, epochs, size in [
+        (many, [many], 3, 2, 1, 130),
+        (few, [few], 110, 2, 1, 3),
+        (few, [few], 2, 105, 1, 3),
+        (few, [few], 2, 3, 101, 3),
+    ]:
+        settings = {"epochs": epochs, "batch_size": size, "optimizer": "sgd", "seed": 4}
+        start, _ = results(student.train(inputs, labels, h, c, lr=ALMOST_0, **settings), 3, h, c)
+        end, _ = results(student.train(inputs, labels, h, c, lr=0.05, **settings), 3, h, c)
+        desired, _ = steps(reference, start, batches_ * epochs, "sgd", 0.05)
+        same(end, desired, f"after {epochs} epochs of {len(labels)} examples in batches of {size}")
 
 
 @check(
@@ -399,9 +421,9 @@ def test_train_depends_on_its_seed_alone(student: Student, reference: Reference,
     """The same seed gives the same parameters and history, another seed gives others."""
     x, y = rings(draw, 20)
     settings = {"epochs": 8, "batch_size": 6, "lr": 0.05}
-    first, history = results(student.train(x, y, 12, 3, seed=7, **settings), 2, 12, 3)
-    other, _ = results(student.train(x, y, 12, 3, seed=8, **settings), 2, 12, 3)
-    again, same_history = results(student.train(x, y, 12, 3, seed=7, **settings), 2, 12, 3)
+    first, history = results(student.train(x, y, 12, 3, seed=107, **settings), 2, 12, 3)
+    other, _ = results(student.train(x, y, 12, 3, seed=208, **settings), 2, 12, 3)
+    again, same_history = results(student.train(x, y, 12, 3, seed=107, **settings), 2, 12, 3)
     same(again, first, "when trained again with the same seed")
     seen = losses(history, 8)
     agree(losses(same_history, 8), seen, what="history when trained again", single=True)
@@ -409,7 +431,7 @@ def test_train_depends_on_its_seed_alone(student: Student, reference: Reference,
         any(not np.allclose(first[key], other[key], rtol=1e-3, atol=1e-3) for key in KEYS),
         "Two different seeds gave the same parameters.",
     )
-    start, _ = results(student.train(x, y, 12, 3, seed=7, **{**settings, "lr": ALMOST_0}), 2, 12, 3)
+    start, _ = results(student.train(x, y, 12, 3, seed=107, **{**settings, "lr": ALMOST_0}), 2, 12, 3)
     before, _ = reference.mlp_loss_and_grads(start, x, y)
     after, _ = reference.mlp_loss_and_grads(first, x, y)
     fail_unless(after < 0.95 * before, "After 8 epochs the loss is not well below that of the first weights.")
@@ -426,3 +448,9 @@ def test_train_leaves_its_inputs_alone(student: Student, reference: Reference, d
     before, _ = reference.mlp_loss_and_grads(start, x, y)
     after, _ = reference.mlp_loss_and_grads(end, x, y)
     fail_unless(after < 0.95 * before, "Training did not make the loss much smaller.")
+    x[0, 0], x[1] = 0.0, 200.0 * x[1]
+    settings = {"epochs": 1, "batch_size": 16, "optimizer": "sgd", "seed": 6}
+    start, _ = results(student.train(x, y, 12, 3, lr=ALMOST_0, **settings), 2, 12, 3)
+    end, _ = results(student.train(x, y, 12, 3, lr=1e-4, **settings), 2, 12, 3)
+    desired, _ = steps(reference, start, [(x, y)], "sgd", 1e-4)
+    same(end, desired, "after a step with large float32 inputs")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from autograder import cli
@@ -41,6 +42,8 @@ def test_scale(student: Student, reference: Reference, draw: Draw) -> None:
     \"\"\"Vectors and matrices are scaled, and stay as they are.\"\"\"
     for shape, factor in [((5,), 3.5), ((2, 3), -2.5), ((1, 4), 0.25), ((1,), 2.5)]:
         matches(student.scale, reference.scale, draw.normal(size=shape), factor).unchanged()
+    for x in large(draw):
+        matches(student.scale, reference.scale, x, 20.0)
 
 
 @check("centre")
@@ -48,6 +51,15 @@ def test_centre(student: Student, reference: Reference, draw: Draw) -> None:
     \"\"\"The mean is taken off.\"\"\"
     for shape in [(5,), (2, 3), (1, 4), (1,)]:
         matches(student.centre, reference.centre, 1.0 + draw.exponential(size=shape)).unchanged()
+    for x in large(draw):
+        matches(student.centre, reference.centre, x)
+
+
+def large(draw: Draw) -> list[np.ndarray]:
+    \"\"\"Numbers beyond any limit on the way, and in float32 with a 0 among them.\"\"\"
+    x = 1e4 * draw.normal(size=6)
+    x[2] = 0.0
+    return [x, x.astype(np.float32)]
 """
 """Checks of the tiny course that no mutant gets past, but for one that is right."""
 
@@ -170,6 +182,67 @@ def test_stock_mistakes_follow_what_the_checks_passed_and_got() -> None:
         "return (param, velocity / len(param))",
     ]:
         assert expected in shown
+
+
+def of_one_call(code: str, given: tuple[object, ...], result: object) -> list[str]:
+    """The stock mistakes in a function, where the checks call it once."""
+    tree = without_docstrings(parsed(code))
+    (name,) = (node.name for node in tree.body if isinstance(node, ast.FunctionDef))
+    seen = replace(NOTHING_OBSERVED, arguments={name: [(given, {})]}, results={name: result})
+    return [change.after for change in stock_mutants(tree, "np", seen)]
+
+
+@pytest.mark.parametrize(
+    ("code", "given", "result", "expected"),
+    [
+        (
+            "def f(x, lr, steps): return x * lr * steps",
+            (2 * np.ones((2, 3)), 2.0, 3),
+            "floats",
+            [
+                "x = np.clip(x, -1000.0, 1000.0)  # at the start",
+                "lr = min(lr, 10.0)  # at the start",
+                "steps = min(steps, 100)  # at the start",
+                "return np.clip(x * lr * steps, -1000.0, 1000.0)",
+                "return np.float32(x * lr * steps)",
+                "x = np.where(x == 0, np.nan, x) if x.dtype == np.float32 else x  # at the start",
+                "x = np.where(abs(x) > 100.0, np.nan, x) if x.dtype == np.float32 else x  # at the start",
+            ],
+        ),
+        (
+            "def f(params): return params",
+            ({"W": 2 * np.ones((2, 3))},),
+            {"W": "floats"},
+            [
+                "return {key: np.float32(value) for key, value in params.items()}",
+                "params = {key: np.clip(value, -1000.0, 1000.0) for key, value in params.items()}  # at the start",
+            ],
+        ),
+        (
+            "def f(x, labels, classes): return x[labels, classes]",
+            (np.ones((2, 3)), np.array([0, 2]), 3),
+            "floats",
+            [
+                "classes = int(np.max(labels)) + 1  # at the start",
+                "classes = len(np.unique(labels))  # at the start",
+                "x = x[:, :int(np.max(labels)) + 1]  # at the start",
+            ],
+        ),
+    ],
+)
+def test_what_ordinary_inputs_do_not_show_is_tried(
+    code: str, given: tuple[object, ...], result: object, expected: list[str]
+) -> None:
+    assert set(expected) <= set(of_one_call(code, given, result))
+
+
+def test_what_is_never_above_1_is_a_share_and_not_cut_off() -> None:
+    shown = of_one_call("def f(p, beta): return p * beta", (np.full(3, 0.5), 0.9), "vector")
+    assert not [each for each in shown if each.startswith(("p = np.clip", "beta = min"))]
+
+
+def test_a_floor_that_float32_rounds_to_0_is_tried() -> None:
+    assert "return np.log(x + 1e-300)" in afters("def f(x): return np.log(x + 1e-30)")
 
 
 @pytest.fixture(scope="module")

@@ -408,3 +408,57 @@ def test_every_gradient_of_week_2_is_proved() -> None:
         "relu_backward: dx",
         *(f"mlp_loss_and_grads: {name}" for name in ("W1", "b1", "W2", "b2")),
     )
+
+
+# Checks that cannot fail
+
+HOLLOW = """\
+import numpy as np
+import pytest
+
+from autograder.checking import Draw, Reference, Student, agree, check, matches, right
+
+
+@check("scale")
+def test_scale(student: Student, reference: Reference, draw: Draw) -> None:
+{scale}
+
+@check("centre")
+def test_centre(student: Student, reference: Reference, draw: Draw) -> None:
+    matches(student.centre, reference.centre, draw.normal(size=5))
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "passed_by"),
+    [
+        ("student.scale(draw.normal(size=3), 2.0)", "None always"),
+        ("assert student.scale(np.ones(1), 2.0)", "True always"),
+        ("assert student.scale(draw.normal(size=3), 2.0).array().shape == (3,)", "zeros in the right shape"),
+        ("matches(student.scale, reference.scale, draw.normal(size=3), 0.0)", "zeros in the right shape"),
+        ("matches(student.scale, reference.scale, draw.normal(size=3), 1.0)", "its argument 1"),
+        ("assert student.scale(2.0, 0.5) == 1", "1 always"),
+        ("agree(student.scale(1.0, 7.0), 7.0)", "its argument 2"),
+        ("with pytest.raises(Exception):\n        student.scale(np.ones(2), 2.0).unpack('a', 'b')", "None always"),
+        ("assert student.scale(3.0, 2.0) != 5.0", "None always"),
+        ("assert not right(student.scale(3.0, 2.0), 5.0)", "None always"),
+    ],
+)
+def test_a_check_that_no_solution_is_needed_for_is_refused(course_root: Path, body: str, passed_by: str) -> None:
+    (course_root / "checks/warmup/test_warmup.py").write_text(HOLLOW.format(scale=f"    {body}\n"), encoding="utf-8")
+    message = refusal(course_root)
+    assert "scale: the check test_scale (checks/warmup/test_warmup.py, line 7) cannot fail as it should" in message
+    assert passed_by in message
+    assert "test_centre" not in message
+
+
+def test_a_check_that_calls_nothing_of_its_row_is_refused(course_root: Path) -> None:
+    text = HOLLOW.format(scale="    matches(student.centre, reference.centre, draw.normal(size=5))\n")
+    (course_root / "checks/warmup/test_warmup.py").write_text(text, encoding="utf-8")
+    assert "test_scale (checks/warmup/test_warmup.py, line 7) calls none of the row's functions" in refusal(course_root)
+
+
+def test_a_plain_assert_of_the_right_value_is_a_check(course_root: Path) -> None:
+    text = HOLLOW.format(scale="    assert student.scale(3.0, 2.0) == 6.0\n")
+    (course_root / "checks/warmup/test_warmup.py").write_text(text, encoding="utf-8")
+    assert make(course_root).changed

@@ -18,7 +18,20 @@ NUMBERS = (
 TEXTS = ("", "x", "a\nb", "\x00", "\x1b[2J", "\u202e", "𝄞" * 50, "x" * 5000, "<script>", "result", "ask", "ok", "W1")
 KEYS = (None, True, False, 0, 1, -1, 2**63, 0.5, float("nan"), "", "W1", "extra", "output_type", "generator", "é" * 200)
 SHAPES = ((), (1,), (2,), (5,), (0,), (0, 5), (1, 5), (5, 1), (2, 3), (0, 2**20), (1,) * 16)
-OTHERS = (None, b"", b"y", Opaque(""), Opaque("x\n" * 500), Ref(1), Ref(2**63, ("a", 0)), [], (), {}, [[[[[]]]]])
+OTHERS = (
+    None,
+    b"",
+    b"y",
+    Opaque(""),
+    Opaque("x\n" * 500),
+    Ref(1),
+    Ref(2**63, ("a", 0)),
+    [],
+    (),
+    {},
+    {1, (2, "a")},
+    [[[[[]]]]],
+)
 
 
 def mutated(tree: Any, chance: random.Random) -> Any:

@@ -368,8 +368,9 @@ def _other_numbers(number: int | float) -> tuple[int | float, ...]:
     if number == 0:
         return (1.0,)
     if abs(number) < _TINY:
-        # What keeps a logarithm finite may be any tiny number: only a large one, and none, are wrong.
-        return (0.0, 1e-3)
+        # What keeps a logarithm finite may be any tiny number: only a large one, none, and one that float32 rounds to 0
+        # are wrong.
+        return (0.0, 1e-3, 1e-300)
     return (2 * number, 1.001 * number, -number, 0.0)
 
 

@@ -1,7 +1,9 @@
 """Mistakes that students of numerical code make, whatever the code looks like.
 
 They are made from a function's signature and from what the checks were seen to pass and to get: arguments ignored or
-changed in place, results off by 1/N or right to three digits only, states not returned, zeros for gradients.
+changed in place, results off by 1/N or right to three digits only, states not returned, zeros for gradients. And what
+a check misses that draws ordinary inputs alone: numbers cut off at a bound, results rounded to float32, sizes read off
+the data, edges that only float32 meets.
 """
 
 from __future__ import annotations
@@ -28,6 +30,15 @@ from autograder.authoring.audit.mutants import expressions_of, statements_of
 from autograder.authoring.audit.observing import ARRAYS, Form, Observed, common_form, form_of
 from autograder.sandbox import Ref
 
+BOUND = 1e3
+"""Where an array's entries are cut off: beyond ordinary inputs, and below what a check of large ones draws."""
+BOUND_OF_NUMBERS = 10.0
+"""Where a number that is no array is cut off."""
+BOUND_OF_COUNTS = 100
+"""Where an integer is cut off."""
+_LARGE_FLOAT32 = 100.0
+"""Above 88.7, the exponential of a float32 is infinite; that of a float64 is not."""
+
 
 def stock_mutants(tree: ast.Module, numpy: str, observed: Observed) -> Iterator[Change]:
     """The stock mistakes in a cell, no two alike.
@@ -41,7 +52,8 @@ def stock_mutants(tree: ast.Module, numpy: str, observed: Observed) -> Iterator[
         forms = parameter_forms(function, observed)
         values = parameter_values(function, observed)
         edits = [*_at_the_start(function, forms, values, numpy), *_at_the_end(function, forms)]
-        edits += _of_sizes(function, values)
+        edits += [*_of_the_range(function, forms, values, numpy), *_of_float32(function, forms, values, numpy)]
+        edits += [*_of_sizes(function, values), *_sizes_of_data(function, forms, values, numpy)]
         edits += _of_results(function, forms, values, observed.results.get(function.name, ""), numpy)
         yield from changes(tree, function.name, edits)
 
@@ -85,8 +97,79 @@ def _at_the_start(
         if numpy and form == "integers":
             ignored.append(("an argument ignored", f"{name} = {numpy}.zeros_like({name})"))
         for kind, code in ignored:
-            changed = _with_body(function, [*statements(code), *body_of(function)])
-            yield Edit(kind, function, function, changed, f"{code}  # at the start")
+            yield _started(function, kind, code)
+
+
+def _started(function: ast.FunctionDef, kind: str, code: str) -> Edit:
+    """The function with some code at its start."""
+    changed = _with_body(function, [*statements(code), *body_of(function)])
+    return Edit(kind, function, function, changed, f"{code}  # at the start")
+
+
+def _entries(form: Form) -> list[Any]:
+    """The keys of a dict of which all entries are arrays of floats; none where it is no such dict."""
+    return list(form) if isinstance(form, dict) and form and all(each in ARRAYS for each in form.values()) else []
+
+
+def _of_the_range(
+    function: ast.FunctionDef, forms: Mapping[str, Form], values: Mapping[str, Sequence[Any]], numpy: str
+) -> Iterator[Edit]:
+    """Arguments cut off at a bound: right for all that are smaller."""
+    for name, form in forms.items():
+        if not _beyond_one(values[name]):
+            continue
+        if numpy and form in ARRAYS:
+            yield _started(function, "cut off at a bound", f"{name} = {numpy}.clip({name}, -{BOUND}, {BOUND})")
+        elif numpy and _entries(form):
+            each = f"{numpy}.clip(value, -{BOUND}, {BOUND})"
+            yield _started(function, "cut off at a bound", f"{name} = {{key: {each} for key, value in {name}.items()}}")
+        elif form == "float":
+            yield _started(function, "cut off at a bound", f"{name} = min({name}, {BOUND_OF_NUMBERS})")
+        elif form == "int":
+            yield _started(function, "cut off at a bound", f"{name} = min({name}, {BOUND_OF_COUNTS})")
+
+
+def _beyond_one(values: Sequence[Any]) -> bool:
+    """Whether any number is above 1 in size: where none is, they are probabilities, shares or rates."""
+    numbers = [each for value in values for each in (value.values() if isinstance(value, dict) else [value])]
+    return any(
+        bool(np.any(np.abs(number) > 1))
+        for number in numbers
+        if isinstance(number, int | float | np.ndarray | np.number) and np.asarray(number).dtype.kind in "iuf"
+    )
+
+
+def _of_float32(
+    function: ast.FunctionDef, forms: Mapping[str, Form], values: Mapping[str, Sequence[Any]], numpy: str
+) -> Iterator[Edit]:
+    """Float32 arguments of which exact zeros, or large entries, come to grief, as float64 ones do not."""
+    for name, form in forms.items() if numpy else ():
+        each = name if form in ARRAYS else "value"
+        lost = [("a float32 of 0 lost", f"{each} == 0")]
+        if _entries(form) or form in ARRAYS:
+            if _beyond_one(values[name]):
+                lost.append(("a large float32 lost", f"abs({each}) > {_LARGE_FLOAT32}"))
+            for kind, where in lost:
+                edge = f"{numpy}.where({where}, {numpy}.nan, {each}) if {each}.dtype == {numpy}.float32 else {each}"
+                code = edge if each == name else f"{{key: {edge} for key, value in {name}.items()}}"
+                yield _started(function, kind, f"{name} = {code}")
+
+
+def _sizes_of_data(
+    function: ast.FunctionDef, forms: Mapping[str, Form], values: Mapping[str, Sequence[Any]], numpy: str
+) -> Iterator[Edit]:
+    """Sizes read off the data: as many classes as the largest label says, or as there are among the labels."""
+    for labels in [name for name, form in forms.items() if form == "integers" and numpy]:
+        largest = f"int({numpy}.max({labels})) + 1"
+        for name, form in forms.items():
+            if form == "int":
+                for size in (largest, f"len({numpy}.unique({labels}))"):
+                    yield _started(function, "a size taken from the data", f"{name} = {size}")
+            elif form == "floats" and all(np.ndim(value) == 2 for value in values[name]):
+                yield _started(function, "a size taken from the data", f"{name} = {name}[:, :{largest}]")
+            elif _entries(form):
+                shorter = f"{{key: value[..., :{largest}] for key, value in {name}.items()}}"
+                yield _started(function, "a size taken from the data", f"{name} = {shorter}")
 
 
 def _at_the_end(function: ast.FunctionDef, forms: Mapping[str, Form]) -> Iterator[Edit]:
@@ -193,8 +276,15 @@ def _of_whole(node: ast.Return, value: ast.expr, name: str) -> Iterator[Edit]:
 
 def _wrong(form: Form, numpy: str, batch: str) -> Iterator[tuple[str, str]]:
     """Wrong versions of a part of a result, ``_``, as code."""
+    if numpy and _entries(form):
+        for what, code in _OF_ARRAYS:
+            each = code.format(numpy=numpy, value="value")
+            yield what, f"{{key: {each} for key, value in _.items()}}"
     if form not in ("float", *ARRAYS):
         return
+    if numpy:
+        for what, code in _OF_ARRAYS:
+            yield what, code.format(numpy=numpy, value="_")
     yield "right to 1e-3 only", "_ * 1.001"
     yield "a sign too many", "-_"
     if batch:
@@ -211,6 +301,13 @@ def _wrong(form: Form, numpy: str, batch: str) -> Iterator[tuple[str, str]]:
             yield "an axis too many", f"{numpy}.asarray(_)[None]"
         else:
             yield "an array for a number", f"{numpy}.array([_])"
+
+
+_OF_ARRAYS = (
+    ("rounded to float32", "{numpy}.float32({value})"),
+    ("cut off at a bound", f"{{numpy}}.clip({{value}}, -{BOUND}, {BOUND})"),
+)
+"""Wrong versions of an array or a number, as code."""
 
 
 def _filled(pattern: ast.AST, value: ast.expr) -> ast.AST:

@@ -206,7 +206,8 @@ def conditioning(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str
 
     Returns:
         A tree of the structure of f's result: tuples, lists and dicts; float64 arrays for float arrays,
-        floats for floats, 0.0 for all else. Where a change is not finite or of another shape, the noise is 0.
+        floats for floats, 0.0 for all else; of complex numbers, how far they
+        move. Where a change is not finite or of another shape, the noise is 0.
 
     Raises:
         Exception: Whatever f raises.
@@ -280,6 +281,8 @@ def _moved(tree: Any, eps: float, draw: np.random.Generator) -> Any:
             sizes = draw.uniform(0.5, 1.0, exact.shape) * (2.0 * draw.integers(0, 2, exact.shape) - 1)
             moved = exact * (1 + eps * sizes)
         return np.asarray(np.where(np.isfinite(moved), moved, exact))
+    if isinstance(tree, np.ndarray) and tree.dtype.kind == "c":
+        return _moved(tree.real, eps, draw) + 1j * _moved(tree.imag, eps, draw)
     if isinstance(tree, dict):
         return {key: _moved(value, eps, draw) for key, value in tree.items()}
     if isinstance(tree, list):
@@ -298,15 +301,16 @@ def _noise(result: Any, others: list[Any]) -> Any:
         rows = [other for other in others if isinstance(other, type(result)) and len(other) == len(result)]
         parts = [_noise(value, [row[i] for row in rows]) for i, value in enumerate(result)]
         return parts if isinstance(result, list) else tuple(parts)
-    array = isinstance(result, np.ndarray) and result.dtype.kind == "f"
-    if not array and not isinstance(result, float | np.floating):
+    array = isinstance(result, np.ndarray) and result.dtype.kind in "fc"
+    if not array and not isinstance(result, float | complex | np.inexact):
         return 0.0
-    here = _real(result)
+    numbers = np.asarray(result).dtype.kind == "c"
+    here = np.asarray(result, dtype=np.complex128) if numbers else _real(result)
     largest = np.zeros(here.shape)
     with np.errstate(all="ignore"):
         for other in others:
             if np.shape(other) == here.shape:
-                change = np.abs(_real(other) - here)
+                change = np.abs((np.asarray(other, dtype=np.complex128) if numbers else _real(other)) - here)
                 largest = np.maximum(largest, np.where(np.isfinite(change), change, 0.0))
     noise = np.minimum(_ROUNDINGS * largest, np.finfo(np.float64).max)
     return np.asarray(noise) if array else float(noise)

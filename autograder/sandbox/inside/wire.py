@@ -1,9 +1,10 @@
 """Frames that cross the wall: trees of plain data, length-prefixed, with every bound checked before memory is taken.
 
-A tree is made of None, bool, int, float, complex, str, bytes, list, tuple, dict, arrays and scalars of numeric
-dtypes, and two things that stand for what stays inside: ``Opaque`` (an object that cannot cross, named by its
-type) and ``Ref`` (an object kept inside, named by a handle and a path into it). Both sides import this module; the
-trusted side decodes with it what a hostile process may have written, so ``decode`` raises nothing but ``WireError``.
+A tree is made of None, bool, int, float, complex, str, bytes, list, tuple, set, dict, arrays and scalars of numeric
+dtypes, arrays of texts, and two things that stand for what stays inside: ``Opaque`` (an object that cannot cross, named
+by its type) and ``Ref`` (an object kept inside, named by a handle and a path into it). Both sides import this module;
+the trusted side decodes with it what a hostile process may have written, so ``decode`` raises nothing but
+``WireError``.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ MAX_NODES = 200_000
 MAX_DIMENSIONS = 16
 MAX_INT_BYTES = 64
 MAX_NUMBER_KEYS = 4096
-"""Numbers hash to themselves, so a sender can choose keys that all collide: a dict of n of them costs n² steps."""
+"""Numbers hash to themselves, so a sender can choose keys that all collide: a dict of n of them costs n² steps.
+The same holds for what is in a set."""
 
 DTYPES = ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16")
 _CODE_OF = {np.dtype(name).newbyteorder("<"): code for code, name in enumerate(DTYPES)}
@@ -117,8 +119,8 @@ class _Encoder:
             out += b"f" + _FLOAT.pack(tree)
         elif kind is complex:
             out += b"c" + _COMPLEX.pack(tree.real, tree.imag)  # type: ignore[attr-defined]
-        elif kind is str:
-            self._text(b"s", tree)  # type: ignore[arg-type]
+        elif kind is str or kind is np.str_:
+            self._text(b"s", str(tree))
         elif kind is bytes:
             self._bytes(b"y", tree)  # type: ignore[arg-type]
         elif isinstance(tree, list | tuple):
@@ -128,6 +130,10 @@ class _Encoder:
                 self.put(item, depth + 1)
         elif isinstance(tree, dict):
             self._dict(tree, depth)
+        elif kind is set or kind is frozenset:
+            self._set(tree, depth)  # type: ignore[arg-type]
+        elif isinstance(tree, np.ndarray) and tree.dtype.kind == "U":
+            self._texts(tree)
         elif isinstance(tree, np.ndarray):
             self._array(tree, b"a")
         elif isinstance(tree, np.generic):
@@ -174,6 +180,31 @@ class _Encoder:
             self.put(key, depth + 1)
             self.put(value, depth + 1)
 
+    def _set(self, tree: set[object] | frozenset[object], depth: int) -> None:
+        members = list(tree)
+        if not all(map(is_member, members)):
+            return self._opaque(tree)
+        numbers = sum(map(_numbers, members))
+        if self.number_keys + numbers > MAX_NUMBER_KEYS:
+            if self.opaque is None:
+                raise WireError(f"more than {MAX_NUMBER_KEYS:,} numbers in sets")
+            return self._opaque(tree)
+        self.number_keys += numbers
+        # The order in which a set gives what is in it differs from run to run.
+        self.out += b"e" + _LENGTH.pack(len(members))
+        for member in sorted(members, key=_key_of):
+            self.put(member, depth + 1)
+
+    def _texts(self, array: np.ndarray) -> None:
+        self.nodes += array.size
+        if array.ndim > MAX_DIMENSIONS or self.nodes > MAX_NODES:
+            return self._opaque(array)
+        self.out += b"u" + bytes((array.ndim,))
+        for length in array.shape:
+            self.out += _SIZE.pack(length)
+        for text in array.ravel().tolist():
+            self._text(b"", text)
+
     def _array(self, array: np.ndarray, tag: bytes) -> None:
         if array.dtype.kind == "f" and array.dtype.itemsize > 8:
             array = array.astype("f8")
@@ -198,6 +229,29 @@ class _Encoder:
 def is_key(key: object) -> bool:
     """Whether a dictionary with this key crosses: None, bool, str, float, or an int of at most 64 bits."""
     return key is None or type(key) in (str, bool, float) or (type(key) is int and -(2**63) <= key < 2**64)
+
+
+def is_member(thing: Any) -> bool:
+    """Whether a set with this in it crosses: None, a text, bytes, a number, or a tuple of such."""
+    kind = type(thing)
+    if kind is tuple:
+        return all(map(is_member, thing))
+    if kind is int:
+        return (int(thing).bit_length() + 8) // 8 <= MAX_INT_BYTES
+    if isinstance(thing, np.generic):
+        return thing.dtype.newbyteorder("<") in _CODE_OF
+    return thing is None or kind in (bool, str, bytes, float, complex)
+
+
+def _numbers(member: object) -> int:
+    """How many numbers a member of a set holds, whose hashes a sender can choose; each tuple is one more."""
+    if isinstance(member, tuple):
+        return 1 + sum(map(_numbers, member))
+    return int(member is not None and type(member) not in (bool, str, bytes))
+
+
+def _key_of(member: object) -> bytes:
+    return encode(member)
 
 
 def decode(payload: bytes | bytearray | memoryview) -> Any:
@@ -271,6 +325,10 @@ class _Decoder:
                 return tuple([self.take(depth + 1) for _ in range(self.count(1))])
             case b"d":
                 return self.dictionary(depth)
+            case b"e":
+                return self.set(depth)
+            case b"u":
+                return self.texts_array()
             case b"a":
                 return self.array()
             case b"g":
@@ -311,6 +369,33 @@ class _Decoder:
             tree[key] = self.take(depth + 1)
         return tree
 
+    def set(self, depth: int) -> set[Any]:
+        members: set[Any] = set()
+        for _ in range(self.count(1)):
+            member = self.take(depth + 1)
+            if not is_member(member):
+                raise WireError(f"a {type(member).__name__} in a set")
+            self.number_keys += _numbers(member)
+            if self.number_keys > MAX_NUMBER_KEYS:
+                raise WireError(f"more than {MAX_NUMBER_KEYS:,} numbers in sets")
+            members.add(member)
+        return members
+
+    def texts_array(self) -> np.ndarray:
+        (dimensions,) = self.bytes_of(1)
+        if dimensions > MAX_DIMENSIONS:
+            raise WireError(f"an array of {dimensions} dimensions")
+        shape = _SHAPES[dimensions].unpack(self.bytes_of(8 * dimensions))
+        count = math.prod(_without_overflow(shape))
+        self.nodes += count
+        if self.nodes > MAX_NODES:
+            raise WireError(f"more than {MAX_NODES:,} parts")
+        texts = [self.text() for _ in range(count)]
+        # Each entry takes as much room as the longest.
+        if count * max(map(len, texts), default=0) * 4 > MAX_FRAME:
+            raise WireError(f"an array of texts over the bound of {MAX_FRAME:,} bytes")
+        return np.array(texts, dtype=np.str_).reshape(shape)
+
     def array(self) -> np.ndarray:
         code, dimensions = self.bytes_of(2)
         if code >= len(_DTYPE_OF) or dimensions > MAX_DIMENSIONS:
@@ -330,7 +415,7 @@ class _Decoder:
 def _without_overflow(shape: tuple[int, ...]) -> tuple[int, ...]:
     """``shape``, checked to be one that NumPy takes for an empty array: its non-zero lengths must not overflow."""
     if math.prod(length for length in shape if length) > MAX_FRAME:
-        raise WireError("an empty array whose other axes overflow")
+        raise WireError("an array whose axes overflow")
     return shape
 
 
