@@ -77,7 +77,7 @@ def _sentence(cause: Cause, show: Show) -> str:
         case "dtype":
             return f"{what} should hold real numbers, but its dtype is {cause.dtype}."
         case "precision":
-            return f"{what} came back as {cause.dtype}, though it was computed from float64: keep all its digits."
+            return f"{what} came back as `{cause.dtype}`, though it was computed from `float64`: keep all its digits."
         case "shape" if cause.asked == "number" and cause.shape is None:
             return f"{what} should be one number, but it is an array."
         case "shape" if cause.asked == "number":
