@@ -62,8 +62,8 @@ def grade_hand_in(hand_in: HandIn, assignment: Assignment, sandbox: Kind, *, pro
         else:
             submission = read_submission(hand_in.notebook, assignment, **known, note=hand_in.note)
         report = process_grader(sandbox, probed=probed).grade(submission, assignment)
-        # The files have done their part; back through the pool's pipe they would cost more than all the rest.
-        return Graded(hand_in, replace(submission, files={}), report)
+        # These have done their part; back through the pool's pipe they would cost more than all the rest.
+        return Graded(hand_in, replace(submission, files={}, handed_in={}), report)
     except RefusedError as error:
         return Graded(hand_in, None, None, refused=str(error))
     except (AutograderError, OSError) as error:

@@ -140,7 +140,7 @@ def unpacked_grade(packed: bytes, hand_in: HandIn) -> Graded:
         tree = json.loads(packed)
         if "report" not in tree:
             return Graded(hand_in, None, None, refused=str(tree["refused"]), trouble=str(tree["trouble"]))
-        fields = tree["submission"] | {"notes": tuple(tree["submission"]["notes"])}
+        fields = tree["submission"] | {key: tuple(tree["submission"][key]) for key in ("notes", "numbers")}
         return Graded(hand_in, Submission(**fields), report_from_dict(tree["report"]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise AutograderError(f"what came back for {hand_in.student} is no grade: {error}") from error

@@ -69,6 +69,14 @@ def waited(pid: int | None) -> float:
         return 0.0
 
 
+def runs(pid: int) -> bool:
+    """Whether a process is there and is neither stopped nor dead."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "TtZX"
+    except (OSError, IndexError):
+        return False
+
+
 def wait_status(pid: int | None) -> int | None:
     """How a process ended that its parent has not buried yet; None where it runs, is gone, or nobody can tell.
 

@@ -133,6 +133,7 @@ class Session:
         self.sources: tuple[str, ...] = ()
         self.roles: tuple[Role, ...] = ()
         self.watched: tuple[str, ...] = ()
+        self.kept_whole = True
         self.left_out: set[int] = set()
         self.hung: set[int] = set()
         self.restarts = 0
@@ -249,7 +250,7 @@ class Session:
         latest = time.monotonic() + FORK_ENDS_SECONDS
         while processes.children(student.outside) and time.monotonic() < latest:
             time.sleep(0.002)
-        return not processes.shares(student.outside)
+        return self.kept_whole and not processes.shares(student.outside)
 
     def left_by_rows(self) -> str:
         """What rows may have left in the student's process: see ``processes.left_in``."""
@@ -268,7 +269,7 @@ class Session:
         if self.left_running is None:
             # The checkpoint, if any, has been ended.
             self.left_running = self._running()
-            self._files(KEEP, ROWS)
+            self.kept_whole = bool(self._files(KEEP, ROWS))
             return
         self._end_all_but(self.left_running)
         self._files(RESTORE, ROWS)
@@ -374,6 +375,8 @@ class Session:
         self._end(fork)
         self._end_all_but(before)
         self._files(RESTORE, SHOWN)
+        if self.student.outside is not None and not processes.runs(self.student.outside):
+            self.give_up()  # the cell has stopped or ended the process that it was forked from
         self.budget.spent["shows"] += run.seconds
         if run.status == "timeout":
             self.hung.add(place)
@@ -399,8 +402,8 @@ class Session:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
 
-    def _files(self, command: bytes, place: int) -> None:
-        """Have the keeper keep or restore the files of the submission.
+    def _files(self, command: bytes, place: int) -> int:
+        """Have the keeper keep or restore the files of the submission, and give the number that it replies.
 
         Raises:
             SandboxError: The keeper does not answer.
@@ -409,7 +412,10 @@ class Session:
             self.control.send(PACKET.pack(command, 0, place))
         except OSError as error:
             raise SandboxError(f"the sandbox does not answer: {error}") from error
-        self._packet()
+        try:
+            return int(PACKET.unpack(self._packet())[2])
+        except struct.error as error:
+            raise SandboxError(f"the sandbox does not answer: {error}") from error
 
     def _cell_seconds(self, place: int) -> float:
         """How long a cell may run.

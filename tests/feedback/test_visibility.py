@@ -261,6 +261,6 @@ def test_what_a_hidden_check_has_told_shortens_no_other():
         result = CheckResult(name, f"{name}.", 1.0, "failed", cause, "A hint.", "", visibility)
         return Verdict(result, frozenset({"f"}))
 
-    alone = told([failed("seen", None)], lambda _: None)
-    both = told([failed("secret", "hidden"), failed("seen", None)], lambda _: None)
+    alone = told([failed("seen", None)], lambda cause: cause)
+    both = told([failed("secret", "hidden"), failed("seen", None)], lambda cause: cause)
     assert both[1] == alone[0]

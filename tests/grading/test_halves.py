@@ -199,7 +199,7 @@ def test_a_right_gradient_is_not_differentiated(suite, right):
     names = dict(right)
     names["softmax_cross_entropy"] = lambda *given: calls.append(given) or right["softmax_cross_entropy"](*given)
     suite.run(suite.rows()["softmax_cross_entropy"], Loopback(names))
-    assert len(calls) < 15
+    assert len(calls) < 25
 
 
 @pytest.mark.parametrize("row", ["softmax_cross_entropy", "linear_backward", "relu_forward", "mlp_loss_and_grads"])

@@ -81,7 +81,8 @@ def _obey(control: socket.socket, settings: dict[str, Any], notebook: Notebook) 
                 folders = _folders(settings["kind"])
                 if folders and (number not in kept or left.differs(kept[number], folders)):
                     kept[number] = left.entries(folders)
-                control.send(protocol.PACKET.pack(what, 0, 0))
+                whole = number not in kept or left.is_whole(kept[number])
+                control.send(protocol.PACKET.pack(what, 0, int(whole)))
             case protocol.RESTORE:
                 differed, folders = False, _folders(settings["kind"])
                 if folders and number in kept and (differed := left.differs(kept[number], folders)):

@@ -13,6 +13,8 @@ from typing import NamedTuple
 from .removal import empty
 
 MOST = 10_000
+DEEPEST = 100
+"""Folders in folders: with each, its path takes longer to follow."""
 
 
 class Entry(NamedTuple):
@@ -33,6 +35,11 @@ def entries(folders: tuple[str, ...]) -> list[Entry]:
         Entry(path, found.st_mode, found.st_ino, found.st_size, found.st_ctime_ns, found.st_mtime_ns, _content(path))
         for path, found in _walk(folders)
     ]
+
+
+def is_whole(kept: list[Entry]) -> bool:
+    """Whether all that lies there was looked at: neither too many files nor too deep ones."""
+    return len(kept) < MOST and not any(each.path.count("/") >= DEEPEST and stat.S_ISDIR(each.mode) for each in kept)
 
 
 def differs(kept: list[Entry], folders: tuple[str, ...]) -> bool:
@@ -86,7 +93,7 @@ def _walk(folders: tuple[str, ...]) -> list[tuple[str, os.stat_result]]:
                 path = f"{folder}/{name}"
                 status = os.lstat(path)
                 found.append((path, status))
-                if stat.S_ISDIR(status.st_mode):
+                if stat.S_ISDIR(status.st_mode) and path.count("/") < DEEPEST:
                     waiting.append(path)
     return found
 

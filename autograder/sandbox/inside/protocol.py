@@ -265,7 +265,9 @@ SIGNAL = b"K"
 ENDED = b"W"
 """How a process ended; the reply's number is its wait status, or -1."""
 KEEP = b"P"
-"""Remember what files there are and what they hold, in one of the places ``SHOWN``, ``CHECKPOINT`` and ``ROWS``."""
+"""Remember what files there are and what they hold, in one of the places ``SHOWN``, ``CHECKPOINT`` and ``ROWS``.
+
+The reply's number is 0 where they are too many, or lie too deep, to be remembered all."""
 RESTORE = b"R"
 """Put files back as they were when they were last kept in a place, the number; the reply's is 1 where any differed."""
 SHOWN, CHECKPOINT, ROWS = 0, 1, 2
