@@ -179,6 +179,7 @@ def graded_at(root: Path, address: str, after: Callable[[Result], None] = lambda
     return results
 
 
+@pytest.mark.thorough
 def test_what_a_lost_worker_was_at_is_graded_by_others_and_nothing_twice(root: Path, tmp_path: Path) -> None:
     for number in range(30):
         submit(root, f"more{number}", solved())
@@ -209,6 +210,7 @@ def test_scale_twice(student: Student, reference: Reference, draw: Draw) -> None
 """
 
 
+@pytest.mark.thorough
 def test_what_kills_each_worker_that_grades_it_is_given_up_and_the_others_are_graded(
     root: Path, tmp_path: Path
 ) -> None:

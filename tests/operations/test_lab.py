@@ -234,6 +234,7 @@ def lab(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.thorough
 def test_a_port_in_use_is_said(tmp_path: Path) -> None:
     root = make_course(tmp_path / "course")
     with socket.socket() as taken:
@@ -290,6 +291,7 @@ def test_nobody_else_can_get_to_an_exchange_below_the_course(tmp_path: Path) -> 
     assert stat.S_IMODE((root / "exchange/local").stat().st_mode) == 0o777  # else nbgrader does it, with a warning
 
 
+@pytest.mark.thorough
 def test_ctrl_c_in_a_terminal_ends_it_without_a_question(tmp_path: Path) -> None:
     root = make_course(tmp_path / "course")
     environment = jupyters_environment(tmp_path / "home")

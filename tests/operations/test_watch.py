@@ -175,6 +175,7 @@ def test_grade_keeps_the_attempt_that_watch_made_count(tmp_path: Path, counts: s
     assert late(root) == {"ada": 0 if counts == "best" else pytest.approx(2.4)}
 
 
+@pytest.mark.thorough
 def test_of_a_late_better_attempt_and_an_earlier_one_the_better_after_the_penalty_counts(tmp_path: Path) -> None:
     steep = BEST.replace("percent_per_day: 10, max_percent: 50", "percent_per_day: 60, max_percent: 90")
     root = make_course(tmp_path / "course", config=steep)
@@ -186,6 +187,7 @@ def test_of_a_late_better_attempt_and_an_earlier_one_the_better_after_the_penalt
     assert scores(root) == {"ada": 6}
 
 
+@pytest.mark.thorough
 def test_beyond_the_attempts_of_a_day_one_waits_for_the_courses_midnight(tmp_path: Path) -> None:
     root = make_course(tmp_path / "course", config=TWO_A_DAY)
     for tree in (untouched(), half()):
