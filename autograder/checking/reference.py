@@ -34,6 +34,7 @@ class Reference:
     def __init__(self, module: ModuleType) -> None:
         self._module = module
         self._expected: dict[bytes, tuple[Any, Any]] = {}
+        self._parameters: dict[str, tuple[str, ...]] = {}
 
     def __getattr__(self, name: str) -> ReferenceFunction:
         if name.startswith("_") or not callable(getattr(self._module, name, None)):
@@ -42,11 +43,9 @@ class Reference:
 
     def parameters(self, name: str) -> tuple[str, ...]:
         """The names of the arguments that a function takes by their places, in order; none where they are not known."""
-        try:
-            known = inspect.signature(getattr(self._module, name)).parameters.values()
-        except (AttributeError, TypeError, ValueError):
-            return ()
-        return tuple(each.name for each in known if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD))
+        if name not in self._parameters:
+            self._parameters[name] = _parameters_of(getattr(self._module, name, None))
+        return self._parameters[name]
 
     def expected(self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, Any]:
         """What a function should give and how much round-off may change of it; kept for the same arguments."""
@@ -271,3 +270,11 @@ def _size(tree: Any) -> tuple[int, int]:
         return 1, 0
     sizes = [_size(part) for part in parts]
     return 1 + sum(size for size, _ in sizes), max((largest for _, largest in sizes), default=0)
+
+
+def _parameters_of(function: Any) -> tuple[str, ...]:
+    try:
+        known = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return ()
+    return tuple(each.name for each in known if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -18,10 +17,8 @@ from autograder.checking import Reference, short
 from autograder.course import Assignment
 from autograder.grading.report import RowResult
 from autograder.sandbox import CellRun
-from autograder.submission import Submission, code_cells, solution_cells
+from autograder.submission import LOOKED_AT, LOOKED_AT_IN_ALL, Submission, code_cells, parsed, solution_cells
 
-MAX_CODE, MAX_CODE_IN_ALL = 50_000, 400_000
-"""Characters of a cell, and of all of them, that are parsed: more than anybody writes. Each takes some 500 bytes."""
 MAX_WATCHED = 1_000
 MAX_HELPERS = 2
 MAX_NAMED = 5
@@ -156,9 +153,9 @@ def _reached(function: str, place: int, uses: Mapping[int, Mapping[str, tuple[st
 
 def _used_in(submission: Submission) -> dict[int, dict[str, tuple[str, ...]]]:
     """By the place of each code cell: the functions that it defines, each with the global names that it uses."""
-    found, left = {}, MAX_CODE_IN_ALL
+    found, left = {}, LOOKED_AT_IN_ALL
     for index, source in code_cells(submission):
-        if len(source) <= min(MAX_CODE, left):
+        if len(source) <= min(LOOKED_AT, left):
             left -= len(source)
             found[index] = _uses(source)
     return found
@@ -231,7 +228,7 @@ def _binds(node: ast.stmt | ast.expr | ast.excepthandler) -> tuple[str, ...]:
 def _scope(source: str) -> list[ast.stmt | ast.expr | ast.excepthandler]:
     """What stands in a cell's own scope, in the order of its lines: the insides of functions and classes do not."""
     found = []
-    waiting: list[ast.AST] = [_parsed(source)]
+    waiting: list[ast.AST] = [parsed(source) or ast.Module([], [])]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.stmt | ast.expr | ast.excepthandler):
@@ -239,19 +236,6 @@ def _scope(source: str) -> list[ast.stmt | ast.expr | ast.excepthandler]:
         if not isinstance(node, _INNER):
             waiting.extend(reversed(list(ast.iter_child_nodes(node))))
     return found
-
-
-def _parsed(source: str) -> ast.Module:
-    """A cell's code; nothing where it is no Python, or longer than anybody writes. IPython's own lines are left out."""
-    if len(source) > MAX_CODE:
-        return ast.Module([], [])
-    plain = re.sub(r"(?m)^([ \t]*)[%!?].*$", r"\1pass", source)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(plain)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ast.Module([], [])
 
 
 def _lines(source: str) -> list[str]:

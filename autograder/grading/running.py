@@ -8,10 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 from autograder.sandbox import CellRun, Role, Session, passive_outputs
-from autograder.submission import Submission, code_cells, is_tagged, only_defines, read_later, uses
-
-LOOKED_AT_IN_ALL = 400_000
-"""Characters of all code cells of a submission up to which they are looked through: more than anybody writes."""
+from autograder.submission import (
+    LOOKED_AT_IN_ALL,
+    Submission,
+    code_cells,
+    is_tagged,
+    only_defines,
+    read_later,
+    uses,
+)
 
 
 def run_notebook(
@@ -33,7 +38,8 @@ def run_notebook(
         SandboxError: The sandbox failed by itself.
     """
     cells, roles = code_cells(submission), cell_roles(submission, show=show)
-    known = None if _is_too_long(submission) else may_call(submission)
+    counting = [source for (_, source), role in zip(cells, roles, strict=True) if role in ("needed", "own")]
+    known = None if _is_too_long(submission) else _may_call(counting)
     runs = session.run([source for _, source in cells], roles, watched=watched, may_call=known)
     handed_in = passive_outputs(submission.handed_in, session.limits.output_kb)
     return tuple(
@@ -63,17 +69,15 @@ def cell_roles(submission: Submission, *, show: bool) -> tuple[Role, ...]:
     return tuple(roles)
 
 
-def may_call(submission: Submission) -> Callable[[str], frozenset[str]]:
-    """The functions that a function of the submission's may come to call, by its name; found out when first asked."""
+def _may_call(counting: Sequence[str]) -> Callable[[str], frozenset[str]]:
+    """The functions that a function of these cells may come to call, by its name; found out when first asked."""
 
     @functools.cache
-    def used() -> Callable[[str], frozenset[str]]:
-        roles = cell_roles(submission, show=False)
-        counting = zip(code_cells(submission), roles, strict=True)
-        return uses(source for (_, source), role in counting if role in ("needed", "own"))
+    def graph() -> Callable[[str], frozenset[str]]:
+        return uses(counting)
 
     def called(function: str) -> frozenset[str]:
-        return used()(function)
+        return graph()(function)
 
     return called
 

@@ -26,7 +26,7 @@ def why_undefined(
         The cause, of the kind ``missing``; None where no such cell failed.
     """
     definition = re.compile(rf"^[ \t]*(?:async[ \t]+)?(?:def[ \t]+{function}\b|{function}[ \t]*[:=])", re.MULTILINE)
-    failed = [(index, source, run) for (index, source), run in zip(cells, runs, strict=True) if run.status != "ok"]
+    failed = [(index, source, run) for (index, source), run in zip(cells, runs, strict=True) if not _is_over(run)]
     found = [each for each in failed if definition.search(each[1])] or [each for each in failed if each[0] == own]
     if not found:
         return None
@@ -41,6 +41,11 @@ def why_raised(cause: Cause, cells: Sequence[tuple[int, str]], runs: Sequence[Ce
     name = _undefined_name(cause.exception, cause.text)
     end = _end_of(name, cells, runs, frozenset()) if name else None
     return cause if end is None else replace(cause, cell=end)
+
+
+def _is_over(run: CellRun) -> bool:
+    """Whether a cell has run through, or was not to be run."""
+    return run.status in ("ok", "unrun")
 
 
 def _undefined_name(exception: str, text: str) -> str:
@@ -66,7 +71,7 @@ def _end_of(
     definition = re.compile(rf"^(?:{'|'.join((*ways, imports))})", re.MULTILINE)
     for (_, source), run in reversed(list(zip(cells, runs, strict=True))):
         start = definition.search(source)
-        if start is None or run.status == "ok":
+        if start is None or _is_over(run):
             continue
         line = source.count("\n", 0, start.start()) + 1
         end = _because(_end(run, source, line), cells, runs, seen | {name})

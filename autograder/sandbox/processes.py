@@ -69,7 +69,7 @@ def waited(pid: int | None) -> float:
         return 0.0
 
 
-def runs(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     """Whether a process is there and is neither stopped nor dead."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "TtZX"

@@ -263,16 +263,9 @@ class Session:
         Raises:
             SandboxError: The keeper does not answer.
         """
-        student = self.student
-        if self.kind == "none" or student is None:
-            return
-        if self.left_running is None:
-            # The checkpoint, if any, has been ended.
-            self.left_running = self._running()
-            self.kept_whole = bool(self._files(KEEP, ROWS))
-            return
-        self._end_all_but(self.left_running)
-        self._files(RESTORE, ROWS)
+        if self.student is not None and self.left_running is not None:
+            self._end_all_but(self.left_running)
+            self._files(RESTORE, ROWS)
 
     @property
     def may_run_again(self) -> bool:
@@ -321,6 +314,9 @@ class Session:
                 after_shown = False
             place += 1
         self._end_checkpoint()
+        if self.kind != "none" and self.student is not None:
+            self.left_running = self._running()
+            self.kept_whole = bool(self._files(KEEP, ROWS))
         return [runs[place] for place in range(len(self.sources))]
 
     def _run_as_before(self, first: Session) -> None:
@@ -375,7 +371,7 @@ class Session:
         self._end(fork)
         self._end_all_but(before)
         self._files(RESTORE, SHOWN)
-        if self.student.outside is not None and not processes.runs(self.student.outside):
+        if self.student.outside is not None and not processes.is_running(self.student.outside):
             self.give_up()  # the cell has stopped or ended the process that it was forked from
         self.budget.spent["shows"] += run.seconds
         if run.status == "timeout":

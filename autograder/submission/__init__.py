@@ -6,7 +6,7 @@ from autograder.submission.file_names import one_form
 from autograder.submission.folders import SubmittedFolder, read_regular, student_of, submissions
 from autograder.submission.from_exchange import Look, Terms, collect_arrivals
 from autograder.submission.hand_in import HandIn, find_hand_in
-from autograder.submission.names import binds, only_defines, read_later, uses
+from autograder.submission.names import LOOKED_AT, LOOKED_AT_IN_ALL, only_defines, parsed, read_later, uses
 from autograder.submission.reading import (
     Submission,
     code_cells,
@@ -18,6 +18,8 @@ from autograder.submission.reading import (
 )
 
 __all__ = [
+    "LOOKED_AT",
+    "LOOKED_AT_IN_ALL",
     "Collected",
     "HandIn",
     "Look",
@@ -25,7 +27,6 @@ __all__ = [
     "Submission",
     "SubmittedFolder",
     "Terms",
-    "binds",
     "code_cells",
     "collect",
     "collect_arrivals",
@@ -35,6 +36,7 @@ __all__ = [
     "local_time",
     "one_form",
     "only_defines",
+    "parsed",
     "plain_name",
     "read_later",
     "read_regular",

@@ -18,13 +18,21 @@ LOOKED_AT = 50_000
 """Characters of the longest cell that is parsed, which takes some 500 bytes for each of them, outside the sandbox. What
 was found is remembered: most cells are those of a release, the same in all submissions."""
 
+LOOKED_AT_IN_ALL = 400_000
+"""Characters of all code cells of a submission up to which they are looked through: more than anybody writes."""
+
 _WORD = re.compile(r"[^\W\d]\w*")
-_MAGIC = re.compile(r"^[ \t]*[%!].*$", re.MULTILINE)
+_MAGIC = re.compile(r"^([ \t]*)[%!?].*$", re.MULTILINE)
 
 ANYTHING = frozenset({"eval", "exec", "get_ipython", "globals", "locals", "vars", "__main__"})
 """Names with which a cell gets at others that do not stand in it."""
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def without_magics(source: str) -> str:
+    """A cell's code with IPython's own lines replaced by ones that do nothing."""
+    return _MAGIC.sub(r"\1pass", source)
 
 
 def parsed(source: str) -> ast.Module | None:
@@ -34,7 +42,7 @@ def parsed(source: str) -> ast.Module | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(_MAGIC.sub("", source))
+            return ast.parse(without_magics(source))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
@@ -86,7 +94,7 @@ def _read_by(source: str) -> frozenset[str] | None:
     words = _words(source)
     if not words.isdisjoint(ANYTHING):
         return None
-    tree, plain = parsed(source), _MAGIC.sub("", source)
+    tree = parsed(source)
     if tree is None:
         return words
     found: set[str] = set()
@@ -95,11 +103,11 @@ def _read_by(source: str) -> frozenset[str] | None:
         found |= _read_at_once(statement) - bound
         bound |= _bound_for_sure(statement)
     try:
-        found |= _read_in_functions(symtable.symtable(plain, "cell", "exec")) - bound
+        found |= _read_in_functions(symtable.symtable(without_magics(source), "cell", "exec")) - bound
     except (SyntaxError, ValueError, RecursionError):
         return words
     # A magic may read any of its words, such as `%timeit softmax(z)`.
-    return frozenset(found).union(*(_WORD.findall(line) for line in _MAGIC.findall(source)))
+    return frozenset(found).union(*(_WORD.findall(line[0]) for line in _MAGIC.finditer(source)))
 
 
 @functools.lru_cache(maxsize=500)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder.submission import binds, read_later, uses
-from autograder.submission.names import reads
+from autograder.submission import read_later, uses
+from autograder.submission.names import binds, reads
 
 
 @pytest.mark.parametrize(
