@@ -110,13 +110,17 @@ def hand_in(root: Path, count: int, *, flat: bool = False) -> None:
     """``count`` submissions below ``root/submitted``: two of six right, the others with one mistake, by turns."""
     for number in range(count):
         student = f"s{number:05}"
-        wrong = random.Random(number).choice([None, None, *MISTAKES])
-        notebook = text_of(submission(wrong))
+        notebook = text_of(submission(mistake_of(number)))
         if flat:
             write(root / f"submitted/{student}.ipynb", notebook)
         else:
             write(root / f"submitted/{student}/four/four.ipynb", notebook)
             write(root / f"submitted/{student}/four/timestamp.txt", "2026-11-28 10:00:00 UTC\n")
+
+
+def mistake_of(number: int) -> str | None:
+    """The function that a student has wrong; None for two of six."""
+    return random.Random(number).choice([None, None, *MISTAKES])
 
 
 def hidden_tests(name: str) -> list[str]:
