@@ -303,7 +303,7 @@ class _Paper:
         self.released = {key: self.cell(key, _cleared(_source(tree))) for key, tree in self._trees.items()}
         if given == assignment.master:
             self.released |= {key: self.cell(key, "YOUR ANSWER HERE") for key in self._answers}
-        self.right = {row.name: _without_marks(solved[row.name]) for row in assignment.rows}
+        self.right = {row.name: _without_marks(solved[row.solution]) for row in assignment.rows}
         self._solved = self.released | {key: self.cell(key, source) for key, source in self.right.items()}
         self._filled: dict[tuple[str, str], str] = {}
         rest = {key: value for key, value in release.items() if key != "cells"}

@@ -48,7 +48,7 @@ def hollow_checks(assignment: Assignment) -> Iterator[str]:
         right = vars(suite.reference._module)
         answers = _Answers()
         for row in assignment.rows:
-            for check in suite.rows()[row.name]:
+            for check in (each for each in suite.rows()[row.name] if each.test is None):
                 watched = _Watched()
                 suite.run([check], Loopback(dict(right)), watched)
                 called = [name for name in watched.called if name in row.functions]

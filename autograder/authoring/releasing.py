@@ -238,8 +238,10 @@ def _bare(assignment: Assignment, released: Path) -> Iterator[str]:
     """Solution cells without marks around the solution: nbgrader replaces the whole of them, the `def` line too."""
     before, after = _graded_sources(assignment.master), _graded_sources(released)
     for row in assignment.rows:
-        gone = [name for name in row.functions if not re.search(rf"\bdef {name}\b", after.get(row.name, ""))]
-        if gone and "BEGIN SOLUTION" not in before[row.name]:
+        gone = [
+            name for name in row.functions if not re.search(rf"\b(?:def|class) {name}\b", after.get(row.solution, ""))
+        ]
+        if gone and "BEGIN SOLUTION" not in before.get(row.solution, ""):
             yield (
                 f"{row.name}: this solution cell has no marks, so nothing of it is left for students, not even the "
                 f"`def` of {', '.join(gone)}; put `### BEGIN SOLUTION` and `### END SOLUTION` around the solution"

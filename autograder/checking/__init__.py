@@ -5,17 +5,38 @@ A check is a plain pytest test, which imports all that it needs from here.
 
 from autograder.checking.answers import Answer, Calls, Loopback, Student, short
 from autograder.checking.comparing import agree, complex_noise, is_array_like, is_rounded, matches, precise, right
-from autograder.checking.declaring import DECLARED, TOGETHER, Declared, Draw, check, fail_unless, together
+from autograder.checking.declaring import (
+    DECLARED,
+    TOGETHER,
+    WITH_TEST_CELL,
+    Declared,
+    Draw,
+    check,
+    fail_unless,
+    together,
+    with_test_cell,
+)
 from autograder.checking.exactness import alike, components, is_exact
 from autograder.checking.gradient_halves import Halves, halves, telling, which_half
 from autograder.checking.numerics.compare import compare, judge, tolerances
 from autograder.checking.numerics.gradients import gradient, projections
 from autograder.checking.observing import Compared, Observed, Observer, observed_by
 from autograder.checking.reference import Reference, answer, load_reference
+from autograder.checking.test_cells import (
+    Rehearsal,
+    TestCell,
+    TestCells,
+    Tested,
+    definitions,
+    plan_of,
+    statement_titles,
+    title_of,
+)
 
 __all__ = [
     "DECLARED",
     "TOGETHER",
+    "WITH_TEST_CELL",
     "Answer",
     "Calls",
     "Compared",
@@ -26,7 +47,11 @@ __all__ = [
     "Observed",
     "Observer",
     "Reference",
+    "Rehearsal",
     "Student",
+    "TestCell",
+    "TestCells",
+    "Tested",
     "agree",
     "alike",
     "answer",
@@ -34,6 +59,7 @@ __all__ = [
     "compare",
     "complex_noise",
     "components",
+    "definitions",
     "fail_unless",
     "gradient",
     "halves",
@@ -44,12 +70,16 @@ __all__ = [
     "load_reference",
     "matches",
     "observed_by",
+    "plan_of",
     "precise",
     "projections",
     "right",
     "short",
+    "statement_titles",
     "telling",
+    "title_of",
     "together",
     "tolerances",
     "which_half",
+    "with_test_cell",
 ]

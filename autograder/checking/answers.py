@@ -19,7 +19,17 @@ from autograder.sandbox import Opaque, Ref, calls, protocol, wire
 
 
 class Calls(Protocol):
-    """The way to a student's functions: one message there, one reply back."""
+    """The way to a student's functions: one message there, one reply back.
+
+    Attributes:
+        outside: Answers what the student's code does with an object of a test's, while a message is out.
+    """
+
+    outside: Callable[[protocol.AskOutside], Any]
+
+    @property
+    def code(self) -> tuple[str, ...]:
+        """The code cells that have run in the process behind it."""
 
     @property
     def generation(self) -> int:
@@ -35,10 +45,22 @@ class Loopback:
     def __init__(self, names: dict[str, Any]) -> None:
         self.row = calls.RowFork(None, names)
         self.generation = 1
+        self.code: tuple[str, ...] = ()
+
+    @property
+    def outside(self) -> Callable[[protocol.AskOutside], Any]:
+        """As ``Calls.outside``."""
+        return self.row.outside
+
+    @outside.setter
+    def outside(self, answers: Callable[[protocol.AskOutside], Any]) -> None:
+        self.row.outside = answers
 
     def exchange(self, message: tuple[Any, ...], function: str) -> Any:  # noqa: ARG002 - as Calls.exchange
         """As ``Calls.exchange``."""
         sent = protocol.read(wire.decode(wire.encode(protocol.tree(message))))
+        if isinstance(sent, protocol.Operate):
+            return protocol.read(wire.decode(self.row.payload(self.row.objects.reply(sent))))
         return protocol.read(wire.decode(calls.packed(self.row.reply(sent))))
 
 

@@ -36,6 +36,7 @@ __all__ = [
     "telling",
     "together",
     "which_half",
+    "with_test_cell",
 ]
 
 Draw = np.random.Generator
@@ -45,6 +46,7 @@ Test = TypeVar("Test", bound=Callable[..., None])
 
 DECLARED = "__autograder_check__"
 TOGETHER: set[frozenset[str]] = set()
+WITH_TEST_CELL: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,11 @@ def check(
 def together(*functions: str) -> None:
     """Say that these functions share objects of their own (a cache): they are answered from outside only together."""
     TOGETHER.add(frozenset(functions))
+
+
+def with_test_cell(*rows: str) -> None:
+    """Say that the test cells of these rows count as well: otherwise checks of a row take its test cell's place."""
+    WITH_TEST_CELL.update(rows)
 
 
 def fail_unless(condition: bool, message: str, *, says_all: bool = False) -> None:

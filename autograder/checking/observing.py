@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -67,13 +67,27 @@ class Observed:
         self.functions: set[str] = set()
 
     @property
+    def outside(self) -> Callable[[protocol.AskOutside], Any]:
+        """As ``Calls.outside``."""
+        return self.calls.outside
+
+    @outside.setter
+    def outside(self, answers: Callable[[protocol.AskOutside], Any]) -> None:
+        self.calls.outside = answers
+
+    @property
+    def code(self) -> tuple[str, ...]:
+        """As ``Calls.code``."""
+        return self.calls.code
+
+    @property
     def generation(self) -> int:
         """As ``Calls.generation``."""
         return self.calls.generation
 
     def exchange(self, message: tuple[Any, ...], function: str) -> Any:
         """As ``Calls.exchange``."""
-        if isinstance(message, protocol.Call):
+        if isinstance(message, protocol.Call | protocol.Operate):
             self.functions.add(function)
         begun = time.monotonic()
         try:

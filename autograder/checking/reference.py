@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import importlib.util
 import inspect
+import io
+import linecache
 import math
+import os
+import random
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +23,9 @@ import numpy as np
 
 from autograder.base import CheckError
 from autograder.checking.numerics import conditioning
+from autograder.course import master_cells
 from autograder.sandbox import Answered, Refused, wire
+from autograder.submission import without_magics
 
 if TYPE_CHECKING:
     from autograder.course import Assignment
@@ -31,10 +41,15 @@ MAX_ENTRIES = 50_000_000
 class Reference:
     """The reference's functions, as attributes: ``reference.softmax(logits)``, on ordinary NumPy arrays."""
 
-    def __init__(self, module: ModuleType) -> None:
-        self._module = module
+    def __init__(self, load: Callable[[], ModuleType]) -> None:
+        """Take what gives the module of its functions; it is asked when one is first needed."""
+        self._load = load
         self._expected: dict[bytes, tuple[Any, Any]] = {}
         self._parameters: dict[str, tuple[str, ...]] = {}
+
+    @functools.cached_property
+    def _module(self) -> ModuleType:
+        return self._load()
 
     def __getattr__(self, name: str) -> ReferenceFunction:
         if name.startswith("_") or not callable(getattr(self._module, name, None)):
@@ -76,11 +91,14 @@ class ReferenceFunction:
 
 
 def load_reference(assignment: Assignment) -> Reference:
-    """The functions of ``solutions/<assignment>/``, imported under a name of its own.
+    """The functions of ``solutions/<assignment>/``, imported under a name of its own; without one, the master's own.
 
     Raises:
-        CheckError: The folder is missing, does not import, or lacks a function that a row asks for.
+        CheckError: It does not import, or lacks a function that a row asks for. The master's own cells are run when
+            the first of their functions is needed.
     """
+    if not assignment.solutions.is_dir():
+        return Reference(functools.partial(_of_the_master, assignment))
     init = assignment.solutions / "__init__.py"
     name = f"autograder_reference_{assignment.name}"
     specification = importlib.util.spec_from_file_location(
@@ -96,10 +114,57 @@ def load_reference(assignment: Assignment) -> Reference:
         specification.loader.exec_module(module)
     except Exception as error:
         raise CheckError(f"the reference {init} does not import: {type(error).__name__}: {error}") from error
+    _refuse_incomplete(assignment, module, init)
+    return Reference(lambda: module)
+
+
+def _of_the_master(assignment: Assignment) -> ModuleType:
+    """The master's own functions, once its cells have run but for the test cells."""
+    module = ModuleType(f"autograder_reference_{assignment.name}")
+    problem = ""
+    with run_in(assignment.master.parent):
+        for cell in master_cells(assignment.master):
+            if cell.kind == "code" and (cell.solution or not cell.grade):
+                problem = problem or run_cell(cell.number, cell.source, vars(module))
+    _refuse_incomplete(assignment, module, assignment.master, problem)
+    return module
+
+
+@contextlib.contextmanager
+def run_in(folder: Path) -> Iterator[None]:
+    """Have what is run meanwhile stand in a folder, print nothing, and leave random numbers as they are."""
+    before, draws, legacy = Path.cwd(), random.getstate(), np.random.get_state()
+    sys.path.append(str(folder))
+    os.chdir(folder)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        os.chdir(before)
+        sys.path.remove(str(folder))
+        random.setstate(draws)
+        np.random.set_state(legacy)
+
+
+def run_cell(number: int, source: str, names: dict[str, Any]) -> str:
+    """Run a cell of the author's in this process, without IPython's own lines; what went wrong, if anything did."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            name = f"<cell {number} of the master>"
+            linecache.cache[name] = len(source), None, source.splitlines(keepends=True), name
+            exec(compile(without_magics(source), name, "exec"), names)
+    except Exception as error:
+        return f"cell {number} raises {type(error).__name__}: {error}"
+    return ""
+
+
+def _refuse_incomplete(assignment: Assignment, module: ModuleType, place: Path, problem: str = "") -> None:
     missing = [f for row in assignment.rows for f in row.functions if not callable(getattr(module, f, None))]
     if missing:
-        raise CheckError(f"the reference {init} lacks {', '.join(missing)}, which the master notebook asks for")
-    return Reference(module)
+        why = f": {problem}" if problem else ""
+        names = ", ".join(dict.fromkeys(missing))
+        raise CheckError(f"the reference {place} lacks {names}, which the master notebook asks for{why}")
 
 
 def answer(
@@ -166,13 +231,25 @@ def _exact(tree: Any) -> Any:
     return tree
 
 
+def generator_from(tree: Any) -> Random:
+    """The generator of random numbers whose state came over the wall.
+
+    Raises:
+        ValueError: It is the state of none of NumPy's.
+    """
+    match tree:
+        case {"generator": state}:
+            return _generator(state)
+        case {"legacy": state}:
+            return _legacy(state)
+    raise ValueError(UNUSABLE)
+
+
 def _with_generators(tree: Any, generators: list[Random]) -> Any:
     if isinstance(tree, dict):
         if tree.keys() in ({"generator"}, {"legacy"}):
-            ((kind, state),) = tree.items()
-            generator = _legacy(state) if kind == "legacy" else _generator(state)
-            generators.append(generator)
-            return generator
+            generators.append(generator_from(tree))
+            return generators[-1]
         return {key: _with_generators(value, generators) for key, value in tree.items()}
     if isinstance(tree, tuple):
         return tuple(_with_generators(item, generators) for item in tree)

@@ -236,6 +236,7 @@ class AssignmentEntry:
     allowed_imports: tuple[Annotated[str, AfterValidator(_distribution)], ...] = ()
     files: Annotated[tuple[str, ...], PlainValidator(_files)] = ()
     show: bool = False
+    partial: bool = False
     notebook: str = ""
     checks: str = ""
     solutions: str = ""

@@ -94,6 +94,7 @@ class Assignment:
         activities: What students do in its week beside it.
         term: What late days need to know of the course's other assignments.
         show: Whether cells that only show something are run as well, so that the pages have this run's pictures.
+        partial: Whether each statement of a test cell that can fail has a share of its points, or it is all or nothing.
     """
 
     name: str
@@ -120,6 +121,7 @@ class Assignment:
     activities: tuple[Activity, ...] = ()
     term: Term = field(default_factory=Term)
     show: bool = False
+    partial: bool = False
 
     def inputs_of(self, student: str | None) -> str:
         """Whose inputs the checks draw for a student: their id, or ``""``, which is everybody or nobody known."""
@@ -288,6 +290,7 @@ def _assignment(
         activities=tuple(each.activity() for each in entry.activities),
         term=term,
         show=entry.show,
+        partial=entry.partial,
     )
 
 

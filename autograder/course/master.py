@@ -7,6 +7,7 @@ import json
 import math
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,19 +21,22 @@ SHOWS_TAG = "only-shows"
 
 @dataclass(frozen=True)
 class Row:
-    """One row of an assignment: a solution cell and the autograded test cell that carries its points.
+    """One row of an assignment: an autograded test cell, which carries points, and the solution that it tests.
 
     Attributes:
-        name: The solution cell's ``grade_id``.
-        test_id: The test cell's ``grade_id`` (``test_`` + name).
+        name: The solution cell's ``grade_id`` where the test cell's is ``test_`` + that, else the test cell's own.
+        test_id: The test cell's ``grade_id``.
         points: The row's maximum, from the master notebook.
-        functions: The functions that the solution cell defines, in order, from the master notebook.
+        functions: The functions and classes that its solution cells define, in order, from the master notebook.
+        solution: The ``grade_id`` of the solution cell that it tests: the one that it is called after, or else the last
+            one before it. Empty where there is none.
     """
 
     name: str
     test_id: str
     points: float
     functions: tuple[str, ...]
+    solution: str = ""
 
 
 @dataclass(frozen=True)
@@ -152,60 +156,67 @@ def read_master(root: Path, path: Path, configuration: Located) -> tuple[tuple[R
         else:
             by_id[cell.grade_id] = cell
 
-    solutions = {name: cell for name, cell in by_id.items() if cell.solution and not cell.grade}
-    tests: dict[str, MasterCell] = {}
+    solutions = {name: cell for name, cell in by_id.items() if cell.solution and not cell.grade and cell.kind == "code"}
+    defines = {name: _defined(cell, note) for name, cell in solutions.items()}
+    rows: list[Row] = []
     manual: dict[str, float] = {}
+    owner: dict[str, str] = {}
+    group: list[str] = []
+    after_test = False
     for cell in by_id.values():
+        if cell.grade_id in solutions:
+            group = [cell.grade_id] if after_test else [*group, cell.grade_id]
+            after_test = False
         if not (cell.grade or cell.task):
             continue
-        points = cell.points
-        number = isinstance(points, int | float) and not isinstance(points, bool)
-        if not number or not math.isfinite(points) or points <= 0:
-            note(cell, f"expected points above 0, found {'none' if points is None else shown(points)}")
-        elif cell.solution or cell.task:
-            manual[cell.grade_id] = float(points)
+        points = _points(cell, note)
         if cell.solution or cell.task:
+            manual[cell.grade_id] = points
             continue
         if cell.kind != "code":
             note(cell, f"expected a code cell that tests, found a {cell.kind} cell")
-        name = cell.grade_id.removeprefix("test_")
-        if name == cell.grade_id:
-            wanted = did_you_mean(f"test_{name}", [f"test_{each}" for each in solutions])
-            note(cell, f"a test cell is called test_ and its solution cell's grade_id; {wanted}".rstrip("; "))
-        elif name not in solutions:
-            wanted = did_you_mean(name, solutions)
-            note(cell, f"this test cell has no solution cell {name!r}; {wanted}".rstrip("; "))
-        else:
-            tests[name] = cell
-
-    rows: list[Row] = []
-    defined: dict[str, str] = {}
-    for name, cell in solutions.items():
-        if cell.kind != "code":
-            if name in tests:
-                note(cell, f"expected a code cell, because {tests[name].grade_id} tests it")
             continue
-        try:
-            functions = _functions(cell.source)
-        except (SyntaxError, ValueError) as problem:
-            line = f", line {problem.lineno}" if isinstance(problem, SyntaxError) and problem.lineno else ""
-            note(cell, f"this solution cell is no valid Python{line}: {problem.args[0]}")
-            continue
-        if name not in tests:
-            continue
-        for function in functions:
-            if function in defined:
-                note(cell, f"{function} is defined by the row {defined[function]} too; a function has one row")
-            defined.setdefault(function, name)
-        points = tests[name].points
-        rows.append(Row(name, f"test_{name}", float(points) if isinstance(points, int | float) else 0.0, functions))
-    if not tests and not any(where == file for where, _, _ in configuration.problems):
+        after_test = True
+        named = cell.grade_id.removeprefix("test_")
+        called_after = named != cell.grade_id and named in solutions
+        name, tested = (named, [named]) if called_after else (cell.grade_id, group)
+        functions = tuple(dict.fromkeys(each for solution in tested for each in defines[solution]))
+        for function in functions if called_after else ():
+            if owner.setdefault(function, name) != name:
+                note(solutions[name], f"{function} is defined by the row {owner[function]} too; a function has one row")
+        rows.append(Row(name, cell.grade_id, points, functions, tested[-1] if tested else ""))
+    if not rows and not any(where == file for where, _, _ in configuration.problems):
         configuration.problems.append((file, 0, "has no autograded row: expected a solution cell and its test cell"))
     return tuple(rows), manual
 
 
+Note = Callable[[MasterCell, str], None]
+
+
+def _points(cell: MasterCell, note: Note) -> float:
+    """The points of a cell, as nbgrader takes them: a number, or the text of one, and 0 where nothing else is said."""
+    try:
+        points = float(cell.points) if not isinstance(cell.points, bool) else math.nan
+    except (TypeError, ValueError):
+        points = math.nan
+    if math.isfinite(points) and points >= 0:
+        return points
+    note(cell, f"expected points of at least 0, found {'none' if cell.points is None else shown(cell.points)}")
+    return 0.0
+
+
+def _defined(cell: MasterCell, note: Note) -> tuple[str, ...]:
+    """The functions and classes that a solution cell defines; none where it is no Python, which is then noted."""
+    try:
+        return _functions(cell.source)
+    except (SyntaxError, ValueError) as problem:
+        line = f", line {problem.lineno}" if isinstance(problem, SyntaxError) and problem.lineno else ""
+        note(cell, f"this solution cell is no valid Python{line}: {problem.args[0]}")
+        return ()
+
+
 def _functions(source: str) -> tuple[str, ...]:
-    """The names of the functions that the cell defines at its top level, in order.
+    """The names of the functions and classes that the cell defines at its top level, in order.
 
     Raises:
         SyntaxError: The cell is no Python, its magics and shell lines aside.
@@ -215,5 +226,6 @@ def _functions(source: str) -> tuple[str, ...]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tree = ast.parse(plain)
-    names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    defining = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    names = [node.name for node in tree.body if isinstance(node, defining)]
     return tuple(dict.fromkeys(names))

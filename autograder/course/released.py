@@ -77,7 +77,11 @@ def release_of(assignment: Assignment) -> Release:
     known = release.known
     ids = [each.grade_id for each in cells if each.grade_id]
     graded = {name for name, each in known.items() if each.graded}
-    if len(ids) > len(known) or graded != set(points) or any(row.name not in known for row in assignment.rows):
+    if (
+        len(ids) > len(known)
+        or graded != set(points)
+        or any(row.solution and row.solution not in known for row in assignment.rows)
+    ):
         other = ", ".join(sorted(graded ^ set(points)))
         differs = f" ({other}: only one of the two has points there)" if other else ""
         raise AutograderError(f"{assignment.release} does not fit {assignment.master.name} any more{differs}: {again}")

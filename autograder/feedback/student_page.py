@@ -54,12 +54,17 @@ def shown_to_student(
     """
     due = due_of(gradebook, assignment, submission.student or "")
     seen = students_view(report, assignment, now=now, due=due)
-    return Shown(row_comments(seen), notebook_text(annotated(submission, seen, assignment)))
+    return Shown(row_comments(seen, assignment), notebook_text(annotated(submission, seen, assignment)))
 
 
-def row_comments(seen: Report) -> dict[str, str | None]:
-    """The comment on each row, by ``grade_id``; None where there is nothing to say."""
-    return {row.name: row_comment(row) or None for row in seen.rows}
+def row_comments(seen: Report, assignment: Assignment) -> dict[str, str | None]:
+    """The comment on each solution cell, by ``grade_id``: what its rows have to say, None where that is nothing."""
+    tests = {row.test_id: row_comment(row) for row in seen.rows}
+    told: dict[str, list[str]] = {row.solution: [] for row in assignment.rows if row.solution}
+    for row in assignment.rows:
+        if row.solution and tests.get(row.test_id):
+            told[row.solution].append(tests[row.test_id])
+    return {solution: "\n\n".join(comments) or None for solution, comments in told.items()}
 
 
 def write_feedback(
@@ -210,7 +215,7 @@ def seen_now(
             f"damaged. Run autograder grade {assignment.name} --student {student} --force."
         )
     seen = students_view(report, assignment, now=now, due=due_of(gradebook, assignment, student))
-    comment_on_rows(gradebook, assignment, student, row_comments(seen))
+    comment_on_rows(gradebook, assignment, student, row_comments(seen, assignment))
     return seen
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         decisive_files,
         digest_of,
         environment,
+        helpers_beside,
         provenance_for,
     )
     from autograder.grading.recording import MAX_PRINTED, CallRecord, Checked, Recorder, RowRun
@@ -54,6 +55,7 @@ __all__ = [
     "digest_of",
     "environment",
     "grade",
+    "helpers_beside",
     "process_grader",
     "provenance_for",
     "replacements",
@@ -86,6 +88,7 @@ __getattr__ = on_demand(
             "decisive_files",
             "digest_of",
             "environment",
+            "helpers_beside",
             "provenance_for",
         ),
         "recording": (

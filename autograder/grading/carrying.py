@@ -7,7 +7,7 @@ answered by the reference; the better result counts.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from autograder.base import Cause
@@ -20,7 +20,7 @@ from autograder.grading.report import RowResult
 from autograder.sandbox import Refused, Session
 
 if TYPE_CHECKING:
-    from autograder.grading.suite import Suite, Verdict
+    from autograder.grading.suite import Check, Suite, Verdict
 
 UNWRITTEN = frozenset({"missing", "unwritten"})
 
@@ -31,6 +31,21 @@ Undefined = Callable[[Cause], Cause]
 """Gives a cause with why a name is not defined once the notebook has run, where it is of that."""
 
 
+@dataclass(frozen=True)
+class States:
+    """The states that test cells are to see, by their ``grade_id``; all other checks see that after the notebook."""
+
+    before: Mapping[str, int | None]
+
+    def of(self, checks: Sequence[Check]) -> list[tuple[int | None, list[Check]]]:
+        """The checks by the state that they are to see, in order."""
+        found: dict[int | None, list[Check]] = {}
+        for check in checks:
+            state = None if check.test is None else self.before.get(check.test.grade_id)
+            found.setdefault(state, []).append(check)
+        return [*found.items()]
+
+
 def check_rows(
     session: Session,
     assignment: Assignment,
@@ -38,6 +53,7 @@ def check_rows(
     known: Mapping[str, RowResult],
     undefined: Undefined = lambda cause: cause,
     observer: Observer | None = None,
+    before: Mapping[str, int | None] | None = None,
 ) -> list[RowResult]:
     """Check each row with the student's own functions, and where that fails again with correct earlier ones.
 
@@ -48,8 +64,10 @@ def check_rows(
         known: Results, by row, of rows that are not to be checked again.
         undefined: Gives a cause with why a name is not defined, where it is of that and that is known.
         observer: Told of all that the checks do, and of what the reference answers.
+        before: The state that a test cell is to see, by its ``grade_id`` (``running.Notebook``).
     """
     observer = observer or Observer()
+    states = States(before or {})
     results: list[RowResult] = []
     left = MAX_TOLD
     for row in assignment.rows:
@@ -58,14 +76,16 @@ def check_rows(
             continue
         checks = suite.rows()[row.name]
         observer.run_begins(row.name, ())
-        with session.row() as calls:
-            verdicts = looked_into(suite.run(checks, calls, observer))
+        verdicts: list[Verdict] = []
+        for state, some in states.of(checks):
+            with session.row(before=state) as calls:
+                verdicts += looked_into(suite.run(some, calls, observer))
         result = _result(row, verdicts, undefined)
         written = any(cause is None or cause.kind not in UNWRITTEN for cause in (each.no_answer for each in verdicts))
         if result.fraction < 1 and not result.errored and written:
             earlier = assignment.rows[: len(results)]
             called = frozenset[str]().union(*(each.called for each in verdicts))
-            result = _carried(session, row, suite, earlier, results, result, undefined, observer, called)
+            result = _carried(session, row, suite, earlier, results, result, undefined, observer, called, states)
         bounded, left = within(result.checks, left)
         results.append(replace(result, checks=bounded))
     return results
@@ -81,6 +101,7 @@ def _carried(
     undefined: Undefined,
     observer: Observer,
     called: frozenset[str],
+    states: States,
 ) -> RowResult:
     """The best of the row's result and those with functions of earlier rows answered by the reference.
 
@@ -97,23 +118,30 @@ def _carried(
     for replaced in sets:
         if best.fraction < 1 and session.may_run_again:
             observer.run_begins(row.name, tuple(replaced))
-            with (
-                session.anew() as again,
-                ReferenceProcess(suite.reference, wrong, observer) as answers,
-                again.row(answers, replaced) as calls,
-            ):
-                verdicts = map(_discreet, suite.run(suite.rows()[row.name], calls, observer))
-                result = _result(row, [*verdicts], undefined)
-            asked = tuple(name for name in replaced if name in calls.asked)
+            verdicts: list[Verdict] = []
+            asked_for: set[str] = set()
+            with session.anew() as again, ReferenceProcess(suite.reference, wrong, observer) as answers:
+                for state, some in states.of(suite.rows()[row.name]):
+                    with again.row(answers, replaced, before=state) as calls:
+                        verdicts += map(_discreet, suite.run(some, calls, observer))
+                    asked_for |= calls.asked
+            result = _result(row, verdicts, undefined)
+            asked = tuple(name for name in replaced if name in asked_for)
             if result.errored or result.fraction <= best.fraction:
                 continue
-            if asked and _comes_of_answers(session, row, suite, replaced, alone, result):
+            if asked and _comes_of_answers(session, row, suite, replaced, alone, result, states):
                 best = replace(result, carried=asked)
     return best
 
 
 def _comes_of_answers(
-    session: Session, row: Row, suite: Suite, replaced: Sequence[str], alone: RowResult, carried: RowResult
+    session: Session,
+    row: Row,
+    suite: Suite,
+    replaced: Sequence[str],
+    alone: RowResult,
+    carried: RowResult,
+    states: States,
 ) -> bool:
     """Whether what a row gained with the reference's answers is lost without them.
 
@@ -127,8 +155,12 @@ def _comes_of_answers(
     checks = [check for check in suite.rows()[row.name] if check.name in gained]
     if not checks:
         return True
-    with session.anew() as again, again.row(_refuse, replaced) as calls:
-        return not any(verdict.result.outcome == "passed" for verdict in suite.run(checks, calls))
+    with session.anew() as again:
+        for state, some in states.of(checks):
+            with again.row(_refuse, replaced, before=state) as calls:
+                if any(verdict.result.outcome == "passed" for verdict in suite.run(some, calls)):
+                    return False
+    return True
 
 
 def _discreet(verdict: Verdict) -> Verdict:

@@ -185,12 +185,15 @@ def _grade(
 ) -> tuple[tuple[RowResult, ...], tuple[CellRun, ...]]:
     with (
         one_at_a_time(worker.kind),
-        worker.session(assignment.limits, assignment.seed, files=submission.files) as session,
+        worker.session(
+            assignment.limits, assignment.seed, files=submission.files, states=len(suite.test_ids)
+        ) as session,
     ):
         watched = watched_names(submission, assignment)
-        runs = run_notebook(session, submission, show=assignment.show, watched=watched)
-        rows = check_rows(session, assignment, suite, {}, undefined_after(submission, assignment, runs))
-        return with_definitions(rows, assignment, submission, runs, suite.reference), runs
+        ran = run_notebook(session, submission, show=assignment.show, watched=watched, tests=suite.test_ids)
+        undefined = undefined_after(submission, assignment, ran.cells)
+        rows = check_rows(session, assignment, suite, {}, undefined, before=ran.before)
+        return with_definitions(rows, assignment, submission, ran.cells, suite.reference), ran.cells
 
 
 def _ran_short(cells: Sequence[CellRun], assignment: Assignment) -> tuple[str, ...]:
@@ -210,7 +213,7 @@ def _ran_short(cells: Sequence[CellRun], assignment: Assignment) -> tuple[str, .
 def undefined_after(submission: Submission, assignment: Assignment, runs: Sequence[CellRun]) -> Undefined:
     """Gives a cause with why a name is not defined once a submission's cells have run, where it is of that."""
     cells, solutions = code_cells(submission), solution_cells(submission)
-    own = {name: solutions.get(row.name) for row in assignment.rows for name in row.functions}
+    own = {name: solutions.get(row.solution) for row in assignment.rows for name in row.functions}
 
     def undefined(cause: Cause) -> Cause:
         if cause.kind == "raised":

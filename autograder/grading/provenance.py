@@ -26,9 +26,10 @@ that it claims, students' mistakes. ``Suite`` refuses a reference that imports o
 def assignment_digest(assignment: Assignment) -> str:
     """SHA-256, in hex, over what decides a grade besides the submission and the environment.
 
-    The name (inputs are drawn from it), seed, inputs, limits, allowed imports and names of files; the bytes of the
-    master, the release and the files that the course gives; the relative names and bytes of all files of the checks and
-    the solutions. Caches and hidden files count for nothing, and neither do ``AUTHORS_OWN`` files of the solutions.
+    The name (inputs are drawn from it), seed, inputs, limits, allowed imports, names of files and whether test cells
+    are all or nothing; the bytes of the master, of the Python files beside it, the release and the files that the
+    course gives; the relative names and bytes of all files of the checks and the solutions. Caches and hidden files
+    count for nothing, and neither do ``AUTHORS_OWN`` files of the solutions.
     """
     digest = hashlib.sha256()
 
@@ -44,11 +45,14 @@ def assignment_digest(assignment: Assignment) -> str:
         asdict(assignment.limits),
         sorted(assignment.allowed_imports),
         assignment.files,
+        assignment.partial,
     ]
     add("settings", json.dumps(decisive, sort_keys=True).encode())
     for label, notebook in (("master", assignment.master), ("release", assignment.release)):
         if notebook.is_file():
             add(label, notebook.read_bytes())
+    for path in helpers_beside(assignment):
+        add(f"beside/{path.name}", path.read_bytes())
     for given, path in assignment.given.items():
         if path.is_file():
             add(f"files/{given}", path.read_bytes())
@@ -57,6 +61,12 @@ def assignment_digest(assignment: Assignment) -> str:
             if folder != assignment.solutions or name.as_posix() not in AUTHORS_OWN:
                 add(f"{label}/{name.as_posix()}", path.read_bytes())
     return digest.hexdigest()
+
+
+def helpers_beside(assignment: Assignment) -> list[Path]:
+    """The Python files beside the master, which its test cells may import."""
+    beside = sorted(assignment.master.parent.glob("*.py"))
+    return [path for path in beside if path.is_file() and path.name not in assignment.given]
 
 
 def decisive_files(folder: Path) -> Iterator[Path]:

@@ -69,7 +69,7 @@ def with_definitions(
             changes = [run.index for run in last.values() if function in (*run.bound, *run.gone)]
             if len(changes) > 1 or (changes and function in last[changes[-1]].gone):
                 notes.append(_told(function, "", changes, last, cells))
-            place = changes[-1] if changes else own.get(row.name)
+            place = changes[-1] if changes else own.get(row.solution)
             if place is not None:
                 notes += _other_order(function, cells[place].source, reference)
                 notes += _helpers(function, place, last, cells, uses, own.keys() | _rows_functions(assignment))

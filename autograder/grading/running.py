@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from autograder.sandbox import CellRun, Role, Session, passive_outputs
 from autograder.submission import (
     LOOKED_AT_IN_ALL,
     Submission,
+    binds,
     code_cells,
     is_tagged,
     only_defines,
@@ -19,9 +20,28 @@ from autograder.submission import (
 )
 
 
+@dataclass(frozen=True)
+class Notebook:
+    """A submission's notebook that has been run.
+
+    Attributes:
+        cells: A run for each code cell, by its place in the notebook.
+        before: By the ``grade_id`` of a test cell, the cell before which the state for it is kept; None where it is
+            the state after the notebook.
+    """
+
+    cells: tuple[CellRun, ...]
+    before: dict[str, int | None]
+
+
 def run_notebook(
-    session: Session, submission: Submission, *, show: bool = False, watched: Sequence[str] = ()
-) -> tuple[CellRun, ...]:
+    session: Session,
+    submission: Submission,
+    *,
+    show: bool = False,
+    watched: Sequence[str] = (),
+    tests: Collection[str] = (),
+) -> Notebook:
     """Run a submission's code cells.
 
     Args:
@@ -30,9 +50,7 @@ def run_notebook(
         show: Whether cells that the author tagged as only showing something are run too. Otherwise their runs have the
             outputs that were handed in.
         watched: Names of which each run says whether its cell bound or removed them.
-
-    Returns:
-        A run for each code cell, by its place in the notebook.
+        tests: The ``grade_id`` of each test cell that will be run outside, with the state of its place.
 
     Raises:
         SandboxError: The sandbox failed by itself.
@@ -40,12 +58,49 @@ def run_notebook(
     cells, roles = code_cells(submission), cell_roles(submission, show=show)
     counting = [source for (_, source), role in zip(cells, roles, strict=True) if role in ("needed", "own")]
     known = None if _is_too_long(submission) else _may_call(counting)
-    runs = session.run([source for _, source in cells], roles, watched=watched, may_call=known)
-    handed_in = passive_outputs(submission.handed_in, session.limits.output_kb)
-    return tuple(
-        replace(run, index=index, outputs=handed_in.get(index, ()) if run.status == "unrun" else run.outputs)
-        for run, (index, _) in zip(runs, cells, strict=True)
+    before = _before(submission, roles, tests)
+    runs = session.run(
+        [source for _, source in cells],
+        roles,
+        watched=watched,
+        may_call=known,
+        kept_before={place for place in before.values() if place is not None},
     )
+    handed_in = passive_outputs(submission.handed_in, session.limits.output_kb)
+    return Notebook(
+        tuple(
+            replace(run, index=index, outputs=handed_in.get(index, ()) if run.status == "unrun" else run.outputs)
+            for run, (index, _) in zip(runs, cells, strict=True)
+        ),
+        before,
+    )
+
+
+def _before(submission: Submission, roles: Sequence[Role], tests: Collection[str]) -> dict[str, int | None]:
+    """For each test cell, the first cell before which there is the state that it is to see."""
+    cells = code_cells(submission)
+    names = [submission.notebook["cells"][index]["metadata"].get("nbgrader", {}).get("grade_id") for index, _ in cells]
+    counting = [place for place, role in enumerate(roles) if role in ("needed", "own")]
+    found: dict[str, int | None] = {}
+    for place, name in enumerate(names):
+        if name in tests:
+            later = [each for each in counting if each >= place]
+            earlier = [each for each in counting if each < place]
+            if not _change_anything(
+                [cells[each][1] for each in later if each != place], [cells[each][1] for each in earlier]
+            ):
+                found[name] = None
+            else:
+                found[name] = earlier[-1] + 1 if earlier else 0
+    return found
+
+
+def _change_anything(later: Sequence[str], earlier: Sequence[str]) -> bool:
+    """Whether later cells may do more than define what has not been there before."""
+    if not all(map(only_defines, later)):
+        return True
+    there = frozenset[str]().union(*map(binds, earlier))
+    return any(binds(source) & there for source in later)
 
 
 def cell_roles(submission: Submission, *, show: bool) -> tuple[Role, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,8 +19,26 @@ from _pytest.config import _prepareconfig
 from _pytest.runner import runtestprotocol
 
 from autograder.base import Cause, CheckError, SandboxError, Wrong
-from autograder.checking import TOGETHER, Calls, Observed, Observer, Reference, Student, load_reference, observed_by
-from autograder.course import Assignment, Visibility
+from autograder.checking import (
+    TOGETHER,
+    WITH_TEST_CELL,
+    Calls,
+    Observed,
+    Observer,
+    Reference,
+    Rehearsal,
+    Student,
+    TestCell,
+    TestCells,
+    Tested,
+    definitions,
+    load_reference,
+    observed_by,
+    plan_of,
+    statement_titles,
+    title_of,
+)
+from autograder.course import Assignment, Row, Visibility, master_cells
 from autograder.grading import without_pytest
 from autograder.grading.plugin import BENCH, Bench, declared
 from autograder.grading.provenance import AUTHORS_OWN
@@ -43,7 +63,11 @@ _WITHOUT = (
 
 @dataclass(frozen=True)
 class Check:
-    """One hidden check: what its author declared, the pytest item that runs it, and its parameters without pytest."""
+    """One hidden check: what its author declared, and what runs it.
+
+    That is a pytest item, with its parameters where it needs no pytest, or a test cell of the master: whole, or one of
+    its top-level statements, from 0.
+    """
 
     row: str
     name: str
@@ -52,8 +76,10 @@ class Check:
     hint: str
     if_small: str
     visibility: Visibility | None
-    item: pytest.Item
+    item: pytest.Item | None
     parameters: dict[str, Any] | None
+    test: TestCell | None = None
+    statement: int | None = None
 
     def result(self, outcome: Outcome, cause: Cause | None = None, trouble: str = "") -> CheckResult:
         """The check's result."""
@@ -98,7 +124,26 @@ class Suite:
         _refuse_authors_own(assignment)
         self._bench = Bench(assignment.name, assignment.seed, self.reference, _nobody)
         self._recorder = _Recorder()
+        self._config: pytest.Config | None = None
+        collected = self._collected() if assignment.checks.is_dir() else []
+        checks = [*map(_check, collected)]
+        cells = master_cells(assignment.master)
+        self.plan = plan_of(cells)
+        self._rehearsal: Rehearsal | None = None
+        self.cells = TestCells(self.plan, assignment.master.parent, assignment.limits)
+        replaced = {check.row for check in checks} - WITH_TEST_CELL
+        for row in assignment.rows:
+            if row.name not in replaced and (test := self.plan.tests.get(row.test_id)) is not None:
+                checks += _test_checks(row, test, partial=assignment.partial)
+        self.checks = tuple(checks)
+        self.together = frozenset(TOGETHER)
+        self._fit()
+
+    def _collected(self) -> list[pytest.Item]:
+        """The checks that are pytest tests."""
+        assignment = self.assignment
         TOGETHER.clear()
+        WITH_TEST_CELL.clear()
         arguments = [
             *("-c", str(_GRADING_INI), "--rootdir", str(assignment.checks), "--import-mode=importlib"),
             # What lies above the checks has no part in the assignment's digest, so it may decide nothing either.
@@ -121,9 +166,12 @@ class Suite:
             _forget_modules_of(assignment.checks)
         if self._recorder.broken:
             raise CheckError(self._troubles("they do not import"))
-        self.checks = tuple(map(_check, session.items))
-        self.together = frozenset(TOGETHER)
-        self._fit()
+        return list(session.items)
+
+    @property
+    def test_ids(self) -> frozenset[str]:
+        """The ``grade_id`` of each test cell that is one of the checks."""
+        return frozenset(check.test.grade_id for check in self.checks if check.test is not None)
 
     def rows(self) -> dict[str, tuple[Check, ...]]:
         """The checks by row, in the assignment's order."""
@@ -151,16 +199,20 @@ class Suite:
         self._bench.calls = lambda _: nullcontext(observed)
         verdicts = []
         with observed_by(observer):
-            for check in checks:
-                verdicts.append(self._verdict(check, observed))
-                observer.check_ends(verdicts[-1].result)
+            for test, some in itertools.groupby(checks, lambda check: check.test):
+                found = map(self._verdict, some, itertools.repeat(observed)) if test is None else None
+                for verdict in found or self._of_test_cell(test, [*some], observed):
+                    verdicts.append(verdict)
+                    observer.check_ends(verdict.result)
         # Of what is called from here on, to look into a verdict, nobody is told: it is none of the checks.
         observed.observer = Observer()
         return verdicts
 
     def close(self) -> None:
-        """End the pytest session."""
-        self._config._ensure_unconfigure()
+        """End the pytest session, and the process that runs test cells."""
+        self.cells.close()
+        if self._config is not None:
+            self._config._ensure_unconfigure()
 
     def __enter__(self) -> Self:
         return self
@@ -184,13 +236,32 @@ class Suite:
             case error:
                 return Verdict(check.result("errored", trouble="".join(traceback.format_exception(error))))
 
+    def _of_test_cell(self, test: TestCell | None, checks: Sequence[Check], observed: Observed) -> list[Verdict]:
+        """The verdicts on a test cell, for each of the checks that are made of it."""
+        assert test is not None
+        observed.functions.clear()
+        if self._rehearsal is None:
+            self._rehearsal = Rehearsal(self.assignment.master, self.plan, self.cells)
+        outcome = self.cells.run(
+            test,
+            observed,
+            partial=checks[0].statement is not None,
+            sources=definitions(observed.code) if "inspect" in test.source else {},
+            has_object=partial(self._rehearsal.has_object, test),
+        )
+        called = frozenset(observed.functions)
+        points = next(row.points for row in self.assignment.rows if row.name == checks[0].row)
+        return [Verdict(result, called) for check in checks for result in _results(check, outcome, points)]
+
     def _error_by_pytest(self, check: Check) -> BaseException | None:
         self._recorder.error = None
+        assert check.item is not None
         runtestprotocol(check.item, log=False, nextitem=None)
         return self._recorder.error
 
     def _error(self, check: Check, observed: Observed) -> BaseException | None:
         self._recorder.phase = "call"
+        assert check.item is not None
         try:
             without_pytest.call(
                 check.item, self._bench, Student(observed, self.reference.parameters), check.parameters or {}
@@ -206,8 +277,9 @@ class Suite:
         troubles = [
             f"{check.item.nodeid} checks the row {check.row!r}, which is not in {self.assignment.master.name}"
             for check in self.checks
-            if check.row not in rows
+            if check.row not in rows and check.item is not None
         ]
+        troubles += [f"there is no row {row!r}, of which the test cell should count" for row in WITH_TEST_CELL - rows]
         checked = {check.row for check in self.checks}
         troubles += [f"the row {row.name!r} has no check" for row in self.assignment.rows if row.name not in checked]
         if troubles:
@@ -264,6 +336,40 @@ def _forget_modules_of(folder: Path) -> None:
         file = getattr(module, "__file__", None)
         if file and any(Path(file).is_relative_to(each) for each in folders):
             del sys.modules[name]
+
+
+def _test_checks(row: Row, test: TestCell, *, partial: bool) -> list[Check]:
+    """The checks that a test cell is: one, or one for each statement that can fail."""
+    titles = statement_titles(test)
+    if not partial or len(titles) < 2:
+        return [Check(row.name, row.test_id, title_of(test), 1.0, "", "", None, None, None, test)]
+    return [
+        Check(row.name, f"{row.test_id}, line {line}", title, 1.0, "", "", None, None, None, test, statement)
+        for statement, (line, title) in titles.items()
+    ]
+
+
+def _results(check: Check, outcome: Tested, points: float) -> list[CheckResult]:
+    """What a test cell, or a statement of it, comes to as a check.
+
+    Where the last value of a whole cell is a number, that is its points, as nbgrader has it: then it has two results.
+    """
+    ran = outcome.statements
+    if check.statement is not None and len(ran) > check.statement:
+        ran = (ran[check.statement],)
+    troubled = next((each for each in ran if each.trouble), None)
+    if troubled is not None:
+        return [check.result("errored", trouble=troubled.trouble)]
+    failed = next((each for each in ran if each.cause is not None), None)
+    if failed is not None:
+        return [check.result("failed", failed.cause)]
+    if check.statement is None and outcome.number is not None and 0 <= outcome.number < points:
+        got, most = f"{outcome.number:g}", f"{points:g}"
+        cause = Cause("said", text=f"The test cell gives {got} of {most} points.", says_all=True)
+        part = replace(check, weight=outcome.number).result("passed")
+        rest = replace(check, name=f"{check.name}, the rest", weight=points - outcome.number).result("failed", cause)
+        return [part, rest] if outcome.number else [rest]
+    return [check.result("passed")]
 
 
 def _check(item: pytest.Item) -> Check:

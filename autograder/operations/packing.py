@@ -15,12 +15,12 @@ from typing import Any
 
 from autograder.base import AutograderError, RefusedError
 from autograder.course import Assignment, LatePolicy, Limits, Row
-from autograder.grading import decisive_files, report_from_dict, stored_tree
+from autograder.grading import decisive_files, helpers_beside, report_from_dict, stored_tree
 from autograder.operations.graded import Graded
 from autograder.sandbox import wire
 from autograder.submission import HandIn, Submission, read_regular
 
-_PLAIN = ("name", "title", "notebook", "seed", "manual", "inputs", "visibility")
+_PLAIN = ("name", "title", "notebook", "seed", "manual", "inputs", "visibility", "partial")
 
 
 def packed_assignment(assignment: Assignment) -> bytes:
@@ -37,6 +37,8 @@ def packed_assignment(assignment: Assignment) -> bytes:
             files[f"{label}/{folder.name}/{path.relative_to(folder).as_posix()}"] = path.read_bytes()
     for label, path in (("master", assignment.master), ("release", assignment.release)):
         files[f"{label}/{path.name}"] = path.read_bytes()
+    for path in helpers_beside(assignment):
+        files[f"master/{path.name}"] = path.read_bytes()
     for name, path in assignment.given.items():
         files[f"master/{name}"] = path.read_bytes()
     tree = {name: getattr(assignment, name) for name in _PLAIN}

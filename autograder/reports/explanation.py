@@ -156,14 +156,20 @@ def explain(
             Suite(assignment) as suite,
             probed(Worker(sandbox, assignment.allowed_imports)) as worker,
             worker.session(
-                assignment.limits, assignment.seed, files=submission.files, printed_limit=MAX_PRINTED
+                assignment.limits,
+                assignment.seed,
+                files=submission.files,
+                printed_limit=MAX_PRINTED,
+                states=len(suite.test_ids),
             ) as session,
         ):
             suite.draw_for(student)
-            runs = run_notebook(session, submission, watched=watched_names(submission, assignment))
+            watched = watched_names(submission, assignment)
+            ran = run_notebook(session, submission, watched=watched, tests=suite.test_ids)
             recorder = Recorder(row.name)
-            rows = check_rows(session, upto, suite, {}, undefined_after(submission, assignment, runs), recorder)
-            result = with_definitions(rows, assignment, submission, runs, suite.reference)[-1]
+            undefined = undefined_after(submission, assignment, ran.cells)
+            rows = check_rows(session, upto, suite, {}, undefined, recorder, ran.before)
+            result = with_definitions(rows, assignment, submission, ran.cells, suite.reference)[-1]
             # The first of those with these outcomes is the one that counts: another had to be better to replace it.
             counts = next((each for each in recorder.runs if _outcomes(each.results) == _outcomes(result.checks)), None)
     return Explanation(submission, assignment, result, stored, tuple(_differences(result, stored, changed)), counts)

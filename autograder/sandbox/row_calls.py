@@ -12,7 +12,17 @@ from autograder.course import Limits
 from autograder.sandbox import processes
 from autograder.sandbox.hangs import Hangs
 from autograder.sandbox.inside import protocol, wire
-from autograder.sandbox.inside.protocol import Answered, Ask, ForkRow, Raised, Refused, Replace
+from autograder.sandbox.inside.protocol import (
+    Answered,
+    AnsweredOutside,
+    Ask,
+    AskOutside,
+    ForkRow,
+    Raised,
+    Refused,
+    Replace,
+    ThrewOutside,
+)
 from autograder.sandbox.raised import bounded
 from autograder.sandbox.stretching import PATIENCE
 from autograder.sandbox.student_process import StudentProcess, forked
@@ -21,6 +31,14 @@ MAX_ASKS = 100_000
 
 Answerer = Callable[[str, tuple[Any, ...], dict[str, Any], float], Answered | Refused]
 """Answers a call, given the function's name, its arguments, and when an answer comes too late (``time.monotonic``)."""
+
+
+Outside = Callable[[AskOutside], AnsweredOutside | ThrewOutside]
+"""Answers what the student's code does with an object of a test's."""
+
+
+def _no_object(_: AskOutside) -> ThrewOutside:
+    return ThrewOutside("RuntimeError", "there is no such object", 0)
 
 
 class RanNotebook(Protocol):
@@ -32,13 +50,15 @@ class RanNotebook(Protocol):
     importable: str
     deadline: float
     hangs: Hangs
-    student: StudentProcess | None
+
+    def process(self, before: int | None) -> StudentProcess | None:
+        """The process with the state after the notebook, or with the one that was kept before a cell."""
 
     def restart(self) -> bool:
         """Run the notebook again, where there is time; whether there is a process again."""
 
-    def give_up(self) -> None:
-        """End the student's process, which does not answer any more."""
+    def give_up(self, before: int | None = None) -> None:
+        """End such a process, which does not answer any more."""
 
     def kill(self, pid: int) -> None:
         """End a process of the submission."""
@@ -47,11 +67,16 @@ class RanNotebook(Protocol):
 class RowCalls:
     """Calls of a student's functions in one row's fork. A fork that hangs or dies is replaced by the next call."""
 
-    def __init__(self, session: RanNotebook, answers: Answerer | None, replaced: tuple[str, ...]) -> None:
+    def __init__(
+        self, session: RanNotebook, answers: Answerer | None, replaced: tuple[str, ...], before: int | None = None
+    ) -> None:
         self.session = session
+        self.before = before
         self.answers = answers
         self.replaced = replaced
         self.asked: set[str] = set()
+        self.outside: Outside = _no_object
+        self.code = session.sources if before is None else session.sources[:before]
         self.channel: socket.socket | None = None
         self.pid = 0
         self.generation = 0
@@ -98,6 +123,13 @@ class RowCalls:
                         stretched = self._stretched(begun, seconds)
                         deadline = min(begun + seconds, self.session.deadline)
                         wire.send(self.channel, wire.encode(protocol.tree(answer)))
+                    case AskOutside():
+                        asked = time.monotonic()
+                        said = self.outside(reply)
+                        begun += time.monotonic() - asked
+                        stretched = self._stretched(begun, seconds)
+                        deadline = min(begun + seconds, self.session.deadline)
+                        wire.send(self.channel, wire.encode(protocol.tree(said)))
                     case Raised():
                         told = bounded(reply, self.session.sources, answered=bool(self.replaced))
                         if told.type == "ModuleNotFoundError":
@@ -132,7 +164,7 @@ class RowCalls:
         """
 
         def stretched() -> float:
-            student = self.session.student
+            student = self.session.process(self.before)
             outside = processes.child(student.outside, self.pid) if student and student.outside else None
             latest = min(begun + PATIENCE * seconds, self.session.deadline)
             return min(begun + seconds + processes.waited(outside), latest)
@@ -166,10 +198,10 @@ class RowCalls:
 
     def _opened(self) -> StudentProcess | None:
         """A fresh fork of the student's process, or None where that has ended."""
-        if self.session.student is None:
+        process = self.session.process(self.before)
+        if process is None:
             return None
-        message = ForkRow(self.session.printed_limit)
-        opened = forked(self.session.student, message, self.session.limits.call_seconds)
+        opened = forked(process, ForkRow(self.session.printed_limit), self.session.limits.call_seconds)
         if opened is None:
-            self.session.give_up()
+            self.session.give_up(self.before)
         return opened

@@ -108,15 +108,24 @@ class Session:
     """One submission inside the sandbox, from its first cell to its last row."""
 
     def __init__(
-        self, worker: WarmWorker, limits: Limits, seed: int, files: Mapping[str, bytes], printed_limit: int
+        self,
+        worker: WarmWorker,
+        limits: Limits,
+        seed: int,
+        files: Mapping[str, bytes],
+        printed_limit: int,
+        states: int = 0,
     ) -> None:
         """Have the worker fork a keeper for the submission, and wait until that is isolated from the machine.
+
+        ``states`` is how many states will be kept: each is a process of the submission's.
 
         Raises:
             SandboxError: The worker is gone, or the submission could not be isolated.
         """
         self.limits = limits
         self.printed_limit = printed_limit
+        self.most_states = states
         # Where nothing can be mounted, the files lie in a folder of the host's.
         self.folder = tempfile.mkdtemp(prefix="autograder-") if files and worker.kind == "none" else ""
         self.seed, self.files = seed, files
@@ -130,6 +139,8 @@ class Session:
         self.group: Path | None = None
         self.student: StudentProcess | None = None
         self.checkpoint: _Checkpoint | None = None
+        self.kept_before: frozenset[int] = frozenset()
+        self.states: dict[int, StudentProcess] = {}
         self.sources: tuple[str, ...] = ()
         self.roles: tuple[Role, ...] = ()
         self.watched: tuple[str, ...] = ()
@@ -144,7 +155,7 @@ class Session:
         settings = {
             "filter": b"" if worker.kind == "none" else seccomp.program(worker.kind),
             "memory_mb": limits.memory_mb,
-            "processes": _process_limit(worker.kind, limits.processes),
+            "processes": _process_limit(worker.kind, limits.processes + states),
             "file_mb": limits.file_mb,
             "cpu_seconds": limits.submission_seconds,
             "output_bytes": limits.output_kb * 1024,
@@ -175,7 +186,7 @@ class Session:
                 case other:
                     raise SandboxError(f"a submission could not be isolated: {other}")
             if worker.groups is not None:
-                self.group = cgroup.make(worker.groups, memory_mb=limits.memory_mb, processes=limits.processes)
+                self.group = cgroup.make(worker.groups, memory_mb=limits.memory_mb, processes=limits.processes + states)
         except SandboxError:
             self.close()
             raise
@@ -187,6 +198,7 @@ class Session:
         *,
         watched: Sequence[str] = (),
         may_call: Callable[[str], Collection[str]] | None = None,
+        kept_before: Collection[int] = (),
     ) -> list[CellRun]:
         """Run the cells in order; one that fails or hangs does not stop the next.
 
@@ -200,6 +212,7 @@ class Session:
             watched: Names of which each result says whether its cell bound or removed them.
             may_call: The functions that a function of the notebook may call, by its name, where that is known. Where
                 one of these hangs, so may the function, and it is given less time.
+            kept_before: Cells before which the state is kept, for rows that are checked as of there.
 
         Returns:
             One result for each cell, in order; the indices are those of ``sources``.
@@ -207,6 +220,7 @@ class Session:
         self.sources = tuple(sources)
         self.roles = tuple(roles) or tuple("needed" for _ in self.sources)
         self.watched = tuple(watched)
+        self.kept_before = frozenset(kept_before)
         self.may_call = may_call
         self.hangs = Hangs(may_call or (lambda _: ()))
         self.budget = Budget(self.limits.submission_seconds)
@@ -228,7 +242,7 @@ class Session:
         if self.again_until is None:
             self.again_until = (time.monotonic() + self.deadline) / 2
         if self.again is None:
-            self.again = Session(self.worker, self.limits, self.seed, self.files, self.printed_limit)
+            self.again = Session(self.worker, self.limits, self.seed, self.files, self.printed_limit, self.most_states)
             self.again._run_as_before(self)
             self.again.deadline = self.again_until
         before, ended, left = self.again.student, self.again.restarts, self.again.left_by_rows()
@@ -242,20 +256,25 @@ class Session:
                 self.again = None
 
     def rows_are_apart(self) -> bool:
-        """Whether the student's process has nothing that its forks share beside files: see ``processes.shares``."""
-        student = self.student
-        if student is None or student.outside is None:
+        """Whether the processes that rows are forked from share nothing with them but files: ``processes.shares``."""
+        known = self._sources_of_rows()
+        if self.student is None or None in known:
             return False
+        own = {pid for pid in known if pid is not None}
         # The row's fork has been killed, and may take a moment to be gone.
         latest = time.monotonic() + FORK_ENDS_SECONDS
-        while processes.children(student.outside) and time.monotonic() < latest:
+        while any(set(processes.children(pid)) - own for pid in own) and time.monotonic() < latest:
             time.sleep(0.002)
-        return self.kept_whole and not processes.shares(student.outside)
+        return self.kept_whole and not any(map(processes.shares, own))
 
     def left_by_rows(self) -> str:
-        """What rows may have left in the student's process: see ``processes.left_in``."""
-        student = self.student
-        return "" if student is None or student.outside is None else processes.left_in(student.outside)
+        """What rows may have left in the processes that they were forked from: see ``processes.left_in``."""
+        return "".join("" if pid is None else processes.left_in(pid) for pid in self._sources_of_rows())
+
+    def _sources_of_rows(self) -> list[int | None]:
+        """The processes that rows are forked from, by their numbers outside; None for one that is not known there."""
+        of = [*([self.student] if self.student else []), *(self.states[place] for place in sorted(self.states))]
+        return [each.outside for each in of]
 
     def restore(self) -> None:
         """End what an earlier row has left running, and put files back as they were after the notebook.
@@ -283,6 +302,8 @@ class Session:
         place, since_checkpoint, after_shown = 0, 0.0, False
         while place < len(self.sources):
             role = self.roles[place]
+            if place in self.kept_before and place not in self.states and self.student is not None:
+                self._keep_state(place)
             done = place in self.left_out or (role == "shows" and (place in runs or not shown))
             if role == "unrun":
                 runs[place] = CellRun(place, "unrun", (), 0.0)
@@ -322,6 +343,7 @@ class Session:
     def _run_as_before(self, first: Session) -> None:
         """Run the cells that count of another session, without those that ended Python there."""
         self.sources, self.roles, self.hangs = first.sources, first.roles, first.hangs
+        self.kept_before = first.kept_before
         self.left_out, self.hung = set(first.left_out), set(first.hung)
         self.budget = Budget(max(0.0, (first.again_until or 0.0) - time.monotonic()))
         self._run(shown=False)
@@ -333,6 +355,14 @@ class Session:
         if process is not None:
             self.checkpoint = _Checkpoint(process, place)
             self._files(KEEP, CHECKPOINT)
+
+    def _keep_state(self, place: int) -> None:
+        """Have a fork of the student's process wait with the state before a cell."""
+        assert self.student is not None
+        if len(self.states) < self.most_states and (kept := self._forked(self.student)) is not None:
+            self.states[place] = kept
+            if self.group is not None:
+                cgroup.enter(self.group, kept.outside)
 
     def _go_back(self) -> int:
         """Go on from the last checkpoint, or from the first cell where there is none.
@@ -386,8 +416,8 @@ class Session:
         return processes.below(self.keeper) if self.keeper and self.kind != "none" else set()
 
     def _own_processes(self) -> set[int]:
-        """The student's process and the checkpoint, by their numbers outside."""
-        known = (self.student, self.checkpoint.process if self.checkpoint else None)
+        """The student's process, the checkpoint and the states that are kept, by their numbers outside."""
+        known = (self.student, self.checkpoint.process if self.checkpoint else None, *self.states.values())
         return {each.outside for each in known if each is not None and each.outside is not None}
 
     def _end_all_but(self, known: set[int]) -> None:
@@ -425,15 +455,18 @@ class Session:
         return LATER * full if any(self.roles[each] == "shows" for each in self.hung) else full / 2
 
     @contextlib.contextmanager
-    def row(self, answers: Answerer | None = None, replaced: Sequence[str] = ()) -> Iterator[RowCalls]:
+    def row(
+        self, answers: Answerer | None = None, replaced: Sequence[str] = (), *, before: int | None = None
+    ) -> Iterator[RowCalls]:
         """A fork of the state after the notebook, for one row.
 
         Args:
             answers: Answers calls of the functions that are replaced.
             replaced: Names of functions that are answered from outside, by ``answers``.
+            before: The cell, one of those that ``run`` was given, before which the state is meant.
         """
         self.restore()
-        calls = RowCalls(self, answers, tuple(replaced))
+        calls = RowCalls(self, answers, tuple(replaced), before)
         try:
             yield calls
         finally:
@@ -452,9 +485,15 @@ class Session:
         self._run(shown=False)
         return self.student is not None
 
-    def give_up(self) -> None:
-        """End the student's process, which does not answer any more; nothing can be called from here on."""
-        if self.student is not None:
+    def process(self, before: int | None) -> StudentProcess | None:
+        """The process with the state after the notebook, or with the one that was kept before a cell."""
+        return self.student if before is None else self.states.get(before)
+
+    def give_up(self, before: int | None = None) -> None:
+        """End such a process, which does not answer any more; nothing can be called in it from here on."""
+        if before is not None and before in self.states:
+            self._end(self.states.pop(before))
+        elif before is None and self.student is not None:
             self._end(self.student)
             self.student = None
 

@@ -96,7 +96,13 @@ class Worker:
         )
 
     def session(
-        self, limits: Limits, seed: int = 0, *, files: Mapping[str, bytes] | None = None, printed_limit: int = 0
+        self,
+        limits: Limits,
+        seed: int = 0,
+        *,
+        files: Mapping[str, bytes] | None = None,
+        printed_limit: int = 0,
+        states: int = 0,
     ) -> Session:
         """A fresh fork for one submission.
 
@@ -106,12 +112,13 @@ class Worker:
             files: Files that it can read in its working folder, by name; those of Python can be imported.
             printed_limit: How many characters are kept of what a call of a function prints, for ``ShowPrinted``; with 0
                 nothing is kept.
+            states: How many states before cells are kept at the most.
 
         Raises:
             SandboxError: The worker did not start, or is gone.
         """
         self.wait()
-        return Session(self, limits, seed, files or {}, printed_limit)
+        return Session(self, limits, seed, files or {}, printed_limit, states)
 
     @property
     def alive(self) -> bool:

@@ -6,7 +6,17 @@ from autograder.submission.file_names import one_form
 from autograder.submission.folders import SubmittedFolder, read_regular, student_of, submissions
 from autograder.submission.from_exchange import Look, Terms, collect_arrivals
 from autograder.submission.hand_in import HandIn, find_hand_in
-from autograder.submission.names import LOOKED_AT, LOOKED_AT_IN_ALL, only_defines, parsed, read_later, uses
+from autograder.submission.names import (
+    LOOKED_AT,
+    LOOKED_AT_IN_ALL,
+    binds,
+    only_defines,
+    parsed,
+    read_later,
+    reads,
+    uses,
+    without_magics,
+)
 from autograder.submission.reading import (
     Submission,
     code_cells,
@@ -27,6 +37,7 @@ __all__ = [
     "Submission",
     "SubmittedFolder",
     "Terms",
+    "binds",
     "code_cells",
     "collect",
     "collect_arrivals",
@@ -41,10 +52,12 @@ __all__ = [
     "read_later",
     "read_regular",
     "read_submission",
+    "reads",
     "solution_cells",
     "student_of",
     "submission_of",
     "submissions",
     "unread_submission",
     "uses",
+    "without_magics",
 ]

@@ -162,7 +162,9 @@ def _worth(read: Callable[[], bytes], assignment: Assignment, room: int) -> tupl
         cells = cells_in(notebook_in(content, []), [])
     except SubmissionError:
         return _Worth(), room
-    graded = {each for row in assignment.rows for each in (row.name, row.test_id)} | set(assignment.manual)
+    graded = {each for row in assignment.rows for each in (row.solution or row.test_id, row.test_id)} | set(
+        assignment.manual
+    )
     count = len(graded & {cell.grade_id for cell in cells})
     release = _release(assignment)
     if release is None:

@@ -15,13 +15,17 @@ from typing import Any
 import numpy as np
 
 from . import protocol, wire
+from .objects import Objects
 from .protocol import (
     Answered,
+    AnsweredOutside,
     Arguments,
     Ask,
+    AskOutside,
     Call,
     MakeGenerator,
     Missing,
+    Operate,
     Printed,
     Raised,
     Refused,
@@ -31,6 +35,7 @@ from .protocol import (
     ShowArguments,
     ShowPrinted,
     TakeItems,
+    ThrewOutside,
     TooLarge,
 )
 from .wire import Opaque, Ref
@@ -43,21 +48,59 @@ class RowFork:
     """One row's fork: answers messages, and keeps the latest results of calls and the arguments that they took."""
 
     def __init__(
-        self, channel: socket.socket | None, names: dict[str, Any], printed: Callable[[], str] | None = None
+        self,
+        channel: socket.socket | None,
+        names: dict[str, Any],
+        printed: Callable[[], str] | None = None,
+        streams: Callable[[], list[list[str]]] = list,
     ) -> None:
+        """Nothing is kept yet.
+
+        Args:
+            channel: To the grader; None where messages are answered in the grader's own process.
+            names: The notebook's namespace.
+            printed: Gives what was printed since the last time, where that is kept for a person.
+            streams: Gives what was printed since the last time for a test cell, as pairs of stream and text.
+        """
         self.channel = channel
         self.printed = printed
+        self.outside: Callable[[AskOutside], Any] = self._ask_outside
+        self.objects = Objects(names, self._asked_outside, streams)
         self.trouble = ""
         self.names = names
         self.results: dict[int, Any] = {}
         self.arguments: dict[int, Any] = {}
         self.handles = itertools.count(1)
-        self.asking = threading.Lock()
+        self.asking = threading.RLock()
 
     def serve(self) -> None:
         """Answer until the other side closes."""
         while True:
-            self.send(self.reply(self.receive()))
+            self.answer(self.receive())
+
+    def answer(self, message: Any) -> None:
+        """Reply to one message."""
+        assert self.channel is not None
+        if isinstance(message, Operate):
+            wire.send(self.channel, self.payload(self.objects.reply(message)))
+        else:
+            self.send(self.reply(message))
+
+    def payload(self, reply: tuple[Any, ...]) -> bytes:
+        """The payload of a reply to ``Operate``."""
+        return self.objects.encoded(reply, protocol.tree)
+
+    def _asked_outside(self, message: AskOutside) -> Any:
+        return self.outside(message)
+
+    def _ask_outside(self, message: AskOutside) -> Any:
+        """Ask about an object of the test's, and meanwhile answer what the test asks in its turn."""
+        assert self.channel is not None
+        with self.asking:
+            wire.send(self.channel, self.payload(message))
+            while not isinstance(reply := self.receive(), AnsweredOutside | ThrewOutside):
+                self.answer(reply)
+        return reply
 
     def receive(self) -> Any:
         """The next message from the other side."""

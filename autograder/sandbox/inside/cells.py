@@ -254,6 +254,14 @@ class Notebook:
             self.stdout.outputs = self.stderr.outputs = None
         sys.stdout, sys.stderr = self.stdout, self.stderr
 
+    def streams(self, limit: int) -> list[list[str]]:
+        """What was printed since the last time, as pairs of stream and text. ``limit`` characters are kept next."""
+        items = self.shell.outputs.items
+        if not items:
+            return []
+        self.shell.outputs.clear(limit)
+        return [[item["name"], item["text"]] for item in items if item["output_type"] == "stream"]
+
     def printed(self, limit: int) -> str:
         """What was printed, or displayed as text, since the last time. From now on ``limit`` characters are kept."""
         items = self.shell.outputs.items

@@ -127,7 +127,56 @@ class Replace(NamedTuple):
     names: list[str]
 
 
+class Operate(NamedTuple):
+    """The grader to a row's fork: do something with an object, for a test cell.
+
+    ``operation`` is one of ``operations.OPERATIONS`` or of ``objects.OF_NAMES``. Among the operands, a ``Ref`` to a
+    handle names an object here, one to handle 0 an object of the test's (``("outside", number)``) or a container that
+    has come before (``("same", number)``). ``random`` is the state of ``random`` and ``numpy.random``, where that is
+    shared. The reply is ``Done``, ``Threw`` or ``TooLarge``; before it may come ``AskOutside``.
+    """
+
+    operation: str
+    operands: tuple[Any, ...]
+    keywords: dict[Any, Any]
+    random: Any
+
+
 # A row's fork to the grader
+
+
+class Done(NamedTuple):
+    """A row's fork to the grader: what an operation gave; what cannot cross is an ``Opaque`` with its description.
+
+    ``changed`` are the operands' containers as they are now, in the order in which they came, where one has changed;
+    ``printed`` what was printed, as pairs of stream and text; ``random`` the state after it, where it was given.
+    """
+
+    value: Any
+    changed: Any
+    printed: list[Any]
+    random: Any
+
+
+class Threw(NamedTuple):
+    """A row's fork to the grader: an operation raised.
+
+    ``type`` to ``source`` are as in ``Raised``. ``value`` is the exception as an ``Opaque``, ``bases`` the names of the
+    classes that it is of, from its own on; ``outside`` is the number of the exception of the test's that it is, or 0.
+    The rest is as in ``Done``.
+    """
+
+    type: str
+    text: str
+    function: str
+    line: int
+    source: str
+    value: Any
+    bases: list[Any]
+    outside: int
+    changed: Any
+    printed: list[Any]
+    random: Any
 
 
 class Result(NamedTuple):
@@ -190,6 +239,33 @@ class Ask(NamedTuple):
     keywords: dict[Any, Any]
 
 
+class AskOutside(NamedTuple):
+    """A row's fork to the grader: the student's code does something with an object of the test's.
+
+    The reply is ``AnsweredOutside`` or ``ThrewOutside``; before it may come ``Operate``.
+    """
+
+    number: int
+    operation: str
+    operands: tuple[Any, ...]
+    keywords: dict[Any, Any]
+
+
+class AnsweredOutside(NamedTuple):
+    """The grader to a row's fork: what came of it, and the operands' containers where one has changed."""
+
+    value: Any
+    changed: Any
+
+
+class ThrewOutside(NamedTuple):
+    """The grader to a row's fork: it raised an exception of a builtin type; ``number`` names it."""
+
+    type: str
+    text: str
+    number: int
+
+
 class Answered(NamedTuple):
     """The grader to a row's fork: what the reference gave, and the states of the generators after that.
 
@@ -222,6 +298,12 @@ _WORDS: dict[str, tuple[Any, tuple[type, ...]]] = {
     "show arguments": (ShowArguments, (int,)),
     "show printed": (ShowPrinted, ()),
     "replace": (Replace, (list,)),
+    "operate": (Operate, (str, tuple, dict, object)),
+    "done": (Done, (object, object, list, object)),
+    "threw": (Threw, (str, str, str, int, str, object, list, int, object, list, object)),
+    "ask outside": (AskOutside, (int, str, tuple, dict)),
+    "answer outside": (AnsweredOutside, (object, object)),
+    "threw outside": (ThrewOutside, (str, str, int)),
     "result": (Result, (int, object)),
     "missing": (Missing, (str,)),
     "raised": (Raised, (str, str, str, int, str)),

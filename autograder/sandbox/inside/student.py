@@ -16,6 +16,9 @@ from . import protocol, repeatable, wire
 from .calls import RowFork
 from .cells import Notebook
 
+STREAM_LIMIT = 64 * 1024
+"""How many characters are kept of what one operation of a test cell prints."""
+
 _NOTHING = object()
 
 
@@ -85,9 +88,10 @@ def _answer(channel: socket.socket, notebook: Notebook, printed_limit: int) -> N
     """Answer messages about the student's functions, for one row, until the grader closes. It never returns."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    notebook.silence(printed_limit)
+    notebook.silence(printed_limit or STREAM_LIMIT)
     try:
-        RowFork(channel, notebook.names, partial(notebook.printed, printed_limit) if printed_limit else None).serve()
+        printed = partial(notebook.printed, printed_limit) if printed_limit else None
+        RowFork(channel, notebook.names, printed, partial(notebook.streams, STREAM_LIMIT)).serve()
     except (wire.Closed, KeyboardInterrupt):
         pass
     finally:

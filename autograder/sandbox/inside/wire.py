@@ -59,9 +59,10 @@ class Late(WireError):  # noqa: N818 - what has happened
 
 @dataclass(frozen=True)
 class Opaque:
-    """Stands for an object that stays inside; ``type_name`` is for messages."""
+    """Stands for an object that stays inside; ``type_name`` is for messages, ``traits`` say what it can do."""
 
     type_name: str
+    traits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,10 @@ class _Encoder:
         elif isinstance(tree, np.generic):
             self._array(np.asarray(tree), b"g")
         elif kind is Opaque:
-            self._text(b"o", tree.type_name[:200])  # type: ignore[attr-defined]
+            traits = tree.traits  # type: ignore[attr-defined]
+            self._text(b"O" if traits else b"o", tree.type_name[:200])  # type: ignore[attr-defined]
+            if traits:
+                self.put(traits, depth + 1)
         elif kind is Ref:
             if not 0 <= tree.handle < 2**64:  # type: ignore[attr-defined]
                 raise WireError("a handle that is no 64-bit number")
@@ -223,7 +227,7 @@ class _Encoder:
     def _opaque(self, thing: object) -> None:
         if self.opaque is None:
             raise Uncrossable(f"a {type(thing).__name__} cannot cross the wall")
-        self.put(self.opaque(thing), MAX_DEPTH)
+        self.put(self.opaque(thing), MAX_DEPTH - 2)
 
 
 def is_key(key: object) -> bool:
@@ -338,6 +342,11 @@ class _Decoder:
                 return scalar[()]
             case b"o":
                 return Opaque(self.text())
+            case b"O":
+                name, traits = self.text(), self.take(depth + 1)
+                if type(traits) is not tuple or not all(type(each) is str for each in traits):
+                    raise WireError("traits that are no tuple of texts")
+                return Opaque(name, traits)
             case b"r":
                 (handle,) = _SIZE.unpack(self.bytes_of(8))
                 path = self.take(depth + 1)

@@ -1,0 +1,387 @@
+"""The way from a test cell's code to the student's process, by way of the grader: one message there, one reply back."""
+
+from __future__ import annotations
+
+import inspect
+import random
+import re
+import socket
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autograder.base import Cause, Stopped
+from autograder.checking.test_cells.remote import (
+    RemoteFunction,
+    RemoteModule,
+    RemoteObject,
+    class_made,
+    exception_named,
+    is_remote,
+    made,
+    parts,
+)
+from autograder.sandbox.inside import protocol, wire
+from autograder.sandbox.inside.operands import Sent, Taken, within
+from autograder.sandbox.inside.operations import DUNDER, OPERATIONS
+from autograder.sandbox.inside.protocol import AnsweredOutside, AskOutside, Done, Missing, Operate, Threw, ThrewOutside
+from autograder.sandbox.inside.wire import Opaque, Ref
+
+_LIBRARIES = ("builtins", "math", "cmath", "operator", "numpy")
+"""Modules whose functions a student's function gets as its own, where a test gives it one."""
+_CLOSED = (types.ModuleType, types.FunctionType, types.GeneratorType, types.CodeType, types.FrameType, type)
+"""What gives nothing of itself to a student's code: through its attributes it would give all of the test."""
+
+
+class Absent(Exception):  # noqa: N818 - what it is
+    """The student's notebook has no such name."""
+
+
+class StudentLink:
+    """The way to one student's objects, for one run of a test cell."""
+
+    def __init__(self, channel: socket.socket, *, shares_random: bool) -> None:
+        """Nothing has been asked yet.
+
+        Args:
+            channel: To the grader.
+            shares_random: Whether the test sets or reads the state of ``random`` or ``numpy.random``.
+        """
+        self.channel = channel
+        self.shares_random = shares_random
+        self.recorded: set[tuple[str, str]] | None = None
+        self.before: Callable[[], None] = lambda: None
+        self.operations = 0
+        self.thrown: dict[int, Threw] = {}
+        self.stopped: Cause | None = None
+        self._objects: dict[int, Any] = {}
+        self._numbers: dict[int, int] = {}
+        self._proxies: dict[int, Any] = {}
+        self._classes: dict[int, type] = {}
+        self._errors: dict[int, BaseException] = {}
+        self._generators: dict[int, tuple[Any, Any]] = {}
+
+    # What is asked
+
+    def operate(self, label: str, operation: str, *operands: Any, **keywords: Any) -> Any:
+        """Have an operation done in the student's process.
+
+        Args:
+            label: What to call the function or object in messages.
+            operation: One of ``operations.OPERATIONS`` or ``objects.OF_NAMES``.
+            operands: Data, remote objects, or objects of the test's.
+            keywords: Keyword arguments of a call.
+
+        Returns:
+            Data, or a remote object.
+
+        Raises:
+            Absent: There is no such name.
+            Stopped: There was no reply that can be used.
+            BaseException: What it raised.
+        """
+        self.before()
+        sent = Sent(*operands, keywords)
+        *trees, named = sent.trees
+        state = _random_state() if self.shares_random else None
+        used: list[Any] = []
+        payload = self._payload(Operate(operation, tuple(trees), named, state), used)
+        self.operations += 1
+        reply = self._exchanged(label, payload)
+        self.settle(used)
+        match reply:
+            case Done(value, changed, printed, random_now):
+                self._replay(printed, random_now)
+                self._change(sent, changed, label)
+                return self._found_in(value, label)
+            case Threw():
+                self._replay(reply.printed, reply.random)
+                self._change(sent, reply.changed, label)
+                raise self._error(reply)
+            case Missing():
+                raise Absent(label)
+            case protocol.TooLarge(why):
+                raise self._ended(Cause("uncrossable", label, text=why[:120], when="given"))
+        raise self._ended(Cause("protocol", label))
+
+    def has_object(self, operation: str, position: str) -> bool:
+        """As ``remote.Link.has_object``."""
+        if self.recorded is not None:
+            self.recorded.add((operation, position))
+            return True
+        wire.send(self.channel, wire.encode(("approve", operation, position)))
+        match wire.receive(self.channel):
+            case ("approved", bool(approved)):
+                return approved
+        return False
+
+    def class_of(self, number: int) -> type:
+        """As ``remote.Link.class_of``."""
+        if number not in self._classes:
+            # A class that says it is made of itself would have no end.
+            self._classes[number] = RemoteObject
+            self._classes[number] = class_made(self, number, self.operate("", "describe", number))
+        return self._classes[number]
+
+    def forget(self) -> None:
+        """Forget what a process that is gone has given."""
+        self._proxies.clear()
+        self._classes.clear()
+
+    # How it crosses
+
+    def _exchanged(self, label: str, payload: bytes) -> Any:
+        wire.send(self.channel, wire.encode(("do", label[:100], payload)))
+        while True:
+            match wire.receive(self.channel):
+                case ("reply", tree):
+                    return protocol.read(tree)
+                case ("ask", tree):
+                    answer = self._answer(protocol.read(tree))
+                    wire.send(self.channel, wire.encode(("answered", answer)))
+                case ("stopped", cause):
+                    from autograder.base import cause_from_tree
+
+                    raise self._ended(cause_from_tree(cause))
+                case _:
+                    raise self._ended(Cause("protocol", label))
+
+    def _ended(self, cause: Cause) -> Stopped:
+        if self.stopped is None:
+            self.stopped = cause
+        self.forget()
+        return Stopped(cause)
+
+    def _payload(self, message: tuple[Any, ...], used: list[Any]) -> bytes:
+        try:
+            return wire.encode(protocol.tree(message), lambda thing: self._refer(thing, used))
+        except RecursionError:
+            raise wire.WireError("nested too deeply") from None
+
+    def _refer(self, thing: object, used: list[Any]) -> Any:
+        """What stands for an object that is no data."""
+        if is_remote(thing):
+            return Ref(parts(thing)[1])
+        if isinstance(thing, np.random.Generator | np.random.RandomState):
+            if id(thing) not in self._generators:
+                remote = self.operate("", "generator", generator_state(thing))
+                self._generators[id(thing)] = thing, remote
+            elif all(thing is not each for each in used):
+                self.operate("", "set generator", self._generators[id(thing)][1], generator_state(thing))
+            used.append(thing)
+            return Ref(parts(self._generators[id(thing)][1])[1])
+        if (library := _library_name(thing)) is not None:
+            return Ref(0, ("library", *library))
+        return Ref(0, ("outside", self._number(thing), type(thing).__name__[:100], " ".join(_can(thing))))
+
+    def _number(self, thing: Any) -> int:
+        if id(thing) not in self._numbers:
+            self._numbers[id(thing)] = len(self._objects) + 1
+            self._objects[len(self._objects) + 1] = thing
+        return self._numbers[id(thing)]
+
+    def settle(self, used: list[Any]) -> None:
+        """Bring generators that an operation has had to the state that they are in now on the other side."""
+        for generator in used:
+            state = self.operate("", "generator state", self._generators[id(generator)][1])
+            put_generator_state(generator, state)
+
+    def _found_in(self, tree: Any, label: str) -> Any:
+        if isinstance(tree, Opaque | Ref):
+            return self._found(tree, label)
+        return within(tree, lambda part: self._found_in(part, label))
+
+    def _found(self, tree: Any, label: str = "") -> Any:
+        match tree:
+            case Opaque(_, ("0", "outside", str(number))) if number.isdigit() and int(number) in self._objects:
+                return self._objects[int(number)]
+            case Opaque(name, (str(handle), str(kind), str(number))) if handle.isdigit() and number.isdigit():
+                return self._proxy(int(handle), kind, int(number), name, label)
+        raise self._ended(Cause("protocol", label))
+
+    def _proxy(self, handle: int, kind: str, number: int, name: str, label: str) -> Any:
+        if handle not in self._proxies:
+            if kind == "class":
+                self._proxies[handle] = self.class_of(number)
+            elif kind == "function":
+                self._proxies[handle] = made(RemoteFunction, self, handle, name if name.isidentifier() else label)
+            elif kind == "module":
+                self._proxies[handle] = made(RemoteModule, self, handle, label)
+            else:
+                of = self.class_of(number)
+                # The object of a class that is an exception's.
+                of = of if issubclass(of, RemoteObject) else RemoteObject
+                self._proxies[handle] = made(of, self, handle, label)
+        return self._proxies[handle]
+
+    def _change(self, sent: Sent, changed: Any, label: str) -> None:
+        try:
+            sent.change(changed, lambda tree: self._found(tree, label))
+        except ValueError:
+            raise self._ended(Cause("protocol", label)) from None
+
+    def _replay(self, printed: list[Any], random_now: Any) -> None:
+        for each in printed:
+            match each:
+                case ["stdout", str(text)]:
+                    sys.stdout.write(text)
+                case ["stderr", str(text)]:
+                    sys.stderr.write(text)
+        if random_now is not None:
+            _set_random_state(random_now)
+
+    def _error(self, threw: Threw) -> BaseException:
+        """What a student's code raised, as an exception of the same type where that is known here."""
+        if threw.outside in self._errors:
+            return self._errors[threw.outside]
+        kind: type[BaseException] = Exception
+        for base in threw.bases:
+            if isinstance(base, str) and base.startswith("#") and base[1:].isdigit() and len(base) < 12:
+                of = self.class_of(int(base[1:]))
+                if issubclass(of, BaseException):
+                    kind = of
+                    break
+            elif isinstance(base, str) and (known := exception_named(base)) is not None:
+                kind = known
+                break
+        arguments = self._found_in(threw.value, "") if isinstance(threw.value, tuple) else (threw.text,)
+        try:
+            error = kind(*arguments)
+            if str(error) != threw.text:
+                error = kind(threw.text)
+        except Exception:
+            error = Exception(threw.text)
+        self.thrown[id(error)] = threw
+        self._errors[-len(self.thrown)] = error
+        return error
+
+    # Objects of the test's
+
+    def _answer(self, asked: Any) -> bytes:
+        """The answer to what the student's code does with an object of the test's."""
+        used: list[Any] = []
+        try:
+            assert isinstance(asked, AskOutside)
+            thing = self._objects[asked.number]
+            taken = Taken((*asked.operands, asked.keywords), self._found, lambda each: self._refer(each, used))
+            *operands, keywords = taken.things
+            value = _with_outside(thing, asked.operation, operands, keywords)
+            return self._payload(AnsweredOutside(value, taken.changed()), used)
+        except BaseException as error:
+            number = len(self._errors) + 1
+            self._errors[number] = error
+            base = next(each for each in type(error).__mro__ if each.__module__ == "builtins")
+            text = error.args[0] if error.args and isinstance(error.args[0], str) else ""
+            return wire.encode(protocol.tree(ThrewOutside(base.__name__, text[:1000], number)))
+
+
+def _with_outside(thing: Any, operation: str, operands: list[Any], keywords: dict[str, Any]) -> Any:
+    if operation == "getattr":
+        (name,) = operands
+        if not isinstance(name, str) or name.startswith("_") or isinstance(thing, _CLOSED):
+            raise AttributeError(str(name))
+        given = getattr(thing, name)
+        if isinstance(given, types.ModuleType | types.FrameType | types.CodeType):
+            raise AttributeError(name)
+        return given
+    if operation == "setattr":
+        name, value = operands
+        if not isinstance(name, str) or name.startswith("_") or isinstance(thing, _CLOSED):
+            raise AttributeError(str(name))
+        setattr(thing, name, value)
+        return None
+    if operation.startswith("r") and operation[1:] in OPERATIONS and operation not in OPERATIONS:
+        return OPERATIONS[operation[1:]](operands[0], thing)
+    if operation in ("dir", "delattr"):
+        raise AttributeError(operation)
+    return OPERATIONS[operation](thing, *operands, **keywords)
+
+
+def _can(thing: Any) -> list[str]:
+    """What can be done with an object of the test's, beside what all objects can."""
+    kind = type(thing)
+    return [
+        operation
+        for operation, method in DUNDER.items()
+        if getattr(kind, method, None) is not None
+        and getattr(kind, method, None) is not getattr(object, method, None)
+        and method not in ("__repr__", "__str__", "__format__", "__dir__")
+    ]
+
+
+def _library_name(thing: Any) -> tuple[str, str] | None:
+    """Where a function or class of a library is found, or a module itself; None for anything else."""
+    if isinstance(thing, types.ModuleType):
+        return (thing.__name__, "") if thing.__name__.partition(".")[0] in _LIBRARIES else None
+    name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None)
+    module = getattr(thing, "__module__", None) or ("numpy" if isinstance(thing, np.ufunc) else None)
+    if not isinstance(name, str) or not isinstance(module, str) or module.partition(".")[0] not in _LIBRARIES:
+        return None
+    for place in (module, "numpy"):
+        if getattr(sys.modules.get(place), name, None) is thing:
+            return place, name
+    return None
+
+
+def signature_of(link: StudentLink, remote: Any) -> inspect.Signature:
+    """The signature of a student's function, as it says itself."""
+    found = link.operate(parts(remote)[2], "signature", remote)
+    return inspect.Signature(
+        [
+            inspect.Parameter(name, kind, default=default if has else inspect.Parameter.empty)
+            for name, number, has, default in found
+            for kind in [list(inspect._ParameterKind)[number]]
+        ]
+    )
+
+
+def generator_state(generator: Any) -> Any:
+    """The state of a generator of random numbers, as data."""
+    if isinstance(generator, np.random.Generator):
+        return {"generator": dict(generator.bit_generator.state)}
+    return {"legacy": dict(generator.get_state(legacy=False))}
+
+
+def put_generator_state(generator: Any, state: Any) -> None:
+    """Set what ``generator_state`` gave on the other side, once it is checked to be a state."""
+    from autograder.checking.reference import generator_from
+
+    try:
+        now = generator_from(state)
+    except ValueError:
+        return
+    if isinstance(generator, np.random.Generator) and isinstance(now, np.random.Generator):
+        generator.bit_generator.state = now.bit_generator.state
+    elif isinstance(generator, np.random.RandomState) and isinstance(now, np.random.RandomState):
+        generator.set_state(now.get_state(legacy=False))
+
+
+def _random_state() -> list[Any]:
+    version, words, half = random.getstate()
+    return [version, np.array(words, dtype=np.uint64), half, np.random.get_state(legacy=False)]
+
+
+def _set_random_state(state: Any) -> None:
+    """Take over the state that a student's process says it is in, where it is one."""
+    from autograder.checking.reference import generator_from
+
+    match state:
+        case [3, np.ndarray() as words, (float() | None) as half, dict(legacy)]:
+            pass
+        case _:
+            return
+    try:
+        legacy_now = generator_from({"legacy": legacy})
+        assert isinstance(legacy_now, np.random.RandomState)
+        if words.shape == (625,) and words.dtype == np.uint64 and words.max() < 2**32 and words[-1] <= 624:
+            random.setstate((3, tuple(map(int, words)), half))
+        np.random.set_state(legacy_now.get_state(legacy=False))
+    except (ValueError, TypeError):
+        return
+
+
+PATCHES = re.compile(r"^[A-Za-z_][\w.]*\.[A-Za-z_]\w*$")
+"""What names an attribute of a module in a text, as ``patch("numpy.linalg.inv")`` has it."""

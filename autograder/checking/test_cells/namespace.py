@@ -1,0 +1,139 @@
+"""The notebook's names as a test cell's code sees them: its own, those of given cells, and the student's."""
+
+from __future__ import annotations
+
+import builtins
+import types
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from autograder.checking.test_cells.link import PATCHES, Absent, StudentLink
+from autograder.checking.test_cells.remote import is_remote
+from autograder.sandbox.inside import wire
+
+
+class Names(dict[str, Any]):
+    """A namespace in which a name that is not there is looked up in the student's process.
+
+    What a test binds to a name that the notebook's code reads is set there before the next call; so is what it puts in
+    the place of a library's attribute.
+    """
+
+    def __init__(self, students: Collection[str], shared: Collection[str]) -> None:
+        """Nothing is in it.
+
+        Args:
+            students: Names that are the student's.
+            shared: Names that the notebook's own code reads or binds.
+        """
+        super().__init__(__name__="__main__", __builtins__=builtins)
+        self.link: StudentLink | None = None
+        self.students = frozenset(students)
+        self.shared = frozenset(shared)
+        self.absent: set[str] = set()
+        self.watched: dict[tuple[str, str], Any] = {}
+        self._original: dict[tuple[str, str], Any] = {}
+        self._fetched: dict[str, tuple[int, Any, bytes]] = {}
+        self._bound: dict[str, Any] = {}
+        self._deleted: set[str] = set()
+        self._gone: set[str] = set()
+        self._pushing = False
+
+    def __missing__(self, name: str) -> Any:
+        if self.link is None or name in self._gone or (name not in self.students and hasattr(builtins, name)):
+            raise KeyError(name)
+        if name.startswith("__"):
+            raise KeyError(name)
+        known = self._fetched.get(name)
+        if known is not None and (known[0] == self.link.operations or not known[2]):
+            return known[1]
+        try:
+            value = self.link.operate(name, "name", name)
+        except Absent:
+            self.absent.add(name)
+            raise KeyError(name) from None
+        content = _content(value)
+        if known is not None and content and content == known[2] == _content(known[1]):
+            value = known[1]
+        self._fetched[name] = self.link.operations, value, content
+        return value
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        super().__setitem__(name, value)
+        self._gone.discard(name)
+        self._deleted.discard(name)
+        if self.link is not None and name in self.shared:
+            self._bound[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        if name in self.keys():
+            super().__delitem__(name)
+        elif self.link is None or name in self._gone or name not in self:
+            raise KeyError(name)
+        if name in self.shared or name in self.students:
+            self._bound.pop(name, None)
+            self._deleted.add(name)
+        self._gone.add(name)
+
+    def __contains__(self, name: object) -> bool:
+        if super().__contains__(name):
+            return True
+        try:
+            self[name]  # type: ignore[index]
+        except KeyError:
+            return False
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        own = list(super().__iter__())
+        theirs = [] if self.link is None else self.link.operate("", "names")
+        more = [each for each in theirs if isinstance(each, str) and each not in own and each not in self._gone]
+        return iter([*own, *more])
+
+    def forget(self) -> None:
+        """Forget what was fetched from a process that is gone."""
+        self._fetched.clear()
+
+    def watch(self, module: Any, name: str) -> None:
+        """Set an attribute of a module in the student's process too, whenever it is another than now."""
+        if isinstance(module, types.ModuleType) and name not in ("stdout", "stderr") and not name.startswith("__"):
+            self.watched[module.__name__, name] = module
+            self._original[module.__name__, name] = getattr(module, name, None)
+
+    def watch_text(self, text: str) -> None:
+        """As ``watch``, for the full name of an attribute."""
+        import sys
+
+        if PATCHES.match(text):
+            module, _, name = text.rpartition(".")
+            self.watch(sys.modules.get(module), name)
+
+    def push(self) -> None:
+        """Set in the student's process what has been bound, deleted or patched here since the last time."""
+        if self._pushing or self.link is None:
+            return
+        self._pushing = True
+        try:
+            for name in sorted(self._deleted):
+                self.link.operate(name, "delete name", name)
+            self._deleted.clear()
+            bound, self._bound = self._bound, {}
+            for name, value in bound.items():
+                self.link.operate(name, "set name", name, value)
+            for (module, name), of in self.watched.items():
+                now = getattr(of, name, None)
+                if now is not self._original[module, name]:
+                    self._original[module, name] = now
+                    self.link.operate(name, "set attribute of", module, name, now)
+        finally:
+            self._pushing = False
+
+
+def _content(value: Any) -> bytes:
+    """Data as it would cross; empty for a remote object, which stays the same one."""
+    if is_remote(value):
+        return b""
+    try:
+        return wire.encode(value)
+    except wire.WireError:
+        return b""

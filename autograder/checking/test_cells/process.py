@@ -1,0 +1,341 @@
+"""The process of its own in which the test cells of a notebook run: trusted, and bounded in time and memory.
+
+It makes what the given cells of the master define, once, and forks for each run of a test cell. It is started and
+talked to by ``running``.
+"""
+
+from __future__ import annotations
+
+import array
+import ast
+import contextlib
+import inspect
+import io
+import linecache
+import os
+import resource
+import signal
+import socket
+import sys
+import types
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from autograder.base import Stopped, cause_tree
+from autograder.checking.test_cells.link import StudentLink, signature_of
+from autograder.checking.test_cells.namespace import Names
+from autograder.checking.test_cells.plan import STATEFUL
+from autograder.checking.test_cells.remote import CELL, is_remote, number_of, parts
+from autograder.sandbox.inside import confine, wire
+
+MAX_SAID = 2_000
+
+
+def main(descriptor: int) -> None:
+    """Serve until the grader closes the socket of this number.
+
+    The first frame says what is given. After that, each packet is ``b"run"`` with a socket, which is answered with the
+    process's number, or a number, which ends that process and is answered with its wait status.
+    """
+    channel = socket.socket(fileno=descriptor)
+    if sys.platform == "linux":
+        confine.die_with_parent()
+    settings = wire.receive(channel)
+    sys.stdout = sys.stderr = io.StringIO()
+    sys.path.append(settings["folder"])
+    os.chdir(settings["folder"])
+    names = Names(settings["students"], settings["shared"])
+    names["display"] = lambda *_, **__: None
+    names["get_ipython"] = lambda: None
+    failed = [problem for piece in settings["given"] if (problem := _given(names, piece))]
+    wire.send(channel, wire.encode(failed))
+    running: set[int] = set()
+    while True:
+        packet, descriptors, _, _ = socket.recv_fds(channel, 64, 1)
+        if not packet:
+            break
+        if packet == b"run":
+            child = os.fork()
+            if child == 0:
+                channel.close()
+                _run_and_end(socket.socket(fileno=descriptors[0]), names, settings, failed)
+            os.close(descriptors[0])
+            running.add(child)
+            channel.sendall(array.array("q", [child]).tobytes())
+        else:
+            (child,) = array.array("q", packet)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+            _, status = os.waitpid(child, 0)
+            running.discard(child)
+            channel.sendall(array.array("q", [status]).tobytes())
+    for child in running:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+    os._exit(0)
+
+
+def _given(names: Names, piece: Sequence[Any]) -> str:
+    """Make what a given cell of the master defines; why it does not, where it fails."""
+    number, source, statements = piece
+    try:
+        for code, _ in _compiled(f"{CELL}{number}>", source, statements):
+            exec(code, names)
+    except BaseException as error:
+        return f"cell {number} of the master: {type(error).__name__}: {error}"
+    return ""
+
+
+def _run_and_end(channel: socket.socket, names: Names, settings: dict[str, Any], failed: list[str]) -> None:
+    """Run one test cell and send what came of it. It never returns."""
+    try:
+        if sys.platform == "linux":
+            bound = confine.mapped_kb() * 1024 + settings["memory_mb"] * 2**20
+            resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
+            seconds = max(1, round(settings["seconds"]))
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+        over = _run(channel, names, wire.receive(channel), failed)
+        wire.send(channel, wire.encode(("over", *over)))
+    except wire.Closed:
+        pass
+    finally:
+        os._exit(0)
+
+
+def _run(channel: socket.socket, names: Names, job: dict[str, Any], failed: list[str]) -> tuple[Any, ...]:
+    """Run a test cell: its results by top-level statement, its last value as a number, and the recorded places."""
+    link = StudentLink(channel, shares_random=job["shares_random"])
+    link.before = names.push
+    link.recorded = set() if job["records"] else None
+    names.link = link
+    sys.stdout, sys.stderr = io.StringIO(), io.StringIO()
+    _teach_inspect(link, job)
+    for piece in job["before"]:
+        _given(names, piece)
+    tree = ast.parse(job["source"])
+    for place in _patched(tree):
+        _watch(names, place)
+    results: list[list[Any]] = []
+    last: float | None = None
+    for code, statement in _compiled(f"{CELL}{job['number']}>", job["source"], range(len(tree.body))):
+        index = len(results)
+        try:
+            if index == len(tree.body) - 1 and isinstance(statement, ast.Expr):
+                last = number_of(eval(code, names))
+            else:
+                exec(code, names)
+            results.append(["passed", "", {}])
+        except BaseException as error:
+            results.append(_failure(error, link, names, tree, job, failed))
+            if not job["partial"]:
+                break
+            if link.stopped is not None:
+                names.forget()
+    return results, last, sorted(link.recorded or ())
+
+
+def _compiled(name: str, source: str, statements: Sequence[int]) -> Iterator[tuple[types.CodeType, ast.stmt]]:
+    """The code of some of a cell's top-level statements, and the statements."""
+    linecache.cache[name] = len(source), None, source.splitlines(keepends=True), name
+    tree = _FromTheStudent().visit(ast.parse(source))
+    for number in statements:
+        statement = tree.body[number]
+        if isinstance(statement, ast.Expr):
+            yield compile(ast.Expression(statement.value), name, "eval"), statement
+        else:
+            yield compile(ast.Module([statement], []), name, "exec"), statement
+
+
+class _FromTheStudent(ast.NodeTransformer):
+    """Has a library that keeps a state of its own, such as its figures, be the one in the student's process."""
+
+    def visit_Import(self, node: ast.Import) -> ast.AST | list[ast.stmt]:
+        """``import matplotlib.pyplot as plt``."""
+        if not any(each.name.partition(".")[0] in STATEFUL for each in node.names):
+            return node
+        made: list[ast.stmt] = []
+        for each in node.names:
+            root = each.name.partition(".")[0]
+            if root not in STATEFUL:
+                made.append(ast.Import([each]))
+                continue
+            made.append(_bound(each.asname or root, "import_there", each.name, "" if each.asname else root))
+        return [ast.fix_missing_locations(ast.copy_location(each, node)) for each in made]
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | list[ast.stmt]:
+        """``from matplotlib import pyplot as plt``."""
+        if node.module is None or node.module.partition(".")[0] not in STATEFUL:
+            return node
+        made = [_bound(each.asname or each.name, "from_there", node.module, each.name) for each in node.names]
+        return [ast.fix_missing_locations(ast.copy_location(each, node)) for each in made]
+
+
+def _bound(name: str, function: str, *arguments: str) -> ast.stmt:
+    call = ast.Call(ast.Name(f"__autograder_{function}__", ast.Load()), [ast.Constant(each) for each in arguments], [])
+    return ast.Assign([ast.Name(name, ast.Store())], call)
+
+
+def _patched(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Attributes that a test sets or patches: the expression of what they are of, and their name."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=of, attr=name, ctx=ast.Store() | ast.Del()):
+                yield ast.unparse(of), name
+            case ast.Call(args=[ast.Constant(str(text)), *_]):
+                yield "", text
+            case ast.Call(args=[of, ast.Constant(str(name)), *_]) if isinstance(of, ast.Name | ast.Attribute):
+                yield ast.unparse(of), name
+
+
+def _watch(names: Names, place: tuple[str, str]) -> None:
+    of, name = place
+    if not of:
+        names.watch_text(name)
+        return
+    first, *rest = of.split(".")
+    thing = dict.get(names, first) or sys.modules.get(first)
+    for each in rest:
+        thing = getattr(thing, each, None) if isinstance(thing, types.ModuleType) else None
+    names.watch(thing, name)
+
+
+def _teach_inspect(link: StudentLink, job: dict[str, Any]) -> None:
+    """Have ``inspect`` know the student's functions and classes: their code is that of the notebook."""
+    sources: dict[str, str] = job["sources"]
+    getsource, signature = inspect.getsource, inspect.signature
+
+    def source_of(thing: Any) -> str:
+        if not is_remote(thing):
+            return getsource(thing)
+        name = parts(thing)[2]
+        if name not in sources:
+            raise OSError(f"could not get source code of {name}")
+        return sources[name]
+
+    def signature_known(thing: Any, **keywords: Any) -> inspect.Signature:
+        return signature_of(link, thing) if is_remote(thing) else signature(thing, **keywords)
+
+    vars(inspect).update(
+        getsource=source_of,
+        getsourcelines=lambda thing: (source_of(thing).splitlines(keepends=True), 0),
+        signature=signature_known,
+    )
+    fill: Callable[[str], Any] = lambda name: link.operate(name, "import", name)  # noqa: E731
+
+    def import_there(name: str, root: str) -> Any:
+        module = fill(name)
+        return fill(root) if root else module
+
+    def from_there(module: str, name: str) -> Any:
+        try:
+            return getattr(fill(module), name)
+        except AttributeError:
+            return fill(f"{module}.{name}")
+
+    vars(sys.modules["builtins"])["__autograder_import_there__"] = import_there
+    vars(sys.modules["builtins"])["__autograder_from_there__"] = from_there
+
+
+# Why a statement failed
+
+
+def _failure(
+    error: BaseException, link: StudentLink, names: Names, tree: ast.Module, job: dict[str, Any], failed: list[str]
+) -> list[Any]:
+    """A failing statement's result: what kind of failure it is, what is said of it, and what is known.
+
+    The kinds are ``stopped`` (the student's process gave no answer: the cause), ``threw`` (the student's code raised:
+    the message), ``missing`` (a name), ``said`` (a sentence) and ``errored`` (ours).
+    """
+    if isinstance(error, Stopped) or link.stopped is not None:
+        cause = error.cause if isinstance(error, Stopped) else link.stopped
+        assert cause is not None
+        return ["stopped", "", cause_tree(cause)]
+    if (threw := link.thrown.get(id(error))) is not None:
+        told = [threw.type, threw.text[:MAX_SAID], threw.function, threw.line, threw.source]
+        return ["threw", "", {"raised": told}]
+    line = _line_of(error, job["number"])
+    if isinstance(error, NameError) and error.name in names.absent:
+        if error.name in names.students or error.name in names.shared:
+            return ["missing", error.name, {}]
+        return ["errored", f"line {line}: {error}, in the master's other cells either{_because(failed)}", {}]
+    if isinstance(error, ImportError):
+        return ["errored", f"line {line}: {type(error).__name__}: {error}", {}]
+    shown = line not in job["hidden"]
+    node = _node_at(tree, line)
+    if isinstance(error, AssertionError):
+        return ["said", _assertion(node, shown=shown), {}]
+    if not shown:
+        return ["said", "A hidden test cannot use what your code gives: it has another form than was asked for.", {}]
+    told_text = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    return ["said", f"`{_code(node)}` fails with what your code gives: {told_text}.", {}]
+
+
+def _because(failed: list[str]) -> str:
+    return f"; what is given could not be made outside: {'; '.join(failed[:3])}" if failed else ""
+
+
+def _line_of(error: BaseException, number: int) -> int:
+    """The line of the test cell in which an exception came up."""
+    line, at = 0, error.__traceback__
+    while at is not None:
+        if at.tb_frame.f_code.co_filename == f"{CELL}{number}>":
+            line = at.tb_lineno
+        at = at.tb_next
+    return line
+
+
+def _node_at(tree: ast.Module, line: int) -> ast.stmt | None:
+    """The innermost statement that stands on a line."""
+    found: ast.stmt | None = None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno):
+            found = node
+    return found
+
+
+def _assertion(node: ast.stmt | None, *, shown: bool) -> str:
+    """What a failed assertion says: the author's own words, and of a visible test the test itself."""
+    message = ""
+    match node:
+        case ast.Assert(msg=said) if said is not None:
+            message = _words(said)
+        case ast.Raise(exc=ast.Call(args=[said, *_])):
+            message = _words(said)
+    if shown and isinstance(node, ast.Assert):
+        holds = f"`{_code(ast.Assert(node.test, None))}` does not hold."
+        return " ".join(filter(None, (message, holds)))
+    if shown and not message and node is not None and not isinstance(node, ast.Raise):
+        return f"`{_code(node)}` does not hold."
+    return message or "A hidden test fails."
+
+
+def _words(said: ast.expr) -> str:
+    """A message's own words; what is worked out in it, which may be the answer, is left out."""
+    match said:
+        case ast.Constant(str(text)):
+            words = text
+        case ast.JoinedStr(values=values):
+            words = "".join(str(each.value) if isinstance(each, ast.Constant) else "…" for each in values)
+        case ast.BinOp(left=left, op=ast.Mod() | ast.Add()):
+            words = _words(left)
+        case ast.Call(func=ast.Attribute(value=ast.Constant(str(text)), attr="format")):
+            words = text
+        case _:
+            words = ""
+    words = " ".join(words.split())[:300]
+    return words if not words or words.endswith((".", "!", "?")) else f"{words}."
+
+
+def _code(node: ast.stmt | None) -> str:
+    if node is None:
+        return "The test"
+    lines = ast.unparse(ast.fix_missing_locations(node)).splitlines()
+    return lines[0][:160] + (" …" if len(lines) > 1 or len(lines[0]) > 160 else "")
+
+
+def start(path: Path) -> list[str]:
+    """The command that starts the process; the socket's number comes behind it."""
+    code = f"import sys; sys.path[:0] = {[str(path)]!r}; from {__name__} import main; main(int(sys.argv[1]))"
+    return [sys.executable, "-P", "-c", code]

@@ -1,0 +1,282 @@
+"""The student's objects as a test cell has them outside: each step on one is a message, each result data or another.
+
+A remote object can lie about itself, and about nothing else. What it is compared with would tell it what is asked
+for, and its answer would be the verdict: so an object is only asked to compare, to add or to say whether it is true in
+those places of a test where the solved master has an object too (``Link.has_object``).
+"""
+
+from __future__ import annotations
+
+import builtins
+import itertools
+import math
+import sys
+import types
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from autograder.base import Cause, Stopped
+from autograder.sandbox.inside.operations import BINARY, COMPARISONS, DUNDER, INPLACE
+
+CELL = "<cell "
+"""How the file name of a cell's code begins, as tracebacks and frames have it."""
+
+_LINKED = "_remote_class"
+"""Where a class has its link; a class made by a test of one of these has none of its own."""
+
+_DECISIVE = frozenset({*BINARY, *INPLACE, *COMPARISONS, "contains", "bool", "exit"})
+_OUR_OWN = frozenset({"__class__", "__reduce__", "__reduce_ex__", "__getstate__"})
+_OF_A_CLASS = frozenset(
+    {
+        *("__class__", "__mro__", "mro", "__bases__", "__base__", "__dict__", "__subclasses__", "__name__"),
+        *("__qualname__", "__module__", "__flags__", "__abstractmethods__", "__instancecheck__", "__subclasscheck__"),
+        *("__subclasshook__", "__init_subclass__", "__new__", "__init__", "__text_signature__", "__basicsize__"),
+        *("__hash__", "__eq__", "__call__", "__prepare__", "__weakref__", "__type_params__", "__annotations__"),
+    }
+)
+_BUILTIN: dict[str, type] = {
+    "generator": types.GeneratorType,
+    "builtin_function_or_method": types.BuiltinFunctionType,
+    "method": types.MethodType,
+    "dict_keys": type({}.keys()),
+    "dict_values": type({}.values()),
+    "dict_items": type({}.items()),
+    **{each.__name__: each for each in (map, filter, zip, enumerate, reversed, range, memoryview, property)},
+}
+
+
+class Link(Protocol):
+    """The way to the student's process."""
+
+    def operate(self, label: str, operation: str, *operands: Any, **keywords: Any) -> Any:
+        """Have an operation done, and give what came of it; raises what it raised."""
+
+    def has_object(self, operation: str, position: str) -> bool:
+        """Whether the solved master has a remote object at this place of the test."""
+
+    def class_of(self, number: int) -> type:
+        """The class here that stands for the student's class of this number."""
+
+
+class Remote:
+    """An object of the student's."""
+
+    __slots__ = ("_remote",)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in _OUR_OWN:
+            return _class_of(self) if name == "__class__" else object.__getattribute__(self, name)
+        link, _, label = parts(self)
+        return link.operate(label, "getattr", self, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        link, _, label = parts(self)
+        link.operate(label, "setattr", self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        link, _, label = parts(self)
+        link.operate(label, "delattr", self, name)
+
+    def __repr__(self) -> str:
+        return _text(self, "repr")
+
+    def __str__(self) -> str:
+        return _text(self, "str")
+
+    def __format__(self, specification: str) -> str:
+        return _text(self, "format", specification)
+
+    def __dir__(self) -> list[str]:
+        link, _, label = parts(self)
+        return [each for each in link.operate(label, "dir", self) if isinstance(each, str)]
+
+
+def parts(remote: Any) -> tuple[Link, int, str]:
+    """The link, the handle and the label of a remote object or class."""
+    if isinstance(remote, RemoteClass):
+        return type.__getattribute__(remote, _LINKED)  # type: ignore[no-any-return]
+    return object.__getattribute__(remote, "_remote")  # type: ignore[no-any-return]
+
+
+def is_remote(thing: Any) -> bool:
+    """Whether something is an object or a class of the student's."""
+    kind = type(thing)
+    return issubclass(kind, Remote) or (issubclass(kind, RemoteClass) and _LINKED in vars(thing))
+
+
+class RemoteClass(type):
+    """A class of the student's: to call it makes an object there."""
+
+    def __call__(cls, *arguments: Any, **keywords: Any) -> Any:
+        """An object, made in the student's process."""
+        if _LINKED not in vars(cls):
+            return super().__call__(*arguments, **keywords)
+        link, _, label = parts(cls)
+        return link.operate(label, "call", cls, *arguments, **keywords)
+
+    def __getattribute__(cls, name: str) -> Any:
+        if name in _OF_A_CLASS or _LINKED not in type.__getattribute__(cls, "__dict__"):
+            return type.__getattribute__(cls, name)
+        link, _, label = parts(cls)
+        return link.operate(label, "getattr", cls, name)
+
+    def __setattr__(cls, name: str, value: Any) -> None:
+        if _LINKED not in type.__getattribute__(cls, "__dict__"):
+            return type.__setattr__(cls, name, value)
+        link, _, label = parts(cls)
+        link.operate(label, "setattr", cls, name, value)
+        return None
+
+    def __repr__(cls) -> str:
+        return f"<class '{type.__getattribute__(cls, '__module__')}.{cls.__qualname__}'>"
+
+
+class RemoteFunction(Remote):
+    """A function of the student's."""
+
+    __slots__ = ()
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """What the function gives."""
+        link, _, label = parts(self)
+        return link.operate(label, "call", self, *arguments, **keywords)
+
+
+class RemoteModule(Remote):
+    """A module as the student's process has it."""
+
+    __slots__ = ()
+
+
+def made(kind: type, link: Link, handle: int, label: str) -> Any:
+    """An object of the student's, of a class that ``class_made`` gave, or a function or module."""
+    remote: Any = object.__new__(kind)
+    object.__setattr__(remote, "_remote", (link, handle, label))
+    return remote
+
+
+def class_made(link: Link, number: int, described: Any) -> type:
+    """The class here that stands for one of the student's.
+
+    Args:
+        link: The way to it.
+        number: Its number there, which is also its handle.
+        described: What ``describe`` gave.
+    """
+    match described:
+        case [str(name), str(qualified), str(module), list(can), list(bases)]:
+            pass
+        case _:
+            name, qualified, module, can, bases = "object", "object", "builtins", [], []
+    above = [each for base in bases if isinstance(base, str) and (each := _known(link, base, number)) is not None]
+    members: dict[str, Any] = {"__module__": module[:100], "__qualname__": qualified[:100]}
+    name = name[:100] if name.isidentifier() else "Unnamed"
+    errors = [each for each in above if issubclass(each, BaseException)]
+    if errors:
+        kind = type.__new__(RemoteClass, name, (errors[0],), members)
+        return kind
+    members["__slots__"] = ()
+    for operation in can:
+        if operation in DUNDER and (operation != "exit" or "enter" in can):
+            members[DUNDER[operation]] = _asking(operation)
+        if operation in BINARY:
+            members[f"__r{operation}__"] = _asking(operation, turned=True)
+    if "unhashable" in can:
+        members["__hash__"] = None
+    elif "eq" in can and "hash" not in can:
+        members["__hash__"] = object.__hash__
+    members[_LINKED] = (link, number, name)
+    own = [each for each in above if isinstance(each, RemoteClass) and issubclass(each, Remote)]
+    direct = [each for each in own if not any(each is not other and issubclass(other, each) for other in own)]
+    try:
+        return type.__new__(RemoteClass, name, (*direct, RemoteObject) if not direct else tuple(direct), members)
+    except TypeError:
+        return type.__new__(RemoteClass, name, (RemoteObject,), members)
+
+
+def _known(link: Link, base: str, number: int) -> type | None:
+    """A class that another is made of: a builtin one, or one of the student's, which is made here first."""
+    if base.startswith("#"):
+        other = int(base[1:]) if base[1:].isdigit() and len(base) < 12 else number
+        return None if other == number else link.class_of(other)
+    return exception_named(base)
+
+
+def exception_named(name: str) -> type[BaseException] | None:
+    """The exception class of that full name, where it is one that is loaded here and no code of the student's."""
+    module, _, last = name.rpartition(".")
+    found = getattr(builtins if module == "builtins" else sys.modules.get(module), last, None)
+    return found if isinstance(found, type) and issubclass(found, BaseException) else None
+
+
+def position() -> str:
+    """The place in a cell's code from which an object is used: its file name, lines and columns."""
+    frame = sys._getframe(2)
+    while frame is not None and not frame.f_code.co_filename.startswith(CELL):
+        frame = frame.f_back  # type: ignore[assignment]
+    if frame is None:
+        return ""
+    at = next(itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None), (0, 0, 0, 0))
+    return f"{frame.f_code.co_filename}:{at[0]}:{at[2]}:{at[1]}:{at[3]}"
+
+
+def _asking(operation: str, *, turned: bool = False) -> Callable[..., Any]:
+    """A special method that has its operation done on the other side."""
+    decisive = operation in _DECISIVE
+
+    def method(self: Any, *operands: Any, **keywords: Any) -> Any:
+        link, _, label = parts(self)
+        if decisive and not link.has_object(operation, position()):
+            raise Stopped(
+                Cause(
+                    "said",
+                    label,
+                    text=f"Plain data is asked for here, such as a number, a text, a list or an array, but it is an "
+                    f"object of the class `{type(self).__name__}`.",
+                    says_all=True,
+                )
+            )
+        if turned:
+            return link.operate(label, operation, operands[0], self)
+        given = link.operate(label, operation, self, *operands, **keywords)
+        if operation in ("bool", "contains"):
+            return given is True
+        if operation in ("len", "index", "hash") and not (isinstance(given, int) and 0 <= given < 2**62):
+            raise TypeError(f"{type(self).__name__} gives no number here")
+        return self if operation in INPLACE and given is None else given
+
+    return method
+
+
+def _text(remote: Remote, operation: str, *more: str) -> str:
+    link, _, label = parts(remote)
+    given = link.operate(label, operation, remote, *more)
+    return given if isinstance(given, str) else f"<{type(remote).__name__}>"
+
+
+def _class_of(remote: Remote) -> type:
+    kind = type(remote)
+    if kind is RemoteFunction:
+        return types.FunctionType
+    if kind is RemoteModule:
+        return types.ModuleType
+    if type.__getattribute__(kind, "__module__") == "builtins":
+        return _BUILTIN.get(kind.__name__, kind)
+    return kind
+
+
+class RemoteObject(Remote, metaclass=RemoteClass):
+    """An object of one of the student's classes."""
+
+    __slots__ = ()
+
+
+def number_of(value: Any) -> float | None:
+    """The number that a cell's last value shows as, as nbgrader takes it for partial credit; None where it is none."""
+    if isinstance(value, bool) or is_remote(value):
+        return None
+    try:
+        number = float(repr(value)) if isinstance(value, int | float) else float(str(value))
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,293 @@
+"""The grader's side of a test cell: starts the process that runs it, and carries its messages to the student's."""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import autograder
+from autograder.base import Cause, CheckError, SandboxError, Stopped, cause_from_tree, cause_tree
+from autograder.checking.answers import Calls, stopped
+from autograder.checking.test_cells.plan import Piece, Plan, TestCell
+from autograder.checking.test_cells.process import start
+from autograder.course import Limits
+from autograder.sandbox import protocol, wire
+
+START_SECONDS = 120.0
+PATIENCE = 20
+"""How many times the processor time of a test cell it may take by the clock: a machine may have much else to do."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of a test cell, or of one of its statements.
+
+    Attributes:
+        cause: Why it failed; None where it passed.
+        trouble: What of ours went wrong; empty where nothing did.
+    """
+
+    cause: Cause | None = None
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What came of a test cell.
+
+    Attributes:
+        statements: For each top-level statement that was run.
+        number: The last value, where that is a number.
+        places: The places where it used remote objects to decide something, where that was recorded.
+    """
+
+    statements: tuple[Ran, ...]
+    number: float | None = None
+    places: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+
+
+class TestCells:
+    """The process in which the test cells of a notebook run; it is started when it is first needed."""
+
+    __test__ = False  # it is no test of pytest's
+
+    def __init__(self, plan: Plan, folder: Path, limits: Limits) -> None:
+        """Nothing is started yet.
+
+        Args:
+            plan: What the test cells need.
+            folder: Where they run: the master's.
+            limits: ``cell_seconds`` bounds the processor time of a test cell, ``memory_mb`` its memory.
+        """
+        self.plan, self.folder, self.limits = plan, folder, limits
+        self._channel: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(
+        self,
+        test: TestCell,
+        calls: Calls,
+        *,
+        partial: bool = False,
+        sources: Mapping[str, str] | None = None,
+        has_object: Callable[[str, str], bool] | None = None,
+    ) -> Tested:
+        """Run a test cell on the objects behind ``calls``.
+
+        Args:
+            test: One of the plan's.
+            calls: The way to the student's process, at the test's place in the notebook.
+            partial: Whether a statement that fails does not stop the next.
+            sources: The code of the student's functions and classes, by name.
+            has_object: Whether the solved master has a remote object at a place (``Tested.places``); where it is None,
+                these places are recorded.
+
+        Raises:
+            SandboxError: The sandbox failed by itself.
+            CheckError: The process cannot be started.
+        """
+        if test.problem:
+            return Tested((Ran(trouble=f"the test cell {test.grade_id} cannot be run: {test.problem}"),))
+        ours, child = self._forked()
+        try:
+            wire.send(ours, wire.encode(_job(test, partial, sources or {}, records=has_object is None)))
+            return _Conversation(ours, calls, self.limits, has_object).outcome(test)
+        except wire.Closed:
+            status, child = self._ended(child), 0
+            return Tested((_died(test, status),))
+        except wire.WireError as error:
+            return Tested((Ran(trouble=f"the test cell {test.grade_id} was stopped: {error}"),))
+        finally:
+            ours.close()
+            if child:
+                self._ended(child)
+
+    def close(self) -> None:
+        """End the process."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _forked(self) -> tuple[socket.socket, int]:
+        """A socket to a fork of the process for one run, and that fork's number."""
+        for again in (True, False):
+            channel = self._started()
+            ours, theirs = socket.socketpair()
+            with theirs:
+                try:
+                    socket.send_fds(channel, [b"run"], [theirs.fileno()])
+                    (child,) = array.array("q", channel.recv(8))
+                    return ours, child
+                except (OSError, ValueError):
+                    ours.close()
+                    self.close()
+                    if not again:
+                        raise CheckError("the process that runs test cells does not answer") from None
+        raise AssertionError
+
+    def _started(self) -> socket.socket:
+        if self._channel is not None:
+            return self._channel
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with theirs:
+            environment = os.environ | {"MPLBACKEND": "Agg", "PYTHONHASHSEED": "0"}
+            self._process = subprocess.Popen(
+                [*start(Path(autograder.__file__).parents[1]), str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+            )
+        self._channel = ours
+        settings = {
+            "folder": str(self.folder),
+            "given": [list(_piece(each)) for each in self.plan.given],
+            "students": sorted(self.plan.students),
+            "shared": sorted(self.plan.shared),
+            "memory_mb": self.limits.memory_mb,
+            "seconds": self.limits.cell_seconds,
+        }
+        try:
+            wire.send(ours, wire.encode(settings))
+            wire.receive(ours, time.monotonic() + START_SECONDS)
+        except wire.WireError as error:
+            self.close()
+            raise CheckError(f"the process that runs test cells does not start: {error}") from error
+        ours.settimeout(START_SECONDS)
+        return ours
+
+    def _ended(self, child: int) -> int:
+        """End a fork; its wait status."""
+        if self._channel is None:
+            return 0
+        with contextlib.suppress(OSError, ValueError):
+            self._channel.sendall(array.array("q", [child]).tobytes())
+            (status,) = array.array("q", self._channel.recv(8))
+            return status
+        return 0
+
+
+class _Conversation:
+    """What is said while one test cell runs: its messages to the student's process, and that one's questions to it."""
+
+    def __init__(
+        self, channel: socket.socket, calls: Calls, limits: Limits, has_object: Callable[[str, str], bool] | None
+    ) -> None:
+        self.channel, self.calls, self.has_object = channel, calls, has_object
+        self.seconds = PATIENCE * limits.cell_seconds
+        self.label = ""
+
+    def outcome(self, test: TestCell) -> Tested:
+        before, self.calls.outside = self.calls.outside, self.asked
+        try:
+            match self.served():
+                case ("over", list(results), number, list(places)):
+                    return Tested(
+                        tuple(self.result(test, *each) for each in results),
+                        number if isinstance(number, float) else None,
+                        frozenset((operation, place) for operation, place in places),
+                    )
+        finally:
+            self.calls.outside = before
+        raise wire.WireError("it said something else than how it ended")
+
+    def served(self) -> tuple[Any, ...]:
+        """Carry messages to the student's process until the test says something that is for the grader itself."""
+        while True:
+            match wire.receive(self.channel, time.monotonic() + self.seconds):
+                case ("do", str(label), bytes(payload)):
+                    self.label = label or self.label
+                    self.tell(self.exchanged(label or self.label or "your code", payload))
+                case ("approve", str(operation), str(place)):
+                    approved = self.has_object is None or self.has_object(operation, place)
+                    self.tell(("approved", approved))
+                case tuple() as said:
+                    return said
+                case _:
+                    raise wire.WireError("it said something that is no message")
+
+    def tell(self, message: tuple[Any, ...]) -> None:
+        wire.send(self.channel, wire.encode(message))
+
+    def exchanged(self, label: str, payload: bytes) -> tuple[Any, ...]:
+        message = protocol.read(wire.decode(payload))
+        assert isinstance(message, protocol.Operate)
+        generation = self.calls.generation
+        try:
+            reply = self.calls.exchange(message, label)
+        except Stopped as error:
+            return ("stopped", cause_tree(error.cause))
+        if generation and self.calls.generation != generation:
+            return ("stopped", cause_tree(Cause("died", label, when="before")))
+        if not isinstance(reply, protocol.Done | protocol.Threw | protocol.Missing | protocol.TooLarge):
+            return ("stopped", cause_tree(Cause("protocol", label)))
+        return ("reply", protocol.tree(reply))
+
+    def asked(self, question: protocol.AskOutside) -> Any:
+        """What comes of something that the student's code does with an object of the test's."""
+        self.tell(("ask", protocol.tree(question)))
+        match self.served():
+            case ("answered", bytes(payload)):
+                answer = protocol.read(wire.decode(payload))
+                if isinstance(answer, protocol.AnsweredOutside | protocol.ThrewOutside):
+                    return answer
+        raise SandboxError("the process that runs test cells gave no answer")
+
+    def result(self, test: TestCell, kind: str, text: str, known: dict[str, Any]) -> Ran:
+        match kind:
+            case "passed":
+                return Ran()
+            case "stopped":
+                return Ran(cause_from_tree(known))
+            case "missing":
+                return Ran(Cause("missing", text))
+            case "said":
+                return Ran(Cause("said", text=text))
+            case "threw":
+                raised = protocol.Raised(*known["raised"])
+                return Ran(stopped(raised, self.label or raised.function).cause)
+        return Ran(trouble=f"the test cell {test.grade_id} (cell {test.number} of the master), {text}")
+
+
+def _job(test: TestCell, partial: bool, sources: Mapping[str, str], *, records: bool) -> dict[str, Any]:
+    return {
+        "number": test.number,
+        "source": test.source,
+        "hidden": sorted(test.hidden),
+        "before": [list(_piece(each)) for each in test.before],
+        "shares_random": test.shares_random,
+        "partial": partial,
+        "sources": dict(sources),
+        "records": records,
+    }
+
+
+def _piece(piece: Piece) -> tuple[int, str, list[int]]:
+    return piece.number, piece.source, list(piece.statements)
+
+
+def _died(test: TestCell, status: int) -> Ran:
+    """What is said of a test cell that ended its process: it had too much to do with what the student's code gave."""
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL):
+        return Ran(Cause("said", text="What your code gives takes too long to test.", says_all=True))
+    return Ran(trouble=f"the test cell {test.grade_id} (cell {test.number} of the master) ended its process")

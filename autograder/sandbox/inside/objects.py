@@ -1,0 +1,331 @@
+"""The student's objects as a test cell gets at them: each is known outside by a handle, and each step is a message.
+
+It runs in a row's fork, which belongs to the student: nothing here is a secret and nothing here is trusted.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import importlib
+import inspect
+import itertools
+import random
+import sys
+import traceback
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import wire
+from .operands import Sent, Taken
+from .operations import BINARY, COMPARISONS, DUNDER, OPERATIONS
+from .protocol import AnsweredOutside, AskOutside, Done, Missing, Operate, Threw, ThrewOutside, TooLarge
+from .wire import Opaque, Ref
+
+MAX_HANDLES = 20_000
+MAX_TEXT = 10_000
+MAX_BASES = 30
+
+OF_NAMES = (
+    *("name", "names", "set name", "delete name", "import", "describe", "signature", "set attribute of"),
+    *("generator", "set generator", "generator state"),
+)
+"""Operations that are not of one object."""
+
+Ask = Callable[[AskOutside], Any]
+
+
+class Objects:
+    """Those objects of a row's fork that the grader has handles of, each kept once, and what is done with them."""
+
+    def __init__(self, names: dict[str, Any], ask: Ask, printed: Callable[[], list[list[str]]]) -> None:
+        """Nothing is kept yet.
+
+        Args:
+            names: The notebook's namespace.
+            ask: Sends a question about an object of the test's, and gives the reply.
+            printed: Gives what was printed since the last time, as pairs of stream and text.
+        """
+        self.names = names
+        self.ask = ask
+        self.printed = printed
+        self.kept: dict[int, Any] = {}
+        self.handles: dict[int, int] = {}
+        self.classes: dict[int, type] = {}
+        self.numbers = itertools.count(1)
+        self.thrown: dict[int, BaseException] = {}
+        self.outside_kinds: dict[tuple[str, str], type] = {}
+        self.instead: dict[tuple[str, str], Any] = {}
+
+    def reply(self, message: Operate) -> tuple[Any, ...]:
+        """What comes of an operation."""
+        taken: Taken | None = None
+        try:
+            if message.random is not None:
+                set_random_state(message.random)
+            taken = Taken((*message.operands, message.keywords), self.found, self.stands_for)
+            *operands, keywords = taken.things
+            try:
+                value = self._done(message.operation, operands, keywords)
+            except _NotThere:
+                return Missing("")
+            state = None if message.random is None else random_state()
+            return Done(value, taken.changed(), self.printed(), state)
+        except BaseException as error:
+            changed = None if taken is None else taken.changed()
+            return self._threw(error, changed, None if message.random is None else random_state())
+
+    def encoded(self, message: tuple[Any, ...], tree: Callable[[tuple[Any, ...]], Any]) -> bytes:
+        """A reply's payload, in which objects are named by their handles."""
+        try:
+            return wire.encode(tree(message), self.stands_for)
+        except (wire.WireError, RecursionError) as error:
+            return wire.encode(tree(TooLarge(str(error)[:200])))
+        except Exception as error:
+            return wire.encode(tree(TooLarge(type(error).__name__)))
+
+    def stands_for(self, thing: object) -> Opaque:
+        """An object as it crosses: its handle, what it is, and the number of its class."""
+        if isinstance(thing, Outside):
+            return Opaque(type(thing).__name__[:100], ("0", "outside", str(object.__getattribute__(thing, "_number"))))
+        if isinstance(thing, type):
+            kind, name = "class", thing.__name__
+        elif isinstance(thing, types.ModuleType):
+            kind, name = "module", thing.__name__
+        elif isinstance(thing, types.FunctionType):
+            kind, name = "function", thing.__name__
+        else:
+            kind, name = "object", type(thing).__name__
+        of = thing if isinstance(thing, type) else type(thing)
+        return Opaque(name[:100], (str(self._handle(thing)), kind, str(self._class_number(of))))
+
+    def found(self, reference: Any) -> Any:
+        """The object that a reference from outside stands for."""
+        match reference:
+            case Ref(0, ("outside", int(number), str(name), str(can))):
+                return self._outside(number, name, can)
+            case Ref(0, ("library", str(module), str(name))):
+                library = importlib.import_module(module)
+                return getattr(library, name) if name else library
+            case Ref(handle, path) if handle in self.kept:
+                thing = self.kept[handle]
+                for key in path:
+                    thing = thing[key]
+                return thing
+        raise ValueError("an object that is not kept any more")
+
+    # What is done
+
+    def _done(self, operation: str, operands: list[Any], keywords: dict[str, Any]) -> Any:
+        match operation, operands:
+            case "name", [str(name)]:
+                if name in self.names:
+                    return self.names[name]
+                raise _NotThere
+            case "names", []:
+                return sorted(name for name in self.names if isinstance(name, str) and not name.startswith("_"))[:1000]
+            case "set name", [str(name), value]:
+                self.names[name] = value
+                return None
+            case "delete name", [str(name)]:
+                self.names.pop(name, None)
+                return None
+            case "import", [str(name)]:
+                return importlib.import_module(name)
+            case "describe", [int(number)]:
+                return self._described(self.classes[number])
+            case "generator", [dict(state)]:
+                return _generator(state)
+            case "set generator", [generator, dict(state)]:
+                return _put_state(generator, state)
+            case "generator state", [generator]:
+                return _state_of(generator)
+            case "signature", [thing]:
+                return _signature(thing)
+            case "set attribute of", [str(module), str(name), value]:
+                return self._patched(module, name, value, put=True)
+            case "set attribute of", [str(module), str(name)]:
+                return self._patched(module, name, None, put=False)
+        return OPERATIONS[operation](*operands, **keywords)
+
+    def _patched(self, module: str, name: str, value: Any, *, put: bool) -> None:
+        """Put something in the place of a module's attribute, or what was there before."""
+        of = sys.modules.get(module)
+        if of is not None:
+            self.instead.setdefault((module, name), getattr(of, name, None))
+            setattr(of, name, value if put else self.instead[module, name])
+
+    def _described(self, kind: type) -> list[Any]:
+        """A class: its name, its module, what its objects can do beside what all can, and its bases."""
+        can = [
+            operation
+            for operation, method in DUNDER.items()
+            if getattr(kind, method, None) is not None
+            and getattr(kind, method, None) is not getattr(object, method, None)
+            and method not in ("__repr__", "__str__", "__format__", "__dir__")
+        ]
+        if kind.__hash__ is None:
+            can.append("unhashable")
+        bases = [self._named(each) for each in kind.__mro__[1:MAX_BASES]]
+        return [kind.__name__, kind.__qualname__, str(kind.__module__), sorted(can), bases]
+
+    def _named(self, kind: type) -> str:
+        """A class by its name where it is a library's own, else by its number."""
+        known = getattr(sys.modules.get(str(kind.__module__)), kind.__qualname__, None)
+        if known is kind and kind.__module__ != "__main__":
+            return f"{kind.__module__}.{kind.__qualname__}"
+        return f"#{self._class_number(kind)}"
+
+    def _threw(self, error: BaseException, changed: Any, state: Any) -> tuple[Any, ...]:
+        try:
+            text = str(error)[:MAX_TEXT]
+        except BaseException:
+            text = ""
+        where = ("", 0, "")
+        try:
+            for frame in traceback.extract_tb(error.__traceback__):
+                if frame.filename.startswith("<ipython-input"):
+                    where = frame.name, frame.lineno or 0, (frame.line or "").strip()[:200]
+        except BaseException:
+            pass
+        number = next((number for number, each in self.thrown.items() if each is error), 0)
+        bases = [self._named(each) for each in type(error).__mro__[:MAX_BASES]]
+        arguments = error.args if type(error.args) is tuple else ()
+        return Threw(type(error).__name__[:100], text, *where, arguments, bases, number, changed, self.printed(), state)
+
+    # Objects of the test's
+
+    def _outside(self, number: int, name: str, can: str) -> Any:
+        kind = self.outside_kinds.get((name, can))
+        if kind is None:
+            kind = self.outside_kinds[name, can] = _outside_kind(name, can.split())
+        made: Any = object.__new__(kind)
+        object.__setattr__(made, "_number", number)
+        object.__setattr__(made, "_ask", self._asked)
+        return made
+
+    def _asked(self, number: int, operation: str, *operands: Any, **keywords: Any) -> Any:
+        """Have something done with an object of the test's."""
+        sent = Sent(*operands, keywords)
+        *trees, named = sent.trees
+        match self.ask(AskOutside(number, operation, tuple(trees), named)):
+            case AnsweredOutside(value, changed):
+                taken = Taken((value,), self.found, self.stands_for)
+                sent.change(changed, self.found)
+                return taken.things[0]
+            case ThrewOutside(kind, text, which):
+                of = getattr(builtins, kind, None)
+                is_one = isinstance(of, type) and issubclass(of, BaseException)
+                error = of(text) if is_one else RuntimeError(text)  # type: ignore[misc]
+                self.thrown[which] = error
+                raise error
+        raise RuntimeError("this cannot be asked now")
+
+    # What is kept
+
+    def _handle(self, thing: object) -> int:
+        known = self.handles.get(id(thing))
+        if known is not None:
+            return known
+        handle = next(self.numbers)
+        self.kept[handle] = thing
+        self.handles[id(thing)] = handle
+        if handle > MAX_HANDLES:
+            old = self.kept.pop(handle - MAX_HANDLES, None)
+            self.handles.pop(id(old), None)
+        return handle
+
+    def _class_number(self, kind: type) -> int:
+        number = self._handle(kind)
+        self.classes[number] = kind
+        return number
+
+
+class Outside:
+    """An object of the test's, as the student's code has it: each use of it is asked outside."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return object.__getattribute__(self, "_ask")(object.__getattribute__(self, "_number"), "getattr", name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__getattribute__(self, "_ask")(object.__getattribute__(self, "_number"), "setattr", name, value)
+
+
+class _NotThere(Exception):  # noqa: N818 - what it is
+    """There is no such name."""
+
+
+@functools.cache
+def _asking(operation: str, *, turned: bool = False) -> Callable[..., Any]:
+    def method(self: Any, *operands: Any, **keywords: Any) -> Any:
+        number, ask = object.__getattribute__(self, "_number"), object.__getattribute__(self, "_ask")
+        if turned:
+            # The other operand stands first, and answers for itself if it can.
+            return ask(number, f"r{operation}", *operands)
+        return ask(number, operation, *operands, **keywords)
+
+    return method
+
+
+def _outside_kind(name: str, can: list[str]) -> type:
+    members: dict[str, Any] = {DUNDER[each]: _asking(each) for each in can if each in DUNDER}
+    members |= {f"__r{each}__": _asking(each, turned=True) for each in can if each in BINARY and f"r{each}" in can}
+    members["__repr__"] = _asking("repr")
+    if any(each in COMPARISONS for each in can) and "hash" not in can:
+        members["__hash__"] = None
+    return type(name, (Outside,), members)
+
+
+def _signature(thing: Any) -> list[Any]:
+    """The parameters of a function: name, kind, whether it has a default, and that."""
+    return [
+        [each.name, int(each.kind), has, each.default if has else None]
+        for each in inspect.signature(thing).parameters.values()
+        for has in [each.default is not each.empty]
+    ]
+
+
+def _generator(state: dict[str, Any]) -> Any:
+    if "legacy" in state:
+        return _put_state(np.random.RandomState(0), state)
+    kind = getattr(np.random, state["generator"]["bit_generator"])
+    return _put_state(np.random.Generator(kind()), state)
+
+
+def _put_state(generator: Any, state: dict[str, Any]) -> Any:
+    if "legacy" in state:
+        generator.set_state(state["legacy"])
+    else:
+        generator.bit_generator.state = state["generator"]
+    return generator
+
+
+def _state_of(generator: Any) -> dict[str, Any]:
+    if isinstance(generator, np.random.RandomState):
+        return {"legacy": dict(generator.get_state(legacy=False))}
+    return {"generator": dict(generator.bit_generator.state)}
+
+
+def random_state() -> list[Any]:
+    """The state of ``random`` and of ``numpy.random``, as data."""
+    version, words, half = random.getstate()
+    return [version, np.array(words, dtype=np.uint64), half, np.random.get_state(legacy=False)]
+
+
+def set_random_state(state: Any) -> None:
+    """Set what ``random_state`` gave.
+
+    Raises:
+        ValueError: It is nothing of the kind.
+    """
+    match state:
+        case [int(version), np.ndarray() as words, (float() | None) as half, dict(legacy)]:
+            random.setstate((version, tuple(map(int, words)), half))
+            np.random.set_state(legacy)
+            return
+    raise ValueError("no state of random numbers")

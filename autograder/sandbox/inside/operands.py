@@ -1,0 +1,177 @@
+"""The operands of an operation as they cross, so that a container changed on the other side is changed on this one too.
+
+A container that comes twice is sent once: the second time a reference says which of those before it is meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import wire
+from .wire import Opaque, Ref
+
+PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes})
+_CONTAINERS = (list, dict, set, bytearray, np.ndarray)
+
+Refer = Callable[[object], Any]
+"""Gives what stands for an object that is no data."""
+Find = Callable[[Any], Any]
+"""Gives the object that an ``Opaque`` or a ``Ref`` stands for."""
+
+
+def same(number: int) -> Ref:
+    """Stands for the container that came as this one, from 0."""
+    return Ref(0, ("same", number))
+
+
+class Sent:
+    """Operands that are about to cross: their tree, and the containers in it in the order in which they stand."""
+
+    def __init__(self, *operands: Any) -> None:
+        self.containers: list[Any] = []
+        self._places: dict[int, int] = {}
+        self.trees = tuple(map(self._tree, operands))
+
+    def _tree(self, thing: Any) -> Any:
+        kind = type(thing)
+        if kind in PLAIN:
+            return thing
+        if kind is tuple:
+            return tuple(map(self._tree, thing))
+        if kind not in _CONTAINERS:
+            return thing
+        if id(thing) in self._places:
+            return same(self._places[id(thing)])
+        self._places[id(thing)] = len(self.containers)
+        self.containers.append(thing)
+        if kind is list:
+            return thing if set(map(type, thing)) <= PLAIN else [*map(self._tree, thing)]
+        if kind is dict:
+            return thing if set(map(type, thing.values())) <= PLAIN else {k: self._tree(v) for k, v in thing.items()}
+        return thing
+
+    def change(self, changed: Any, find: Find) -> None:
+        """Change the containers as the other side has; ``changed`` is what ``Taken.changed`` gave there.
+
+        Raises:
+            ValueError: It is nothing of the kind.
+        """
+        if changed is None:
+            return
+        if not isinstance(changed, list) or len(changed) != len(self.containers):
+            raise ValueError("changed operands that are not those that were sent")
+
+        def found(tree: Any) -> Any:
+            if isinstance(tree, Ref) and tree.handle == 0 and tree.path[:1] == ("same",):
+                match tree.path:
+                    case ("same", int(number)) if 0 <= number < len(self.containers):
+                        return self.containers[number]
+                raise ValueError("a reference to an operand that was not sent")
+            return find(tree) if isinstance(tree, Ref | Opaque) else within(tree, found)
+
+        for container, now in zip(self.containers, changed, strict=True):
+            _put(container, now, found)
+
+
+class Taken:
+    """Operands that have crossed: the things themselves, and the containers among them in the order they came in."""
+
+    def __init__(self, trees: tuple[Any, ...], find: Find, refer: Refer) -> None:
+        self.containers: list[Any] = []
+        self._find, self._refer = find, refer
+        self.things = tuple(map(self._thing, trees))
+        self._before = self._encoded()
+
+    def changed(self) -> list[Any] | None:
+        """The containers as they are now, where one has changed, else None."""
+        if self._before == self._encoded():
+            return None
+        places = {id(container): number for number, container in enumerate(self.containers)}
+
+        def named(thing: Any) -> Any:
+            return same(places[id(thing)]) if id(thing) in places else thing
+
+        return [_shallow(container, named) for container in self.containers]
+
+    def _thing(self, tree: Any) -> Any:
+        kind = type(tree)
+        if kind in PLAIN:
+            return tree
+        if kind is Ref and tree.handle == 0 and tree.path[:1] == ("same",):
+            match tree.path:
+                case ("same", int(number)) if 0 <= number < len(self.containers):
+                    return self.containers[number]
+            raise ValueError("a reference to an operand that did not come")
+        if kind in (Ref, Opaque):
+            return self._find(tree)
+        if kind is tuple:
+            return tuple(map(self._thing, tree))
+        if kind not in _CONTAINERS:
+            return tree
+        if kind is list and not set(map(type, tree)) <= PLAIN:
+            made: list[Any] = []
+            self.containers.append(made)
+            made.extend(map(self._thing, tree))
+            return made
+        if kind is dict and not set(map(type, tree.values())) <= PLAIN:
+            filled: dict[Any, Any] = {}
+            self.containers.append(filled)
+            filled.update((key, self._thing(value)) for key, value in tree.items())
+            return filled
+        self.containers.append(tree)
+        return tree
+
+    def _encoded(self) -> bytes:
+        if not self.containers:
+            return b""
+        try:
+            return wire.encode(self.things, self._refer)
+        except (wire.WireError, RecursionError):
+            # Too large to look at: it counts as unchanged.
+            return b""
+
+
+def within(tree: Any, found: Callable[[Any], Any]) -> Any:
+    """Data in which what stands for an object is replaced by it; the data itself where there is nothing of it."""
+    match tree:
+        case list() if not set(map(type, tree)) <= PLAIN:
+            return [*map(found, tree)]
+        case tuple() if not set(map(type, tree)) <= PLAIN:
+            return tuple(map(found, tree))
+        case dict() if not set(map(type, tree.values())) <= PLAIN:
+            return {key: found(value) for key, value in tree.items()}
+    return tree
+
+
+def _shallow(container: Any, named: Callable[[Any], Any]) -> Any:
+    if isinstance(container, list):
+        return [*map(named, container)]
+    if isinstance(container, dict):
+        return {key: named(value) for key, value in container.items()}
+    return container
+
+
+def _put(container: Any, now: Any, found: Callable[[Any], Any]) -> None:
+    """Give a container what another of its kind has.
+
+    Raises:
+        ValueError: The other is of another kind, or an array of another shape.
+    """
+    if type(now) is not type(container):
+        raise ValueError(f"a {type(container).__name__} cannot become a {type(now).__name__}")
+    if isinstance(container, list):
+        container[:] = map(found, now)
+    elif isinstance(container, dict | set):
+        filled = {key: found(value) for key, value in now.items()} if isinstance(now, dict) else set(now)
+        container.clear()
+        container.update(filled)
+    elif isinstance(container, bytearray):
+        container[:] = now
+    elif container.shape == now.shape and container.dtype == now.dtype:
+        if container.flags.writeable:
+            container[...] = now
+    else:
+        raise ValueError("an array cannot become one of another shape or dtype")
