@@ -184,6 +184,8 @@ def _assignments(course: Course) -> Iterator[Finding]:
             yield Finding(f"{about}; not released yet: `autograder release {assignment.name}`", well=False)
         else:
             yield Finding(about)
+    for name, why in course.unwritten.items():
+        yield Finding(f"{name} is not written yet: {why}", well=False)
 
 
 def _gradebook(course: Course) -> Finding:
