@@ -47,6 +47,8 @@ AS_WRITTEN: tuple[tuple[str, ...], ...] = (
 )
 """Where names and ids stand; those that are keys, as of ``extensions``, are read as they are written anyway."""
 
+NOTHING_GRADED = "has nothing that is graded: expected a solution cell and its test cell, or an answer graded by hand"
+
 
 @dataclass(frozen=True)
 class Term:
@@ -284,6 +286,11 @@ def _assignment(
     rows, manual = read_master(root, master, configuration) if master else ((), {})
     if master:
         _check_given(master.parent, entry, where, configuration)
+        if not (rows or manual or len(configuration.problems) > before):
+            file = master.relative_to(root).as_posix()
+            missing.problems.append((file, 0, NOTHING_GRADED))
+            unwritten[name] = missing
+            return None
     if master is None or len(configuration.problems) > before:
         return None
     return Assignment(

@@ -8,6 +8,7 @@ from autograder.submission.from_exchange import Look, Terms, collect_arrivals
 from autograder.submission.hand_in import HandIn, find_hand_in
 from autograder.submission.names import LOOKED_AT, LOOKED_AT_IN_ALL, only_defines, parsed, read_later, uses
 from autograder.submission.reading import (
+    NOTHING_OF_ONES_OWN,
     Submission,
     code_cells,
     is_tagged,
@@ -20,6 +21,7 @@ from autograder.submission.reading import (
 __all__ = [
     "LOOKED_AT",
     "LOOKED_AT_IN_ALL",
+    "NOTHING_OF_ONES_OWN",
     "Collected",
     "HandIn",
     "Look",

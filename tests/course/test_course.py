@@ -505,10 +505,6 @@ class TestMaster:
         assert message in str(caught.value)
         assert f"source/warmup/warmup.ipynb, cell {number}, " in str(caught.value)
 
-    def test_a_master_without_rows_is_a_mistake(self, tmp_path: Path):
-        with pytest.raises(ConfigError, match=r"warmup.ipynb: has no autograded row"):
-            load_course(make_course(tmp_path, master=notebook(cell("1 + 1"))))
-
     @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"cells": 3}', '{"cells": [3]}', "[" * 100_000])
     def test_a_master_that_is_no_notebook_is_a_mistake(self, course_root: Path, content: str):
         (course_root / "source/warmup/warmup.ipynb").write_text(content)
