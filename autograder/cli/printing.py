@@ -144,7 +144,7 @@ def print_release(made: ReleaseResult, course: Course, assignment: Assignment) -
     say(f"{assignment.title}: released to {made.folder.relative_to(course.root)}, {assignment.max_score:g} points.")
     if made.proved:
         say(f"{len(made.proved)} gradients of the reference are proved by finite differences.")
-    else:
+    elif assignment.rows:
         say(f"The reference claims no gradients: solutions/{assignment.name}/gradients.py would say what to prove.")
     if made.untagged:
         from autograder.course import SHOWS_TAG
@@ -253,7 +253,7 @@ def _table_row(line: Line, assignment: Assignment, room: int) -> tuple[str, str,
     if line.score is None or line.status in ("refused", "failed"):
         return student, "—", line.status, ""
     lost = [row.name for place, row in enumerate(assignment.rows) if line.lost >> place & 1]
-    names = "all" if len(lost) == len(assignment.rows) else _listed(lost, room)
+    names = "all" if 0 < len(lost) == len(assignment.rows) else _listed(lost, room)
     seconds = "" if line.status == "kept" else f"{line.seconds:.1f} s"
     return student, short(line.score), names, seconds
 

@@ -47,6 +47,8 @@ AS_WRITTEN: tuple[tuple[str, ...], ...] = (
 )
 """Where names and ids stand; those that are keys, as of ``extensions``, are read as they are written anyway."""
 
+NOTHING_GRADED = "has nothing that is graded: expected a solution cell and its test cell, or an answer graded by hand"
+
 
 @dataclass(frozen=True)
 class Term:
@@ -153,6 +155,7 @@ class Course:
         meetings: Meetings that come back every week.
         exchange: nbgrader's exchange for this course, or None for nbgrader's own.
         shared_with: Who else on the machine is meant to get at its answers, gradebook and submissions.
+        unwritten: Assignments of the configuration of which nothing is written yet, each with what is missing.
     """
 
     root: Path
@@ -164,23 +167,29 @@ class Course:
     meetings: tuple[Meeting, ...] = ()
     exchange: Path | None = None
     shared_with: SharedWith = "nobody"
+    unwritten: dict[str, str] = field(default_factory=dict)
 
     def assignment(self, name: str) -> Assignment:
         """The assignment of that name.
 
         Raises:
-            ConfigError: There is none; the message gives the nearest name.
+            ConfigError: There is none, and the message gives the nearest name; or it is not written yet.
         """
         if name in self.assignments:
             return self.assignments[name]
+        if name in self.unwritten:
+            raise ConfigError(self.unwritten[name])
+        known = [*self.assignments, *self.unwritten]
         raise ConfigError(
             f"there is no assignment {name!r} in {self.root / CONFIG_NAME}; "
-            f"{did_you_mean(name, self.assignments)}expected one of: {', '.join(self.assignments)}"
+            f"{did_you_mean(name, known)}expected one of: {', '.join(known)}"
         )
 
 
 def load_course(root: Path) -> Course:
     """The course in the folder ``root``: its configuration and its master notebooks.
+
+    An assignment that is not written yet keeps nobody from the others: whoever asks for it gets the ConfigError.
 
     Raises:
         ConfigError: The folder lies among what students hand in; or there are problems in either, all of them at once,
@@ -192,13 +201,14 @@ def load_course(root: Path) -> Course:
     root = root.resolve()
     configuration = read_located(root / CONFIG_NAME, AS_WRITTEN)
     entry = validated(configuration, root)
+    unwritten: dict[str, Located] = {}
     if entry is None:
         # Only for the problems of master notebooks, so that they are reported together with the others.
         for name, tree in configuration.mappings("assignments").items():
             notebook = tree.get("notebook")
             known = AssignmentEntry(notebook=notebook if isinstance(notebook, str) else "")
-            _assignment(root, name, known, Term(), configuration)
-        raise configuration.error()
+            _assignment(root, name, known, Term(), configuration, unwritten)
+        raise _with(unwritten, configuration).error()
     if not entry.name.strip():
         configuration.blame(("name",), "expected the course's name, found nothing")
     if not entry.assignments:
@@ -213,9 +223,11 @@ def load_course(root: Path) -> Course:
         {name: each.extensions for name, each in entries.items() if each.extensions},
         {name: each.excused for name, each in entries.items() if each.excused},
     )
-    assignments = {name: _assignment(root, name, each, term, configuration) for name, each in entries.items()}
+    assignments = {
+        name: _assignment(root, name, each, term, configuration, unwritten) for name, each in entries.items()
+    }
     if configuration.problems:
-        raise configuration.error()
+        raise _with(unwritten, configuration).error()
     return Course(
         root=root,
         name=entry.name,
@@ -226,7 +238,14 @@ def load_course(root: Path) -> Course:
         meetings=tuple(each.meeting(entry.timezone) for each in entry.sessions),
         exchange=entry.exchange,
         shared_with=entry.shared_with,
+        unwritten={name: str(each.error()) for name, each in unwritten.items()},
     )
+
+
+def _with(unwritten: dict[str, Located], configuration: Located) -> Located:
+    """The configuration with all problems, where they are told together."""
+    missing = [problem for each in unwritten.values() for problem in each.problems]
+    return replace(configuration, problems=[*configuration.problems, *missing])
 
 
 def _limits(name: str, assignment: AssignmentEntry, course: CourseEntry, configuration: Located) -> Limits:
@@ -241,8 +260,13 @@ def _assignment(
     entry: AssignmentEntry,
     term: Term,
     configuration: Located,
+    unwritten: dict[str, Located],
 ) -> Assignment | None:
-    """The assignment, or None where its folders or its master have problems, which are then noted."""
+    """The assignment, or None where its folders or its master have problems, which are then noted.
+
+    What is missing of one that is not written yet is noted apart, in ``unwritten``.
+    """
+    missing = replace(configuration, problems=[])
     before = len(configuration.problems)
     where = ("assignments", name)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
@@ -258,10 +282,17 @@ def _assignment(
             configuration.blame((*where, key), f"expected a folder inside the course, found {shown(given)}")
         elif any(folders[key].resolve().is_relative_to((root / each).resolve()) for each in STUDENTS):
             configuration.blame((*where, key), f"expected a folder of the course's own, found {folders[key].resolve()}")
-    master = find_master(root, name, entry.notebook, configuration)
+    master = find_master(root, name, entry.notebook, configuration, missing)
+    if missing.problems:
+        unwritten[name] = missing
     rows, manual = read_master(root, master, configuration) if master else ((), {})
     if master:
         _check_given(master.parent, entry, where, configuration)
+        if not (rows or manual or len(configuration.problems) > before):
+            file = master.relative_to(root).as_posix()
+            missing.problems.append((file, 0, NOTHING_GRADED))
+            unwritten[name] = missing
+            return None
     if master is None or len(configuration.problems) > before:
         return None
     return Assignment(

@@ -104,16 +104,19 @@ def _master_cell(number: int, cell: dict[str, Any]) -> MasterCell:
     )
 
 
-def find_master(root: Path, name: str, wanted: str, configuration: Located) -> Path | None:
-    """The path of the master notebook, or None with a problem noted."""
+def find_master(root: Path, name: str, wanted: str, configuration: Located, unwritten: Located) -> Path | None:
+    """The path of the master notebook, or None with a problem noted: in ``unwritten`` where nothing is there yet."""
     source = root / "source"
     where = ("assignments", name)
     if not (source / name).is_dir():
         others = sorted(path.name for path in source.iterdir() if path.is_dir()) if source.is_dir() else []
         message = f"there is no folder source/{name} with its master notebook; {did_you_mean(name, others)}"
-        configuration.blame(where, message.rstrip("; "))
+        unwritten.blame(where, message.rstrip("; "))
         return None
     notebooks = sorted(path.stem for path in (source / name).glob("*.ipynb") if not path.name.startswith("."))
+    if not notebooks:
+        unwritten.blame(where, f"there is no notebook in source/{name} yet")
+        return None
     if wanted:
         wanted = wanted.removesuffix(".ipynb")
         if wanted not in notebooks:
@@ -122,7 +125,7 @@ def find_master(root: Path, name: str, wanted: str, configuration: Located) -> P
             return None
         return source / name / f"{wanted}.ipynb"
     if len(notebooks) != 1:
-        found = ", ".join(notebooks) or "none"
+        found = ", ".join(notebooks)
         message = f"expected one notebook in source/{name}, found {found}; name the master with the key `notebook`"
         configuration.blame(where, message)
         return None
@@ -185,8 +188,6 @@ def read_master(root: Path, path: Path, configuration: Located) -> tuple[tuple[R
             if owner.setdefault(function, name) != name:
                 note(solutions[name], f"{function} is defined by the row {owner[function]} too; a function has one row")
         rows.append(Row(name, cell.grade_id, points, functions, tested[-1] if tested else ""))
-    if not rows and not any(where == file for where, _, _ in configuration.problems):
-        configuration.problems.append((file, 0, "has no autograded row: expected a solution cell and its test cell"))
     return tuple(rows), manual
 
 

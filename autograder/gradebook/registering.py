@@ -154,7 +154,10 @@ def _put_cells(
     wanted: dict[tuple[str, str], dict[str, Any]] = {}
     for cell in cells:
         if cell.points is not None:
-            wanted["GradeCell", cell.name] = {"max_score": cell.points, "cell_type": cell.cell_type}
+            wanted["TaskCell" if cell.task else "GradeCell", cell.name] = {
+                "max_score": cell.points,
+                "cell_type": cell.cell_type,
+            }
         if cell.solution:
             wanted["SolutionCell", cell.name] = {}
     gone = {key: identity for key, identity in present.items() if key not in wanted}

@@ -12,7 +12,10 @@ from autograder.course import Assignment, release_of
 
 @dataclass(frozen=True)
 class SourceCell:
-    """A cell of the release that has a part in grading; ``points`` are None where it has none."""
+    """A cell of the release that has a part in grading; ``points`` are None where it has none.
+
+    A ``task`` is answered in cells of the student's own.
+    """
 
     name: str
     cell_type: str
@@ -21,6 +24,7 @@ class SourceCell:
     locked: bool
     solution: bool
     points: float | None
+    task: bool = False
 
 
 def source_cells(assignment: Assignment) -> tuple[SourceCell, ...]:
@@ -33,17 +37,14 @@ def source_cells(assignment: Assignment) -> tuple[SourceCell, ...]:
         release = release_of(assignment)
     except AutograderError as error:
         raise GradebookError(str(error)) from error
-    if tasks := [each.grade_id for each in release.known.values() if each.task]:
-        raise GradebookError(
-            f"{assignment.release}: manually graded tasks cannot be kept in the gradebook: {', '.join(tasks)}. Make "
-            "them manually graded answers in Create Assignment."
-        )
     cells = []
     for each in release.known.values():
         kind, source, name = each.cell.kind, each.cell.source, each.grade_id
         points = release.points.get(name)
-        checksum = checksum_of(source, kind, each.graded, each.solution, each.locked, name, points)
-        cells.append(SourceCell(name, kind, source, checksum, each.locked, each.solution, points))
+        # In nbgrader's own words a task is no grade cell, and its points are no part of the checksum.
+        grade, counted = each.graded and not each.task, None if each.task else points
+        checksum = checksum_of(source, kind, grade, each.solution, each.locked, name, counted)
+        cells.append(SourceCell(name, kind, source, checksum, each.locked, each.solution, points, each.task))
     return tuple(cells)
 
 

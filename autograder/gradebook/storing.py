@@ -19,7 +19,7 @@ from autograder.gradebook.opening import Cells, Gradebook, transaction
 from autograder.gradebook.registering import cells_of, new_id
 from autograder.gradebook.released import checksum_of, source_cells
 from autograder.grading import Report, stored_tree
-from autograder.submission import Submission
+from autograder.submission import NOTHING_OF_ONES_OWN, Submission
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -269,9 +269,12 @@ def _cell_id(known: dict[str, str], name: str, assignment: Assignment) -> str:
 def _answers(submission: Submission, assignment: Assignment) -> dict[str, tuple[str, bool]]:
     """By ``grade_id``: the answer's checksum, and whether there is none: an empty cell, or the text as released.
 
-    Where it is not known whether that is all, it is for a person to say: no program gives somebody's text a 0.
+    A task has its answer in whatever cells the student made. Where it is not known whether that is all, it is for a
+    person to say: no program gives somebody's text a 0.
     """
-    released = {cell.name: cell.checksum for cell in source_cells(assignment)}
+    cells = source_cells(assignment)
+    released = {cell.name: cell.checksum for cell in cells}
+    tasks = {cell.name for cell in cells if cell.task}
     found = dict.fromkeys(assignment.manual, ("", True))
     for tree in submission.notebook["cells"]:
         name = tree.get("metadata", {}).get("nbgrader", {}).get("grade_id")
@@ -282,6 +285,8 @@ def _answers(submission: Submission, assignment: Assignment) -> dict[str, tuple[
             if pictures := tree.get("attachments"):
                 checksum += f" {hashlib.sha256(json.dumps(pictures, sort_keys=True).encode()).hexdigest()}"
                 empty = False
+            if name in tasks:
+                checksum, empty = submission.own, submission.own == NOTHING_OF_ONES_OWN
             if name in submission.asked:
                 checksum, empty = f"{checksum} {submission.own}", False
             found[name] = (checksum, empty)

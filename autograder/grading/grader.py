@@ -13,7 +13,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from autograder.base import Cause, SandboxError
+from autograder.base import Cause, CheckError, SandboxError
 from autograder.course import Assignment
 from autograder.grading.carrying import Undefined, check_rows
 from autograder.grading.provenance import assignment_digest, digest_of, provenance_for
@@ -79,7 +79,8 @@ class Grader:
             # It warms up while the checks are collected.
             self.start(assignment)
         suite = self._suite(assignment, origin["assignment"])
-        suite.draw_for(submission.student)
+        if suite is not None:
+            suite.draw_for(submission.student)
         report = Report(
             assignment=submission.assignment,
             student=submission.student,
@@ -91,7 +92,7 @@ class Grader:
             asked=submission.asked,
         )
         if submission.unreadable:
-            return replace(report, rows=_unreadable(submission, suite), seconds=time.monotonic() - begun)
+            return replace(report, rows=_unreadable(submission, assignment), seconds=time.monotonic() - begun)
         try:
             rows, cells = self._with_worker(assignment, submission, suite)
             notes = (*report.notes, *_ran_short(cells, assignment))
@@ -110,6 +111,8 @@ class Grader:
         """
         self.start(assignment)
         suite = self._suite(assignment, assignment_digest(assignment))
+        if suite is None:
+            raise CheckError(f"{assignment.name} has no autograded row, so there is nothing to check")
         files = files_beside(assignment.master.parent, assignment).contents
         with self._ready(assignment).session(assignment.limits, assignment.seed, files=files) as session:
             session.run(cells)
@@ -141,7 +144,10 @@ class Grader:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _suite(self, assignment: Assignment, digest: str) -> Suite:
+    def _suite(self, assignment: Assignment, digest: str) -> Suite | None:
+        """The checks, collected once; None where a person grades all there is."""
+        if not assignment.rows:
+            return None
         # pytest takes as long to import as the worker takes to warm up, which is done meanwhile.
         from autograder.grading.suite import Suite
 
@@ -168,7 +174,7 @@ class Grader:
         return worker
 
     def _with_worker(
-        self, assignment: Assignment, submission: Submission, suite: Suite
+        self, assignment: Assignment, submission: Submission, suite: Suite | None
     ) -> tuple[tuple[RowResult, ...], tuple[CellRun, ...]]:
         """Grade in a warm worker, in a new one where the first turns out to be gone."""
         try:
@@ -181,16 +187,17 @@ class Grader:
 
 
 def _grade(
-    worker: Worker, assignment: Assignment, submission: Submission, suite: Suite
+    worker: Worker, assignment: Assignment, submission: Submission, suite: Suite | None
 ) -> tuple[tuple[RowResult, ...], tuple[CellRun, ...]]:
+    tests = frozenset[str]() if suite is None else suite.test_ids
     with (
         one_at_a_time(worker.kind),
-        worker.session(
-            assignment.limits, assignment.seed, files=submission.files, states=len(suite.test_ids)
-        ) as session,
+        worker.session(assignment.limits, assignment.seed, files=submission.files, states=len(tests)) as session,
     ):
         watched = watched_names(submission, assignment)
-        ran = run_notebook(session, submission, show=assignment.show, watched=watched, tests=suite.test_ids)
+        ran = run_notebook(session, submission, show=assignment.show, watched=watched, tests=tests)
+        if suite is None:
+            return (), ran.cells
         undefined = undefined_after(submission, assignment, ran.cells)
         rows = check_rows(session, assignment, suite, {}, undefined, before=ran.before)
         return with_definitions(rows, assignment, submission, ran.cells, suite.reference), ran.cells
@@ -223,7 +230,7 @@ def undefined_after(submission: Submission, assignment: Assignment, runs: Sequen
     return undefined
 
 
-def _unreadable(submission: Submission, suite: Suite) -> tuple[RowResult, ...]:
+def _unreadable(submission: Submission, assignment: Assignment) -> tuple[RowResult, ...]:
     title, cause = "The notebook can be read.", Cause("unreadable", text=submission.unreadable)
     check = CheckResult("readable", title, 1.0, "failed", cause, visibility="visible")
-    return tuple(RowResult(row.name, row.test_id, row.points, (check,)) for row in suite.assignment.rows)
+    return tuple(RowResult(row.name, row.test_id, row.points, (check,)) for row in assignment.rows)

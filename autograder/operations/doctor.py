@@ -171,8 +171,9 @@ def _assignments(course: Course) -> Iterator[Finding]:
         due = f"due {assignment.due:%A %d %B %Y, %H:%M %Z}" if assignment.due else "without a due date"
         about = f"{assignment.name}: {assignment.max_score:g} points in {len(assignment.rows)} rows, {due}"
         try:
-            with Suite(assignment) as suite:
-                about += f", {len(suite.checks)} hidden checks"
+            if assignment.rows:
+                with Suite(assignment) as suite:
+                    about += f", {len(suite.checks)} hidden checks"
             site_entries(assignment.allowed_imports)
         except AutograderError as error:
             yield Finding(f"{about}; {error}", well=False)
@@ -184,6 +185,8 @@ def _assignments(course: Course) -> Iterator[Finding]:
             yield Finding(f"{about}; not released yet: `autograder release {assignment.name}`", well=False)
         else:
             yield Finding(about)
+    for name, why in course.unwritten.items():
+        yield Finding(f"{name} is not written yet: {why}", well=False)
 
 
 def _gradebook(course: Course) -> Finding:

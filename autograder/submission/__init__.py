@@ -18,6 +18,7 @@ from autograder.submission.names import (
     without_magics,
 )
 from autograder.submission.reading import (
+    NOTHING_OF_ONES_OWN,
     Submission,
     code_cells,
     is_tagged,
@@ -30,6 +31,7 @@ from autograder.submission.reading import (
 __all__ = [
     "LOOKED_AT",
     "LOOKED_AT_IN_ALL",
+    "NOTHING_OF_ONES_OWN",
     "Collected",
     "HandIn",
     "Look",

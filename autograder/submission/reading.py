@@ -30,6 +30,9 @@ __all__ = [
     "unread_submission",
 ]
 
+NOTHING_OF_ONES_OWN = hashlib.sha256().hexdigest()
+"""``Submission.own`` of a student who wrote in no cell but those of the release."""
+
 
 @dataclass(frozen=True)
 class Submission:

@@ -46,7 +46,7 @@ def unsettled(pairs: Sequence[tuple[Cell, ReleasedCell | None]], release: Releas
 
 def unread(release: Release) -> dict[str, str]:
     """As ``unsettled``, of a notebook that could not be read."""
-    return {name: UNREAD for name, each in release.known.items() if each.graded and each.solution}
+    return {name: UNREAD for name, each in release.known.items() if each.graded and (each.solution or each.task)}
 
 
 def own_content(pairs: Sequence[tuple[Cell, ReleasedCell | None]], release: Release) -> list[str]:

@@ -581,6 +581,19 @@ def test_doctor_says_what_the_sandbox_blocks_and_what_the_course_holds(run, cour
     assert "warmup: 12 points in 2 rows" in out
 
 
+def test_doctor_lists_what_is_not_written_yet(run, course_root):
+    with_nbgrader(course_root)
+    path = course_root / "gradebook_config.yaml"
+    path.write_text(path.read_text() + "  later: {due: 2026-12-06 23:59}\n")
+    status, out, _ = run("doctor")
+    assert status == 1
+    assert "✗ later is not written yet: " in out
+    assert "warmup: 12 points in 2 rows" in out
+    status, _, err = run("grade", "later")
+    assert status == 2
+    assert "there is no folder source/later with its master notebook" in err
+
+
 def test_doctor_judges_by_the_sandbox_that_the_course_chose(run, course_root, monkeypatch):
     monkeypatch.setattr("autograder.sandbox.jail.find_bubblewrap", lambda: None)
     status, out, _ = run("doctor")

@@ -279,11 +279,6 @@ class TestMistakes:
             ("late: {g", "late: [1] #", r"warmup\.late: expected keys with values \(grace_minutes, "),
             ("timezone: America/New_York", "# none", r"timezone: this key is missing or has no value"),
             ("name: tiny", "name: ' '", r"name: expected the course's name, found nothing"),
-            (
-                "  warmup:",
-                "  warm-up:",
-                r"warm-up: there is no folder source/warm-up.*did you mean 'warmup'\?",
-            ),
             ("  warmup:", "  ../warmup:", r"\.\./warmup: expected a folder's name"),
         ],
     )
@@ -366,8 +361,30 @@ class TestMistakes:
         (tmp_path / "source/other").mkdir(parents=True)
         said = mistakes(tmp_path, config + "  other: {seed: x}\n")
         assert said.startswith("5 mistakes:\n")
-        for part in ("warmup.titel", "timezone", "warmup.due", "other: expected one notebook", "other.seed"):
+        for part in ("warmup.titel", "timezone", "warmup.due", "no notebook in source/other yet", "other.seed"):
             assert part in said
+
+    @pytest.mark.parametrize(
+        ("written", "missing"),
+        [
+            (False, r"line 11, assignments\.warm-up: there is no folder source/warm-up.*did you mean 'warmup'\?"),
+            (True, r"line 11, assignments\.warm-up: there is no notebook in source/warm-up yet"),
+        ],
+    )
+    def test_an_assignment_that_is_not_written_yet_stops_nothing_but_itself(
+        self, tmp_path: Path, written: bool, missing: str
+    ):
+        if written:
+            (tmp_path / "source/warm-up").mkdir(parents=True)
+        course = load(tmp_path, CONFIG + "  warm-up: {due: 2026-12-06 23:59}\n")
+        assert course.assignment("warmup").max_score == 12
+        with pytest.raises(ConfigError, match=missing):
+            course.assignment("warm-up")
+
+    def test_a_mistake_in_the_entry_of_an_unwritten_assignment_is_a_mistake(self, tmp_path: Path):
+        said = mistakes(tmp_path, CONFIG + "  later: {seed: x}\n")
+        assert "later.seed" in said
+        assert "no folder source/later" in said
 
     def test_every_wrong_name_of_a_file_is_told_with_its_line(self, tmp_path: Path):
         names = ["data.npz", "DATA.npz", "data/more.npz", ".hidden", "[5]", "data.npz"]
@@ -487,10 +504,6 @@ class TestMaster:
             load_course(make_course(tmp_path, master=master))
         assert message in str(caught.value)
         assert f"source/warmup/warmup.ipynb, cell {number}, " in str(caught.value)
-
-    def test_a_master_without_rows_is_a_mistake(self, tmp_path: Path):
-        with pytest.raises(ConfigError, match=r"warmup.ipynb: has no autograded row"):
-            load_course(make_course(tmp_path, master=notebook(cell("1 + 1"))))
 
     @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"cells": 3}', '{"cells": [3]}', "[" * 100_000])
     def test_a_master_that_is_no_notebook_is_a_mistake(self, course_root: Path, content: str):
