@@ -12,13 +12,15 @@ def on_demand(room: str, insides: Mapping[str, Sequence[str]]) -> Callable[[str]
 
     Args:
         room: The room's ``__name__``.
-        insides: The names that each of its modules gives.
+        insides: The names that each of its modules gives; behind a folder's name and a dot, the modules in it.
     """
     home = {name: module for module, names in insides.items() for name in names}
 
     def get(name: str) -> Any:
         if name not in home:
             raise AttributeError(f"module {room!r} has no attribute {name!r}")
+        if home[name].endswith("."):
+            return importlib.import_module(f"{room}.{home[name]}{name}")
         return getattr(importlib.import_module(f"{room}.{home[name]}"), name)
 
     return get

@@ -3,35 +3,81 @@
 A check is a plain pytest test, which imports all that it needs from here.
 """
 
-from autograder.checking.answers import Answer, Calls, Loopback, Student, short
-from autograder.checking.comparing import agree, complex_noise, is_array_like, is_rounded, matches, precise, right
-from autograder.checking.declaring import (
-    DECLARED,
-    TOGETHER,
-    WITH_TEST_CELL,
-    Declared,
-    Draw,
-    check,
-    fail_unless,
-    together,
-    with_test_cell,
-)
-from autograder.checking.exactness import alike, components, is_exact
-from autograder.checking.gradient_halves import Halves, halves, telling, which_half
-from autograder.checking.numerics.compare import compare, judge, tolerances
-from autograder.checking.numerics.gradients import gradient, projections
-from autograder.checking.observing import Compared, Observed, Observer, observed_by
-from autograder.checking.reference import Reference, answer, load_reference
-from autograder.checking.test_cells import (
-    Rehearsal,
-    TestCell,
-    TestCells,
-    Tested,
-    definitions,
-    plan_of,
-    statement_titles,
-    title_of,
-)
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autograder.base import on_demand
+
+if TYPE_CHECKING:
+    from autograder.checking.answers import (
+        Answer,
+        Calls,
+        Loopback,
+        Student,
+        short,
+    )
+    from autograder.checking.comparing import (
+        agree,
+        complex_noise,
+        is_array_like,
+        is_rounded,
+        matches,
+        precise,
+        right,
+    )
+    from autograder.checking.declaring import (
+        DECLARED,
+        TOGETHER,
+        WITH_TEST_CELL,
+        Declared,
+        Draw,
+        check,
+        fail_unless,
+        together,
+        with_test_cell,
+    )
+    from autograder.checking.exactness import (
+        alike,
+        components,
+        is_exact,
+    )
+    from autograder.checking.gradient_halves import (
+        Halves,
+        halves,
+        telling,
+        which_half,
+    )
+    from autograder.checking.numerics.compare import (
+        compare,
+        judge,
+        tolerances,
+    )
+    from autograder.checking.numerics.gradients import (
+        gradient,
+        projections,
+    )
+    from autograder.checking.observing import (
+        Compared,
+        Observed,
+        Observer,
+        observed_by,
+    )
+    from autograder.checking.reference import (
+        Reference,
+        answer,
+        load_reference,
+    )
+    from autograder.checking.test_cells import (
+        Rehearsal,
+        TestCell,
+        TestCells,
+        Tested,
+        definitions,
+        plan_of,
+        statement_titles,
+        title_of,
+    )
 
 __all__ = [
     "DECLARED",
@@ -83,3 +129,77 @@ __all__ = [
     "which_half",
     "with_test_cell",
 ]
+
+__getattr__ = on_demand(
+    __name__,
+    {
+        "answers": (
+            "Answer",
+            "Calls",
+            "Loopback",
+            "Student",
+            "short",
+        ),
+        "comparing": (
+            "agree",
+            "complex_noise",
+            "is_array_like",
+            "is_rounded",
+            "matches",
+            "precise",
+            "right",
+        ),
+        "declaring": (
+            "DECLARED",
+            "TOGETHER",
+            "WITH_TEST_CELL",
+            "Declared",
+            "Draw",
+            "check",
+            "fail_unless",
+            "together",
+            "with_test_cell",
+        ),
+        "exactness": (
+            "alike",
+            "components",
+            "is_exact",
+        ),
+        "gradient_halves": (
+            "Halves",
+            "halves",
+            "telling",
+            "which_half",
+        ),
+        "numerics.compare": (
+            "compare",
+            "judge",
+            "tolerances",
+        ),
+        "numerics.gradients": (
+            "gradient",
+            "projections",
+        ),
+        "observing": (
+            "Compared",
+            "Observed",
+            "Observer",
+            "observed_by",
+        ),
+        "reference": (
+            "Reference",
+            "answer",
+            "load_reference",
+        ),
+        "test_cells": (
+            "Rehearsal",
+            "TestCell",
+            "TestCells",
+            "Tested",
+            "definitions",
+            "plan_of",
+            "statement_titles",
+            "title_of",
+        ),
+    },
+)

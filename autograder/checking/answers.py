@@ -6,6 +6,8 @@ the student what is wrong with it, so a check has no other way to fail than by a
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -43,7 +45,8 @@ class Loopback:
     """The way to functions in this very process, through the same encoding: for an author who tries checks."""
 
     def __init__(self, names: dict[str, Any]) -> None:
-        self.row = calls.RowFork(None, names)
+        self.printed = io.StringIO()
+        self.row = calls.RowFork(None, names, streams=self._streams)
         self.generation = 1
         self.code: tuple[str, ...] = ()
 
@@ -60,8 +63,16 @@ class Loopback:
         """As ``Calls.exchange``."""
         sent = protocol.read(wire.decode(wire.encode(protocol.tree(message))))
         if isinstance(sent, protocol.Operate):
-            return protocol.read(wire.decode(self.row.payload(self.row.objects.reply(sent))))
+            with contextlib.redirect_stdout(self.printed):
+                reply = self.row.objects.reply(sent)
+            return protocol.read(wire.decode(self.row.payload(reply)))
         return protocol.read(wire.decode(calls.packed(self.row.reply(sent))))
+
+    def _streams(self) -> list[list[str]]:
+        text = self.printed.getvalue()
+        self.printed.seek(0)
+        self.printed.truncate()
+        return [["stdout", text]] if text else []
 
 
 class Student:

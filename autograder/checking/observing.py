@@ -87,7 +87,7 @@ class Observed:
 
     def exchange(self, message: tuple[Any, ...], function: str) -> Any:
         """As ``Calls.exchange``."""
-        if isinstance(message, protocol.Call | protocol.Operate):
+        if function and isinstance(message, protocol.Call | protocol.Operate):
             self.functions.add(function)
         begun = time.monotonic()
         try:

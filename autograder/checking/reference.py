@@ -41,15 +41,15 @@ MAX_ENTRIES = 50_000_000
 class Reference:
     """The reference's functions, as attributes: ``reference.softmax(logits)``, on ordinary NumPy arrays."""
 
-    def __init__(self, load: Callable[[], ModuleType]) -> None:
-        """Take what gives the module of its functions; it is asked when one is first needed."""
-        self._load = load
+    def __init__(self, module: ModuleType | Callable[[], ModuleType]) -> None:
+        """Take the module of its functions, or what gives it when one is first needed."""
+        self._given = module
         self._expected: dict[bytes, tuple[Any, Any]] = {}
         self._parameters: dict[str, tuple[str, ...]] = {}
 
     @functools.cached_property
     def _module(self) -> ModuleType:
-        return self._load()
+        return self._given() if callable(self._given) else self._given
 
     def __getattr__(self, name: str) -> ReferenceFunction:
         if name.startswith("_") or not callable(getattr(self._module, name, None)):
@@ -115,7 +115,7 @@ def load_reference(assignment: Assignment) -> Reference:
     except Exception as error:
         raise CheckError(f"the reference {init} does not import: {type(error).__name__}: {error}") from error
     _refuse_incomplete(assignment, module, init)
-    return Reference(lambda: module)
+    return Reference(module)
 
 
 def _of_the_master(assignment: Assignment) -> ModuleType:

@@ -181,7 +181,7 @@ def replacements(
     Functions that share objects with the row's own stay as they are: their cache is part of the row.
     """
     own = set(row.functions).union(*(group for group in suite.together if group & set(row.functions)))
-    known = [name for each in earlier for name in each.functions if name not in own]
+    known = [*dict.fromkeys(name for each in earlier for name in each.functions if name not in own)]
     wrong = {
         name
         for each, result in zip(earlier, before, strict=True)

@@ -1,19 +1,71 @@
 """Runs a submission: the jail, the warm workers, the wire, and what runs inside."""
 
-from autograder.sandbox.inside import calls, confine, protocol, repeatable, wire
-from autograder.sandbox.inside.protocol import Answered, Refused
-from autograder.sandbox.inside.wire import Opaque, Ref
-from autograder.sandbox.jail import NOT_PROMISED, Kind, bubblewrap_version, find_bubblewrap
-from autograder.sandbox.outputs import passive_outputs
-from autograder.sandbox.probing import probe, probed, require
-from autograder.sandbox.runs import CellRun, Role
-from autograder.sandbox.session import Session
-from autograder.sandbox.turns import one_at_a_time
-from autograder.sandbox.visible import site_entries
-from autograder.sandbox.worker import Worker
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autograder.base import on_demand
+
+if TYPE_CHECKING:
+    from autograder.sandbox.inside import (
+        calls,
+        confine,
+        protocol,
+        repeatable,
+        wire,
+    )
+    from autograder.sandbox.inside.objects import OF_NAMES
+    from autograder.sandbox.inside.operands import (
+        Sent,
+        Taken,
+        within,
+    )
+    from autograder.sandbox.inside.operations import (
+        BINARY,
+        COMPARISONS,
+        DUNDER,
+        INPLACE,
+        OPERATIONS,
+        REFLECTED,
+    )
+    from autograder.sandbox.inside.protocol import (
+        Answered,
+        Refused,
+    )
+    from autograder.sandbox.inside.wire import (
+        Opaque,
+        Ref,
+    )
+    from autograder.sandbox.jail import (
+        NOT_PROMISED,
+        Kind,
+        bubblewrap_version,
+        find_bubblewrap,
+    )
+    from autograder.sandbox.outputs import passive_outputs
+    from autograder.sandbox.probing import (
+        probe,
+        probed,
+        require,
+    )
+    from autograder.sandbox.runs import (
+        CellRun,
+        Role,
+    )
+    from autograder.sandbox.session import Session
+    from autograder.sandbox.turns import one_at_a_time
+    from autograder.sandbox.visible import site_entries
+    from autograder.sandbox.worker import Worker
 
 __all__ = [
+    "BINARY",
+    "COMPARISONS",
+    "DUNDER",
+    "INPLACE",
     "NOT_PROMISED",
+    "OF_NAMES",
+    "OPERATIONS",
+    "REFLECTED",
     "Answered",
     "CellRun",
     "Kind",
@@ -21,7 +73,9 @@ __all__ = [
     "Ref",
     "Refused",
     "Role",
+    "Sent",
     "Session",
+    "Taken",
     "Worker",
     "bubblewrap_version",
     "calls",
@@ -36,4 +90,60 @@ __all__ = [
     "require",
     "site_entries",
     "wire",
+    "within",
 ]
+
+__getattr__ = on_demand(
+    __name__,
+    {
+        "inside.": (
+            "calls",
+            "confine",
+            "protocol",
+            "repeatable",
+            "wire",
+        ),
+        "inside.objects": ("OF_NAMES",),
+        "inside.operands": (
+            "Sent",
+            "Taken",
+            "within",
+        ),
+        "inside.operations": (
+            "BINARY",
+            "COMPARISONS",
+            "DUNDER",
+            "INPLACE",
+            "OPERATIONS",
+            "REFLECTED",
+        ),
+        "inside.protocol": (
+            "Answered",
+            "Refused",
+        ),
+        "inside.wire": (
+            "Opaque",
+            "Ref",
+        ),
+        "jail": (
+            "NOT_PROMISED",
+            "Kind",
+            "bubblewrap_version",
+            "find_bubblewrap",
+        ),
+        "outputs": ("passive_outputs",),
+        "probing": (
+            "probe",
+            "probed",
+            "require",
+        ),
+        "runs": (
+            "CellRun",
+            "Role",
+        ),
+        "session": ("Session",),
+        "turns": ("one_at_a_time",),
+        "visible": ("site_entries",),
+        "worker": ("Worker",),
+    },
+)

@@ -430,13 +430,15 @@ def test_a_plain_assert_gives_the_title_and_the_hint_alone(grader, tmp_path):
     ("change", "said"),
     [
         (('@check("centre"', '@check("center"'), "checks the row 'center', which is not in warmup.ipynb"),
-        (('@check("centre"', '@check("scale"'), "the row 'centre' has no check"),
+        (('@check("centre"', 'with_test_cell("centr")\n\n\n@check("centre"'), "there is no row 'centr'"),
         (("import numpy as np", "import nump as np"), "No module named 'nump'"),
         (('@check("scale", hint', '@check("scale", weight=0, hint'), "a weight is above 0"),
     ],
 )
 def test_checks_that_do_not_fit_the_assignment_are_refused(tmp_path, grader, change, said):
-    assignment = checked_by(CHECKS.replace(*change), tmp_path / "course")
+    assignment = checked_by(
+        CHECKS.replace(*change).replace("check, matches", "check, matches, with_test_cell"), tmp_path / "course"
+    )
     with pytest.raises(CheckError, match=said):
         grader.prepare(assignment)
 

@@ -24,11 +24,7 @@ from autograder.checking.test_cells.remote import (
     made,
     parts,
 )
-from autograder.sandbox.inside import protocol, wire
-from autograder.sandbox.inside.operands import Sent, Taken, within
-from autograder.sandbox.inside.operations import DUNDER, OPERATIONS
-from autograder.sandbox.inside.protocol import AnsweredOutside, AskOutside, Done, Missing, Operate, Threw, ThrewOutside
-from autograder.sandbox.inside.wire import Opaque, Ref
+from autograder.sandbox import DUNDER, OPERATIONS, REFLECTED, Opaque, Ref, Sent, Taken, protocol, wire, within
 
 _LIBRARIES = ("builtins", "math", "cmath", "operator", "numpy")
 """Modules whose functions a student's function gets as its own, where a test gives it one."""
@@ -55,7 +51,7 @@ class StudentLink:
         self.recorded: set[tuple[str, str]] | None = None
         self.before: Callable[[], None] = lambda: None
         self.operations = 0
-        self.thrown: dict[int, Threw] = {}
+        self.thrown: dict[int, protocol.Threw] = {}
         self.stopped: Cause | None = None
         self._objects: dict[int, Any] = {}
         self._numbers: dict[int, int] = {}
@@ -88,20 +84,20 @@ class StudentLink:
         *trees, named = sent.trees
         state = _random_state() if self.shares_random else None
         used: list[Any] = []
-        payload = self._payload(Operate(operation, tuple(trees), named, state), used)
+        payload = self._payload(protocol.Operate(operation, tuple(trees), named, state), used)
         self.operations += 1
         reply = self._exchanged(label, payload)
         self.settle(used)
         match reply:
-            case Done(value, changed, printed, random_now):
+            case protocol.Done(value, changed, printed, random_now):
                 self._replay(printed, random_now)
                 self._change(sent, changed, label)
                 return self._found_in(value, label)
-            case Threw():
+            case protocol.Threw():
                 self._replay(reply.printed, reply.random)
                 self._change(sent, reply.changed, label)
                 raise self._error(reply)
-            case Missing():
+            case protocol.Missing():
                 raise Absent(label)
             case protocol.TooLarge(why):
                 raise self._ended(Cause("uncrossable", label, text=why[:120], when="given"))
@@ -233,7 +229,7 @@ class StudentLink:
         if random_now is not None:
             _set_random_state(random_now)
 
-    def _error(self, threw: Threw) -> BaseException:
+    def _error(self, threw: protocol.Threw) -> BaseException:
         """What a student's code raised, as an exception of the same type where that is known here."""
         if threw.outside in self._errors:
             return self._errors[threw.outside]
@@ -264,18 +260,18 @@ class StudentLink:
         """The answer to what the student's code does with an object of the test's."""
         used: list[Any] = []
         try:
-            assert isinstance(asked, AskOutside)
+            assert isinstance(asked, protocol.AskOutside)
             thing = self._objects[asked.number]
             taken = Taken((*asked.operands, asked.keywords), self._found, lambda each: self._refer(each, used))
             *operands, keywords = taken.things
             value = _with_outside(thing, asked.operation, operands, keywords)
-            return self._payload(AnsweredOutside(value, taken.changed()), used)
+            return self._payload(protocol.AnsweredOutside(value, taken.changed()), used)
         except BaseException as error:
             number = len(self._errors) + 1
             self._errors[number] = error
             base = next(each for each in type(error).__mro__ if each.__module__ == "builtins")
             text = error.args[0] if error.args and isinstance(error.args[0], str) else ""
-            return wire.encode(protocol.tree(ThrewOutside(base.__name__, text[:1000], number)))
+            return wire.encode(protocol.tree(protocol.ThrewOutside(base.__name__, text[:1000], number)))
 
 
 def _with_outside(thing: Any, operation: str, operands: list[Any], keywords: dict[str, Any]) -> Any:
@@ -293,8 +289,8 @@ def _with_outside(thing: Any, operation: str, operands: list[Any], keywords: dic
             raise AttributeError(str(name))
         setattr(thing, name, value)
         return None
-    if operation.startswith("r") and operation[1:] in OPERATIONS and operation not in OPERATIONS:
-        return OPERATIONS[operation[1:]](operands[0], thing)
+    if operation in REFLECTED:
+        return OPERATIONS[REFLECTED[operation]](operands[0], thing)
     if operation in ("dir", "delattr"):
         raise AttributeError(operation)
     return OPERATIONS[operation](thing, *operands, **keywords)

@@ -9,7 +9,7 @@ from typing import Any
 
 from autograder.checking.test_cells.link import PATCHES, Absent, StudentLink
 from autograder.checking.test_cells.remote import is_remote
-from autograder.sandbox.inside import wire
+from autograder.sandbox import wire
 
 
 class Names(dict[str, Any]):
@@ -32,7 +32,8 @@ class Names(dict[str, Any]):
         self.shared = frozenset(shared)
         self.absent: set[str] = set()
         self.watched: dict[tuple[str, str], Any] = {}
-        self._original: dict[tuple[str, str], Any] = {}
+        self._first: dict[tuple[str, str], Any] = {}
+        self._pushed: dict[tuple[str, str], Any] = {}
         self._fetched: dict[str, tuple[int, Any, bytes]] = {}
         self._bound: dict[str, Any] = {}
         self._deleted: set[str] = set()
@@ -66,7 +67,7 @@ class Names(dict[str, Any]):
             self._bound[name] = value
 
     def __delitem__(self, name: str) -> None:
-        if name in self.keys():
+        if super().__contains__(name):
             super().__delitem__(name)
         elif self.link is None or name in self._gone or name not in self:
             raise KeyError(name)
@@ -90,6 +91,10 @@ class Names(dict[str, Any]):
         more = [each for each in theirs if isinstance(each, str) and each not in own and each not in self._gone]
         return iter([*own, *more])
 
+    def keys(self) -> list[str]:  # type: ignore[override]
+        """The names, those of the student's process among them."""
+        return list(self)
+
     def forget(self) -> None:
         """Forget what was fetched from a process that is gone."""
         self._fetched.clear()
@@ -98,7 +103,7 @@ class Names(dict[str, Any]):
         """Set an attribute of a module in the student's process too, whenever it is another than now."""
         if isinstance(module, types.ModuleType) and name not in ("stdout", "stderr") and not name.startswith("__"):
             self.watched[module.__name__, name] = module
-            self._original[module.__name__, name] = getattr(module, name, None)
+            self._first[module.__name__, name] = self._pushed[module.__name__, name] = getattr(module, name, None)
 
     def watch_text(self, text: str) -> None:
         """As ``watch``, for the full name of an attribute."""
@@ -122,9 +127,10 @@ class Names(dict[str, Any]):
                 self.link.operate(name, "set name", name, value)
             for (module, name), of in self.watched.items():
                 now = getattr(of, name, None)
-                if now is not self._original[module, name]:
-                    self._original[module, name] = now
-                    self.link.operate(name, "set attribute of", module, name, now)
+                if now is not self._pushed[module, name]:
+                    self._pushed[module, name] = now
+                    value = () if now is self._first[module, name] else (now,)
+                    self.link.operate(name, "set attribute of", module, name, *value)
         finally:
             self._pushing = False
 

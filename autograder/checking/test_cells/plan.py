@@ -11,11 +11,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from autograder.checking.test_cells.remote import STATEFUL
 from autograder.course import SHOWS_TAG, MasterCell
 from autograder.submission import binds, parsed, reads, without_magics
-
-STATEFUL = frozenset({"matplotlib", "pylab", "mpl_toolkits", "seaborn", "turtle"})
-"""Libraries with a state of their own, such as figures: a test has those of the student's process."""
 
 _CHANGING = frozenset(
     {

@@ -25,9 +25,8 @@ from typing import Any
 from autograder.base import Stopped, cause_tree
 from autograder.checking.test_cells.link import StudentLink, signature_of
 from autograder.checking.test_cells.namespace import Names
-from autograder.checking.test_cells.plan import STATEFUL
-from autograder.checking.test_cells.remote import CELL, is_remote, number_of, parts
-from autograder.sandbox.inside import confine, wire
+from autograder.checking.test_cells.remote import CELL, STATEFUL, is_remote, number_of, parts
+from autograder.sandbox import confine, wire
 
 MAX_SAID = 2_000
 
@@ -132,6 +131,9 @@ def _run(channel: socket.socket, names: Names, job: dict[str, Any], failed: list
                 break
             if link.stopped is not None:
                 names.forget()
+    if names.watched and link.stopped is None:
+        with contextlib.suppress(Exception):
+            names.push()  # what was patched and put back is put back there too
     return results, last, sorted(link.recorded or ())
 
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import functools
+import os
+import socket
+import sys
 from pathlib import Path
+from typing import Any
 
 from autograder.checking.answers import Loopback
 from autograder.checking.reference import run_cell, run_in
 from autograder.checking.test_cells.plan import Plan, TestCell, is_test
-from autograder.checking.test_cells.running import TestCells, Tested
+from autograder.checking.test_cells.running import TestCells
 from autograder.course import master_cells
+from autograder.sandbox import confine, wire
+
+Places = dict[str, frozenset[tuple[str, str]]]
 
 
 class Rehearsal:
@@ -20,18 +27,46 @@ class Rehearsal:
         self.master, self.plan, self.cells = master, plan, cells
 
     def has_object(self, test: TestCell, operation: str, position: str) -> bool:
-        """Whether the solved master has a remote object where a test cell does this."""
-        return (operation, position) in self._outcomes[test.grade_id].places
+        """Whether the solved master has a remote object where a test cell does this.
+
+        Raises:
+            CheckError: The process that runs test cells cannot be started.
+        """
+        return (operation, position) in self._places.get(test.grade_id, ())
 
     @functools.cached_property
-    def _outcomes(self) -> dict[str, Tested]:
-        names: dict[str, object] = {"__name__": "__main__"}
-        found = {test.grade_id: Tested(()) for test in self.plan.tests.values()}
+    def _places(self) -> Places:
+        """By the test cell's ``grade_id``; found out in a fork, since the master's cells may change anything."""
+        self.cells.start()
+        ours, theirs = socket.socketpair()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                ours.close()
+                if sys.platform == "linux":
+                    confine.die_with_parent()
+                found = {name: sorted(places) for name, places in self._rehearsed().items()}
+                wire.send(theirs, wire.encode(found))
+            finally:
+                os._exit(0)
+        theirs.close()
+        try:
+            found = wire.receive(ours)
+            return {name: frozenset((operation, place) for operation, place in each) for name, each in found.items()}
+        except wire.WireError:
+            return {}
+        finally:
+            ours.close()
+            os.waitpid(pid, 0)
+
+    def _rehearsed(self) -> Places:
+        names: dict[str, Any] = {"__name__": "__main__"}
+        found: Places = {}
         with run_in(self.master.parent):
             for cell in master_cells(self.master):
                 if is_test(cell) and cell.grade_id in self.plan.tests:
                     test = self.plan.tests[cell.grade_id]
-                    found[cell.grade_id] = self.cells.run(test, Loopback(names))
+                    found[cell.grade_id] = self.cells.run(test, Loopback(names)).places
                 if cell.kind == "code" and (cell.solution or not cell.grade or is_test(cell)):
                     run_cell(cell.number, cell.source, names)
         return found

@@ -16,15 +16,18 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from autograder.base import Cause, Stopped
-from autograder.sandbox.inside.operations import BINARY, COMPARISONS, DUNDER, INPLACE
+from autograder.sandbox import BINARY, COMPARISONS, DUNDER, INPLACE, REFLECTED
 
 CELL = "<cell "
 """How the file name of a cell's code begins, as tracebacks and frames have it."""
 
+STATEFUL = frozenset({"matplotlib", "pylab", "mpl_toolkits", "seaborn", "turtle"})
+"""Libraries with a state of their own, such as figures: a test has those of the student's process."""
+
 _LINKED = "_remote_class"
 """Where a class has its link; a class made by a test of one of these has none of its own."""
 
-_DECISIVE = frozenset({*BINARY, *INPLACE, *COMPARISONS, "contains", "bool", "exit"})
+_DECISIVE = frozenset({*BINARY, *REFLECTED, *INPLACE, *COMPARISONS, "contains", "bool", "exit"})
 _OUR_OWN = frozenset({"__class__", "__reduce__", "__reduce_ex__", "__getstate__"})
 _OF_A_CLASS = frozenset(
     {
@@ -179,8 +182,6 @@ def class_made(link: Link, number: int, described: Any) -> type:
     for operation in can:
         if operation in DUNDER and (operation != "exit" or "enter" in can):
             members[DUNDER[operation]] = _asking(operation)
-        if operation in BINARY:
-            members[f"__r{operation}__"] = _asking(operation, turned=True)
     if "unhashable" in can:
         members["__hash__"] = None
     elif "eq" in can and "hash" not in can:
@@ -220,7 +221,7 @@ def position() -> str:
     return f"{frame.f_code.co_filename}:{at[0]}:{at[2]}:{at[1]}:{at[3]}"
 
 
-def _asking(operation: str, *, turned: bool = False) -> Callable[..., Any]:
+def _asking(operation: str) -> Callable[..., Any]:
     """A special method that has its operation done on the other side."""
     decisive = operation in _DECISIVE
 
@@ -236,8 +237,8 @@ def _asking(operation: str, *, turned: bool = False) -> Callable[..., Any]:
                     says_all=True,
                 )
             )
-        if turned:
-            return link.operate(label, operation, operands[0], self)
+        if operation in REFLECTED:
+            return link.operate(label, REFLECTED[operation], operands[0], self)
         given = link.operate(label, operation, self, *operands, **keywords)
         if operation in ("bool", "contains"):
             return given is True

@@ -21,7 +21,7 @@ import numpy as np
 
 from . import wire
 from .operands import Sent, Taken
-from .operations import BINARY, COMPARISONS, DUNDER, OPERATIONS
+from .operations import COMPARISONS, DUNDER, OPERATIONS
 from .protocol import AnsweredOutside, AskOutside, Done, Missing, Operate, Threw, ThrewOutside, TooLarge
 from .wire import Opaque, Ref
 
@@ -261,12 +261,9 @@ class _NotThere(Exception):  # noqa: N818 - what it is
 
 
 @functools.cache
-def _asking(operation: str, *, turned: bool = False) -> Callable[..., Any]:
+def _asking(operation: str) -> Callable[..., Any]:
     def method(self: Any, *operands: Any, **keywords: Any) -> Any:
         number, ask = object.__getattribute__(self, "_number"), object.__getattribute__(self, "_ask")
-        if turned:
-            # The other operand stands first, and answers for itself if it can.
-            return ask(number, f"r{operation}", *operands)
         return ask(number, operation, *operands, **keywords)
 
     return method
@@ -274,7 +271,6 @@ def _asking(operation: str, *, turned: bool = False) -> Callable[..., Any]:
 
 def _outside_kind(name: str, can: list[str]) -> type:
     members: dict[str, Any] = {DUNDER[each]: _asking(each) for each in can if each in DUNDER}
-    members |= {f"__r{each}__": _asking(each, turned=True) for each in can if each in BINARY and f"r{each}" in can}
     members["__repr__"] = _asking("repr")
     if any(each in COMPARISONS for each in can) and "hash" not in can:
         members["__hash__"] = None

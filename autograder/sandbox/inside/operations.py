@@ -16,6 +16,7 @@ BINARY = (
 )
 """Operators of two operands, as in ``__add__``; each has a form with the operands in the other order, ``__radd__``."""
 
+REFLECTED = {f"r{name}": name for name in BINARY}
 INPLACE = tuple(f"i{name}" for name in BINARY if name != "divmod")
 COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 UNARY = ("neg", "pos", "abs", "invert", "int", "float", "complex", "index", "trunc", "floor", "ceil")
@@ -25,7 +26,7 @@ WITH_MORE = ("call", "getattr", "setattr", "delattr", "getitem", "setitem", "del
 """Operations that take more: ``getattr`` a name, ``setitem`` a key and a value, ``call`` any arguments."""
 
 DUNDER = {
-    **{name: f"__{name}__" for name in (*BINARY, *INPLACE, *COMPARISONS, *UNARY)},
+    **{name: f"__{name}__" for name in (*BINARY, *REFLECTED, *INPLACE, *COMPARISONS, *UNARY)},
     **{name: f"__{name}__" for name in WHOLE if name != "dir"},
     **{name: f"__{name}__" for name in WITH_MORE if "attr" not in name},
     "exit": "__exit__",
