@@ -4,6 +4,7 @@ from autograder.sandbox.inside import calls, confine, protocol, repeatable, wire
 from autograder.sandbox.inside.protocol import Answered, Refused
 from autograder.sandbox.inside.wire import Opaque, Ref
 from autograder.sandbox.jail import NOT_PROMISED, Kind, bubblewrap_version, find_bubblewrap
+from autograder.sandbox.libraries import rebuild_with_them
 from autograder.sandbox.outputs import passive_outputs
 from autograder.sandbox.probing import probe, probed, require
 from autograder.sandbox.runs import CellRun, Role
@@ -11,6 +12,8 @@ from autograder.sandbox.session import Session
 from autograder.sandbox.turns import one_at_a_time
 from autograder.sandbox.visible import site_entries
 from autograder.sandbox.worker import Worker
+
+rebuild_with_them()
 
 __all__ = [
     "NOT_PROMISED",

@@ -50,7 +50,7 @@ CONTAINERS = (
 )
 CLASSES = st.sampled_from(list(kinds.TYPES.values()))
 SLICES = st.builds(slice, trees, trees, trees)
-STANDARD = TIMES | NUMBERS | RANGES.filter(lambda it: kinds._count(it) < 2**63) | CONTAINERS | CLASSES | SLICES
+STANDARD = TIMES | NUMBERS | RANGES.filter(lambda it: kinds.length_of(it) < 2**63) | CONTAINERS | CLASSES | SLICES
 STANDARD |= st.just(...) | st.binary().map(bytearray)
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)

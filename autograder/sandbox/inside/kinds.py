@@ -99,7 +99,7 @@ def dictionary_made(name: str, more: Any, entries: Any) -> dict[Any, Any]:
     if type(entries) is not dict:
         raise TypeError("entries that are no dictionary")
     if name == "defaultdict":
-        return defaultdict(None if more is None else FACTORIES[_exactly(str, more)], entries)
+        return defaultdict(None if more is None else FACTORIES[exactly(str, more)], entries)
     if more is not None:
         raise ValueError("more than entries")
     if name == "Counter":
@@ -113,13 +113,14 @@ def dictionary_made(name: str, more: Any, entries: Any) -> dict[Any, Any]:
 # The standard library's
 
 
-def _exactly(kind: type, thing: Any) -> Any:
+def exactly(kind: type, thing: Any) -> Any:
+    """The thing, which is to be of this very class."""
     if type(thing) is not kind:
         raise TypeError(f"a {type(thing).__name__} for a {kind.__name__}")
     return thing
 
 
-def _ints(tree: Any, count: int) -> tuple[int, ...]:
+def ints(tree: Any, count: int) -> tuple[int, ...]:
     """A tuple of ``count`` ints."""
     if type(tree) is not tuple or len(tree) != count or any(type(each) is not int for each in tree):
         raise TypeError(f"no tuple of {count} integers")
@@ -127,36 +128,36 @@ def _ints(tree: Any, count: int) -> tuple[int, ...]:
 
 
 def _range(tree: Any, _: Room) -> range:
-    made = range(*_ints(tree, 3))
+    made = range(*ints(tree, 3))
     # Longer ones have no length that ``len`` would give.
-    if _count(made) > MAX_LENGTH:
+    if length_of(made) > MAX_LENGTH:
         raise OverflowError("a range of more than 2⁶³ integers")
     return made
 
 
-def _count(of: range) -> int:
+def length_of(of: range) -> int:
     """How many integers a range has; ``len`` refuses to say for a long one."""
     return max(0, (of.stop - of.start + of.step - (1 if of.step > 0 else -1)) // of.step)
 
 
 def _range_parts(thing: range) -> tuple[str, Any] | None:
-    return ("range", (thing.start, thing.stop, thing.step)) if _count(thing) <= MAX_LENGTH else None
+    return ("range", (thing.start, thing.stop, thing.step)) if length_of(thing) <= MAX_LENGTH else None
 
 
 def _slice(tree: Any, _: Room) -> slice:
-    start, stop, step = _exactly(tuple, tree)
+    start, stop, step = exactly(tuple, tree)
     return slice(start, stop, step)
 
 
 def _bytearray(tree: Any, _: Room) -> bytearray:
-    return bytearray(_exactly(bytes, tree))
+    return bytearray(exactly(bytes, tree))
 
 
 def _deque(tree: Any, _: Room) -> deque[Any]:
-    longest, entries = _exactly(tuple, tree)
-    if longest is not None and not len(_exactly(list, entries)) <= _exactly(int, longest) <= MAX_LENGTH:
+    longest, entries = exactly(tuple, tree)
+    if longest is not None and not len(exactly(list, entries)) <= exactly(int, longest) <= MAX_LENGTH:
         raise ValueError("more entries than a deque may have")
-    return deque(_exactly(list, entries), longest)
+    return deque(exactly(list, entries), longest)
 
 
 def _decimal_parts(thing: Decimal) -> tuple[str, Any] | None:
@@ -171,19 +172,19 @@ def _is_decimal(text: str) -> bool:
 
 
 def _decimal(tree: Any, _: Room) -> Decimal:
-    if not _is_decimal(_exactly(str, tree)):
+    if not _is_decimal(exactly(str, tree)):
         raise ValueError("no decimal number within the bounds")
     return Decimal(tree)
 
 
 def _fraction(tree: Any, _: Room) -> Fraction:
-    numerator, denominator = _ints(tree, 2)
+    numerator, denominator = ints(tree, 2)
     if denominator < 1 or math.gcd(numerator, denominator) != 1:
         raise ValueError("a fraction that is not in lowest terms")
     return Fraction(numerator, denominator)
 
 
-def _zone_parts(zone: datetime.tzinfo | None) -> tuple[bool, Any]:
+def zone_parts(zone: datetime.tzinfo | None) -> tuple[bool, Any]:
     """Whether a time zone crosses, which is none or a fixed offset, and its parts."""
     if zone is None:
         return True, None
@@ -196,14 +197,15 @@ def _zone_parts(zone: datetime.tzinfo | None) -> tuple[bool, Any]:
     return True, (offset.days, offset.seconds, offset.microseconds, name[0] if name else None)
 
 
-def _zone(tree: Any) -> datetime.timezone | None:
+def zone_of(tree: Any) -> datetime.timezone | None:
+    """The time zone that has these parts; raises as ``made``."""
     if tree is None:
         return None
-    offset = datetime.timedelta(*_ints(_exactly(tuple, tree)[:3], 3))
+    offset = datetime.timedelta(*ints(exactly(tuple, tree)[:3], 3))
     (name,) = tree[3:]
     if name is None:
         return datetime.timezone(offset)
-    if len(_exactly(str, name)) > MAX_ZONE_NAME:
+    if len(exactly(str, name)) > MAX_ZONE_NAME:
         raise ValueError("a time zone with a long name")
     return datetime.timezone(offset, name)
 
@@ -213,13 +215,13 @@ def _date_parts(thing: datetime.date) -> tuple[str, Any]:
 
 
 def _time_parts(thing: datetime.time) -> tuple[str, Any] | None:
-    crosses, zone = _zone_parts(thing.tzinfo)
+    crosses, zone = zone_parts(thing.tzinfo)
     clock = thing.hour, thing.minute, thing.second, thing.microsecond, thing.fold
     return ("time", (clock, zone)) if crosses else None
 
 
 def _datetime_parts(thing: datetime.datetime) -> tuple[str, Any] | None:
-    crosses, zone = _zone_parts(thing.tzinfo)
+    crosses, zone = zone_parts(thing.tzinfo)
     clock = thing.hour, thing.minute, thing.second, thing.microsecond, thing.fold
     return ("datetime", ((thing.year, thing.month, thing.day, *clock), zone)) if crosses else None
 
@@ -229,15 +231,15 @@ def _timedelta_parts(thing: datetime.timedelta) -> tuple[str, Any]:
 
 
 def _time(tree: Any, _: Room) -> datetime.time:
-    clock, zone = _exactly(tuple, tree)
-    hour, minute, second, microsecond, fold = _ints(clock, 5)
-    return datetime.time(hour, minute, second, microsecond, _zone(zone), fold=fold)
+    clock, zone = exactly(tuple, tree)
+    hour, minute, second, microsecond, fold = ints(clock, 5)
+    return datetime.time(hour, minute, second, microsecond, zone_of(zone), fold=fold)
 
 
 def _datetime(tree: Any, _: Room) -> datetime.datetime:
-    clock, zone = _exactly(tuple, tree)
-    year, month, day, hour, minute, second, microsecond, fold = _ints(clock, 8)
-    return datetime.datetime(year, month, day, hour, minute, second, microsecond, _zone(zone), fold=fold)
+    clock, zone = exactly(tuple, tree)
+    year, month, day, hour, minute, second, microsecond, fold = ints(clock, 8)
+    return datetime.datetime(year, month, day, hour, minute, second, microsecond, zone_of(zone), fold=fold)
 
 
 def _ellipsis(tree: Any, _: Room) -> Any:
@@ -274,24 +276,24 @@ def _dtype(tree: Any, nested: int = 0) -> np.dtype[Any]:
         if not _SIMPLE.fullmatch(tree):
             raise ValueError("an unknown dtype")
         return np.dtype(tree)
-    if len(_exactly(tuple, tree)) == 2:
+    if len(exactly(tuple, tree)) == 2:
         base, shape = tree
         return np.dtype((_dtype(base, nested + 1), _shape(shape)))
     names, trees, offsets, itemsize, aligned = tree
-    if not 0 < len(_exactly(list, names)) == len(_exactly(list, trees)) <= MAX_FIELDS:
+    if not 0 < len(exactly(list, names)) == len(exactly(list, trees)) <= MAX_FIELDS:
         raise ValueError("a dtype with so many fields")
     described = {
-        "names": [_exactly(str, name) for name in names],
+        "names": [exactly(str, name) for name in names],
         "formats": [_dtype(each, nested + 1) for each in trees],
-        "offsets": list(_ints(offsets, len(names))),
-        "itemsize": _exactly(int, itemsize),
+        "offsets": list(ints(offsets, len(names))),
+        "itemsize": exactly(int, itemsize),
     }
-    return np.dtype(described, align=_exactly(bool, aligned))  # type: ignore[call-overload,no-any-return]
+    return np.dtype(described, align=exactly(bool, aligned))  # type: ignore[call-overload,no-any-return]
 
 
 def _shape(tree: Any) -> tuple[int, ...]:
     """A shape of at most 16 dimensions, whose lengths do not overflow even where one is 0."""
-    if len(_exactly(tuple, tree)) > 16 or any(length < 0 for length in _ints(tree, len(tree))):
+    if len(exactly(tuple, tree)) > 16 or any(length < 0 for length in ints(tree, len(tree))):
         raise ValueError("no shape")
     if math.prod(length for length in tree if length) > 2**26:
         raise OverflowError("a shape that is too large")
@@ -299,7 +301,7 @@ def _shape(tree: Any) -> tuple[int, ...]:
 
 
 def _type(tree: Any, _: Room) -> type:
-    return TYPES[_exactly(str, tree)]
+    return TYPES[exactly(str, tree)]
 
 
 # NumPy's: arrays and scalars
@@ -336,8 +338,8 @@ def scalar_parts(scalar: Any) -> tuple[str, Any] | None:
 
 
 def _times(tree: Any, _: Room) -> np.ndarray:
-    text, numbers = _exactly(tuple, tree)
-    if not _TIMES.fullmatch(_exactly(str, text)) or _exactly(np.ndarray, numbers).dtype != np.int64:
+    text, numbers = exactly(tuple, tree)
+    if not _TIMES.fullmatch(exactly(str, text)) or exactly(np.ndarray, numbers).dtype != np.int64:
         raise ValueError("no times")
     return np.asarray(numbers.view(np.dtype(text).newbyteorder("=")))
 
@@ -350,9 +352,9 @@ def _time_scalar(tree: Any, room: Room) -> Any:
 
 
 def _bytes_array(tree: Any, room: Room) -> np.ndarray:
-    itemsize, shape, data = _exactly(tuple, tree)
+    itemsize, shape, data = exactly(tuple, tree)
     count = math.prod(_shape(shape))
-    if not 0 < _exactly(int, itemsize) <= 2**26 or len(_exactly(bytes, data)) != count * itemsize:
+    if not 0 < exactly(int, itemsize) <= 2**26 or len(exactly(bytes, data)) != count * itemsize:
         raise ValueError("more or fewer bytes than the array has")
     room(itemsize)
     return (
@@ -361,8 +363,8 @@ def _bytes_array(tree: Any, room: Room) -> np.ndarray:
 
 
 def _object_array(tree: Any, _: Room) -> np.ndarray:
-    shape, entries = _exactly(tuple, tree)
-    if len(_exactly(list, entries)) != math.prod(_shape(shape)):
+    shape, entries = exactly(tuple, tree)
+    if len(exactly(list, entries)) != math.prod(_shape(shape)):
         raise ValueError("more or fewer entries than the array has")
     array = np.empty(len(entries), dtype=object)
     for place, entry in enumerate(entries):
@@ -389,16 +391,16 @@ def _is_record(dtype: np.dtype[Any]) -> bool:
 
 
 def _records(tree: Any, room: Room) -> np.ndarray:
-    described, shape, fields = _exactly(tuple, tree)
+    described, shape, fields = exactly(tuple, tree)
     dtype = _dtype(described)
     if not dtype.names or not _is_record(dtype):
         raise ValueError("no record")
     room(max(1, math.prod(_shape(shape))) * max(1, dtype.itemsize))
     array = np.zeros(shape, dtype)
-    for name, field in zip(dtype.names, _exactly(list, fields), strict=True):
+    for name, field in zip(dtype.names, exactly(list, fields), strict=True):
         place = array[name]
         # A scalar's fields are arrays without dimensions; records within records are arrays of these.
-        if _exactly(np.ndarray, field).shape != place.shape or field.dtype != place.dtype:
+        if exactly(np.ndarray, field).shape != place.shape or field.dtype != place.dtype:
             raise ValueError("a field of another shape or dtype")
         array[name] = field
     return array
@@ -420,7 +422,7 @@ def _masked_parts(thing: Any) -> tuple[str, Any]:
 
 
 def _masked_array(tree: Any, _: Room) -> Any:
-    data, mask, fill, hard = _exactly(tuple, tree)
+    data, mask, fill, hard = exactly(tuple, tree)
     if type(data) is not np.ndarray or not (fill is None or (type(fill) is np.ndarray and fill.shape == ())):
         raise TypeError("no data, or no value to fill it with")
     if mask is not None and (type(mask) is not np.ndarray or mask.dtype != np.ma.make_mask_descr(data.dtype)):
@@ -429,7 +431,7 @@ def _masked_array(tree: Any, _: Room) -> Any:
         raise ValueError("a mask of another shape")
     mask = np.ma.nomask if mask is None else mask
     masked: Any = np.ma.MaskedArray
-    return masked(data, mask, fill_value=None if fill is None else fill[()], hard_mask=_exactly(bool, hard))
+    return masked(data, mask, fill_value=None if fill is None else fill[()], hard_mask=exactly(bool, hard))
 
 
 _APART: dict[type, Callable[[Any], tuple[str, Any] | None]] = {
@@ -455,16 +457,16 @@ _MADE: dict[str, Callable[[Any, Room], Any]] = {
     "deque": _deque,
     "Decimal": _decimal,
     "Fraction": _fraction,
-    "date": lambda tree, _: datetime.date(*_ints(tree, 3)),
+    "date": lambda tree, _: datetime.date(*ints(tree, 3)),
     "time": _time,
     "datetime": _datetime,
-    "timedelta": lambda tree, _: datetime.timedelta(*_ints(tree, 3)),
+    "timedelta": lambda tree, _: datetime.timedelta(*ints(tree, 3)),
     "dtype": lambda tree, _: _dtype(tree),
     "type": _type,
     "times": _times,
     "time scalar": _time_scalar,
-    "np.str": lambda tree, _: np.str_(_exactly(str, tree)),
-    "np.bytes": lambda tree, _: np.bytes_(_exactly(bytes, tree)),
+    "np.str": lambda tree, _: np.str_(exactly(str, tree)),
+    "np.bytes": lambda tree, _: np.bytes_(exactly(bytes, tree)),
     "bytes array": _bytes_array,
     "object array": _object_array,
     "record array": _records,

@@ -39,6 +39,9 @@ DTYPES = ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8",
 _CODE_OF = {np.dtype(name).newbyteorder("<"): code for code, name in enumerate(DTYPES)}
 _DTYPE_OF = tuple(np.dtype(name).newbyteorder("<") for name in DTYPES)
 
+_OTHERS = ("pandas", "scipy", "torch")
+"""The libraries that ``tables`` knows; the names of their kinds begin with theirs."""
+
 _LENGTH = struct.Struct("<I")
 _SIZE = struct.Struct("<Q")
 _SHAPES = tuple(struct.Struct(f"<{dimensions}Q") for dimensions in range(MAX_DIMENSIONS + 1))
@@ -177,6 +180,8 @@ class _Encoder:
     def _other(self, tree: object, depth: int) -> None:
         """What is none of the plain kinds: a kind that is made of such, or of a class of one's own."""
         taken = kinds.parts(tree)
+        if taken is None and type(tree).__module__.partition(".")[0] in _OTHERS:
+            taken = _tables().parts(tree)
         if taken is not None:
             return self._kind(tree, *taken, depth)
         if isinstance(tree, list | tuple):
@@ -331,10 +336,10 @@ def is_key(key: object) -> bool:
 def is_member(thing: Any) -> bool:
     """Whether a set with this in it crosses: None, a text, bytes, a number, or a tuple or a frozen set of such."""
     kind = type(thing)
-    if kind is tuple or kind is frozenset:
-        return all(map(is_member, thing))
     if kind is int:
         return (int(thing).bit_length() + 8) // 8 <= MAX_INT_BYTES
+    if kind is tuple or kind is frozenset:
+        return all(map(is_member, thing))
     if isinstance(thing, np.generic):
         return kind in (np.str_, np.bytes_) or thing.dtype.newbyteorder("<") in _CODE_OF
     return thing is None or kind in (bool, str, bytes, float, complex)
@@ -345,6 +350,8 @@ def _numbers(member: Any) -> int:
     kind = type(member)
     if kind is str:
         return 0
+    if kind is int or kind is float:
+        return 1
     if kind is tuple or kind is frozenset:
         return 1 + sum(map(_numbers, member))
     return int(member is not None and kind not in (bool, bytes, np.str_, np.bytes_))
@@ -418,7 +425,9 @@ class _Decoder:
         self.nodes += 1
         if depth > MAX_DEPTH or self.nodes > MAX_NODES:
             raise WireError(f"nested deeper than {MAX_DEPTH} or more than {MAX_NODES:,} parts")
-        match bytes(self.bytes_of(1)):
+        at = self.at
+        self.at = at + 1
+        match bytes(self.view[at : at + 1]):
             case b"N":
                 return None
             case b"T":
@@ -473,7 +482,7 @@ class _Decoder:
             case b"k":
                 return self.like(depth)
             case tag:
-                raise WireError(f"unknown tag {tag!r} at {self.at - 1}")
+                raise WireError(f"unknown tag {tag!r} at {at}")
 
     def text(self) -> str:
         length = self.count(1)
@@ -506,7 +515,11 @@ class _Decoder:
         (length,) = self.bytes_of(1)
         name = str(self.bytes_of(length), "latin-1")
         parts = self.take(depth + 1)
-        return _told(name, lambda: kinds.made(name, parts, self.room))
+        root, dot, kind = name.partition(".")
+        if root not in _OTHERS or not dot:
+            return _told(name, lambda: kinds.made(name, parts, self.room))
+        thing = _told(name, lambda: _tables().made(name, parts, self.room))
+        return Opaque(kind) if thing is None else thing
 
     def like(self, depth: int) -> Any:
         name, plain = self.take(depth + 1), self.take(depth + 1)
@@ -563,6 +576,13 @@ class _Decoder:
         if not data:
             return np.zeros(_without_overflow(shape), dtype.newbyteorder("="))
         return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+
+
+def _tables() -> Any:
+    """What knows the data of other libraries, imported when such data crosses."""
+    from . import tables
+
+    return tables
 
 
 def _told(name: object, make: Callable[[], Any]) -> Any:
