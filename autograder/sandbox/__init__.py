@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import autograder.sandbox.libraries  # noqa: F401 - from here on, what crosses is made with what is installed
 from autograder.base import on_demand
 
 if TYPE_CHECKING:

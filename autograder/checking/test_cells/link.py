@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import inspect
 import random
 import re
@@ -188,6 +190,10 @@ class StudentLink:
     def _found_in(self, tree: Any, label: str) -> Any:
         if isinstance(tree, Opaque | Ref):
             return self._found(tree, label)
+        if isinstance(tree, wire.TupleLike) and ":" in tree.type_name:
+            name, _, fields = tree.type_name.partition(":")
+            with contextlib.suppress(ValueError, TypeError):
+                return collections.namedtuple(name, fields.split(","))(*(self._found_in(part, label) for part in tree))  # type: ignore[misc]
         return within(tree, lambda part: self._found_in(part, label))
 
     def _found(self, tree: Any, label: str = "") -> Any:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from autograder.base import Cause, Stopped
-from autograder.sandbox import BINARY, COMPARISONS, DUNDER, INPLACE, REFLECTED
+from autograder.sandbox import BINARY, COMPARISONS, DUNDER, INPLACE, OPERATIONS, REFLECTED
 
 CELL = "<cell "
 """How the file name of a cell's code begins, as tracebacks and frames have it."""
@@ -228,6 +228,9 @@ def _asking(operation: str) -> Callable[..., Any]:
     def method(self: Any, *operands: Any, **keywords: Any) -> Any:
         link, _, label = parts(self)
         if decisive and not link.has_object(operation, position()):
+            if (plain := _plain(link, self, label)) is not None:
+                other = [plain, *operands] if operation not in REFLECTED else [operands[0], plain]
+                return OPERATIONS[REFLECTED.get(operation, operation)](*other)
             raise Stopped(
                 Cause(
                     "said",
@@ -247,6 +250,14 @@ def _asking(operation: str) -> Callable[..., Any]:
         return self if operation in INPLACE and given is None else given
 
     return method
+
+
+def _plain(link: Link, remote: Any, label: str) -> Any:
+    """An object of a class that is made of one of Python's own, as that: it decides nothing then. Else None."""
+    try:
+        return link.operate(label, "plain", remote)
+    except TypeError:
+        return None
 
 
 def _text(remote: Remote, operation: str, *more: str) -> str:

@@ -30,7 +30,7 @@ MAX_TEXT = 10_000
 MAX_BASES = 30
 
 OF_NAMES = (
-    *("name", "names", "set name", "delete name", "import", "describe", "signature", "set attribute of"),
+    *("name", "names", "set name", "delete name", "import", "describe", "signature", "set attribute of", "plain"),
     *("generator", "set generator", "generator state"),
 )
 """Operations that are not of one object."""
@@ -81,7 +81,7 @@ class Objects:
     def encoded(self, message: tuple[Any, ...], tree: Callable[[tuple[Any, ...]], Any]) -> bytes:
         """A reply's payload, in which objects are named by their handles."""
         try:
-            return wire.encode(tree(message), self.stands_for)
+            return wire.encode(tree(message), self.stands_for, has_members)
         except (wire.WireError, RecursionError) as error:
             return wire.encode(tree(TooLarge(str(error)[:200])))
         except Exception as error:
@@ -143,6 +143,8 @@ class Objects:
                 return _put_state(generator, state)
             case "generator state", [generator]:
                 return _state_of(generator)
+            case "plain", [thing]:
+                return _plain(thing)
             case "signature", [thing]:
                 return _signature(thing)
             case "set attribute of", [str(module), str(name), value]:
@@ -275,6 +277,28 @@ def _outside_kind(name: str, can: list[str]) -> type:
     if any(each in COMPARISONS for each in can) and "hash" not in can:
         members["__hash__"] = None
     return type(name, (Outside,), members)
+
+
+def has_members(thing: object) -> bool:
+    """Whether the class of a list, a tuple or a dictionary gives it more than it has as a plain one."""
+    if hasattr(type(thing), "_fields"):
+        return False
+    own = [each for each in type(thing).__mro__ if each.__module__ not in ("builtins", "collections")]
+    return any(not name.startswith("__") or callable(member) for each in own for name, member in vars(each).items())
+
+
+def _plain(thing: Any) -> Any:
+    """An object of a class that is made of one of Python's own, as that."""
+    for kind in (list, tuple, dict, str, bytes, int, float, set, frozenset):
+        if isinstance(thing, kind):
+            return kind(kind.__iter__(thing)) if kind in (list, tuple, set, frozenset) else _base(kind, thing)
+    raise TypeError(f"a {type(thing).__name__} is nothing of Python's own")
+
+
+def _base(kind: Any, thing: Any) -> Any:
+    if kind is dict:
+        return dict(dict.items(thing))
+    return kind.__add__(thing, kind()) if kind in (str, bytes) else kind.__pos__(thing)
 
 
 def _signature(thing: Any) -> list[Any]:

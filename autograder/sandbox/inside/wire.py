@@ -1,10 +1,11 @@
 """Frames that cross the wall: trees of plain data, length-prefixed, with every bound checked before memory is taken.
 
-A tree is made of None, bool, int, float, complex, str, bytes, list, tuple, set, dict, arrays and scalars of numeric
-dtypes, arrays of texts, and two things that stand for what stays inside: ``Opaque`` (an object that cannot cross, named
-by its type) and ``Ref`` (an object kept inside, named by a handle and a path into it). Both sides import this module;
-the trusted side decodes with it what a hostile process may have written, so ``decode`` raises nothing but
-``WireError``.
+A tree is made of None, bool, int, float, complex, str, bytes, list, tuple, set, frozenset, dict, arrays and scalars of
+numeric dtypes, arrays of texts, and two things that stand for what stays inside: ``Opaque`` (an object that cannot
+cross, named by its type) and ``Ref`` (an object kept inside, named by a handle and a path into it). What is made of
+such parts crosses as the name of its kind and a tree of them: ``kinds`` has those of the standard library and of
+NumPy, ``tables`` those of pandas, SciPy and torch. Both sides import this module; the trusted side decodes with it
+what a hostile process may have written, so ``decode`` raises nothing but ``WireError``.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from . import kinds
+
 MAX_FRAME = 64 * 2**20
 MAX_TEXT = 24 * 2**20
 """Bytes of all texts together: one wide character makes each of its text's take four."""
@@ -30,9 +33,15 @@ MAX_NUMBER_KEYS = 4096
 """Numbers hash to themselves, so a sender can choose keys that all collide: a dict of n of them costs n² steps.
 The same holds for what is in a set."""
 
+MAX_TYPE_NAME = 400
+"""Characters of the name of a class, behind which a named tuple's has a colon and the names of its fields."""
+
 DTYPES = ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16")
 _CODE_OF = {np.dtype(name).newbyteorder("<"): code for code, name in enumerate(DTYPES)}
 _DTYPE_OF = tuple(np.dtype(name).newbyteorder("<") for name in DTYPES)
+
+_OTHERS = ("pandas", "scipy", "torch")
+"""The libraries that ``tables`` knows; the names of their kinds begin with theirs."""
 
 _LENGTH = struct.Struct("<I")
 _SIZE = struct.Struct("<Q")
@@ -73,12 +82,39 @@ class Ref:
     path: tuple[int | str, ...] = ()
 
 
-def encode(tree: object, opaque: Callable[[object], Opaque] | None = None) -> bytes:
+class ListLike(list[Any]):
+    """A list of a class of the student's own: what is in it, and the name of the class."""
+
+    type_name = ""
+
+
+class TupleLike(tuple[Any, ...]):
+    """A tuple of a class of the student's own, such as a named one: what is in it, and the name of the class."""
+
+    type_name = ""
+
+
+class DictLike(dict[Any, Any]):
+    """A dictionary of a class of the student's own: what is in it, and the name of the class."""
+
+    type_name = ""
+
+
+_LIKE: dict[type, Callable[..., Any]] = {list: ListLike, tuple: TupleLike, dict: DictLike}
+
+
+def encode(
+    tree: object,
+    opaque: Callable[[object], Opaque] | None = None,
+    stays: Callable[[object], bool] = lambda _: False,
+) -> bytes:
     """The payload of a frame that holds ``tree``.
 
     Args:
         tree: What is to cross.
-        opaque: Called with each object that cannot cross, to say what stands for it.
+        opaque: Called with each object that cannot cross, to say what stands for it. Where it is None, a list, a tuple
+            or a dictionary of a class of one's own crosses as a plain one, without the name of the class.
+        stays: Whether a list, a tuple or a dictionary of a class of one's own is an object that cannot cross.
 
     Returns:
         The bytes, without the length prefix.
@@ -88,7 +124,7 @@ def encode(tree: object, opaque: Callable[[object], Opaque] | None = None) -> by
         WireError: The tree exceeds a bound.
     """
     out = bytearray()
-    _Encoder(out, opaque).put(tree, 0)
+    _Encoder(out, opaque, stays).put(tree, 0)
     if len(out) > MAX_FRAME:
         raise WireError(f"a frame of {len(out):,} bytes is over the bound of {MAX_FRAME:,}")
     return bytes(out)
@@ -97,9 +133,13 @@ def encode(tree: object, opaque: Callable[[object], Opaque] | None = None) -> by
 class _Encoder:
     """Appends a tree to ``out`` and counts what the bounds are on: parts, keys that are numbers, bytes of texts."""
 
-    def __init__(self, out: bytearray, opaque: Callable[[object], Opaque] | None) -> None:
+    def __init__(
+        self, out: bytearray, opaque: Callable[[object], Opaque] | None, stays: Callable[[object], bool]
+    ) -> None:
         self.out = out
         self.opaque = opaque
+        self.stays = stays
+        self.naming = opaque is not None
         self.nodes = 0
         self.number_keys = 0
         self.texts = 0
@@ -120,25 +160,23 @@ class _Encoder:
             out += b"f" + _FLOAT.pack(tree)
         elif kind is complex:
             out += b"c" + _COMPLEX.pack(tree.real, tree.imag)  # type: ignore[attr-defined]
-        elif kind is str or kind is np.str_:
-            self._text(b"s", str(tree))
+        elif kind is str:
+            self._text(b"s", tree)  # type: ignore[arg-type]
         elif kind is bytes:
             self._bytes(b"y", tree)  # type: ignore[arg-type]
-        elif isinstance(tree, list | tuple):
-            items = list(tree)
-            out += (b"l" if isinstance(tree, list) else b"t") + _LENGTH.pack(len(items))
+        elif kind is list or kind is tuple:
+            items = list(tree)  # type: ignore[call-overload]
+            out += (b"l" if kind is list else b"t") + _LENGTH.pack(len(items))
             for item in items:
                 self.put(item, depth + 1)
-        elif isinstance(tree, dict):
-            self._dict(tree, depth)
+        elif kind is dict:
+            self._dict(tree, depth)  # type: ignore[arg-type]
         elif kind is set or kind is frozenset:
             self._set(tree, depth)  # type: ignore[arg-type]
-        elif isinstance(tree, np.ndarray) and tree.dtype.kind == "U":
-            self._texts(tree)
-        elif isinstance(tree, np.ndarray):
-            self._array(tree, b"a")
+        elif kind is np.ndarray:
+            self._array(tree, b"a", depth)  # type: ignore[arg-type]
         elif isinstance(tree, np.generic):
-            self._array(np.asarray(tree), b"g")
+            self._array(tree, b"g", depth)
         elif kind is Opaque:
             traits = tree.traits  # type: ignore[attr-defined]
             self._text(b"O" if traits else b"o", tree.type_name[:200])  # type: ignore[attr-defined]
@@ -150,7 +188,43 @@ class _Encoder:
             out += b"r" + _SIZE.pack(tree.handle)  # type: ignore[attr-defined]
             self.put(tree.path, depth + 1)  # type: ignore[attr-defined]
         else:
-            self._opaque(tree)
+            self._other(tree, depth)
+
+    def _other(self, tree: object, depth: int) -> None:
+        """What is none of the plain kinds: a kind that is made of such, or of a class of one's own."""
+        taken = kinds.parts(tree)
+        if taken is None and type(tree).__module__.partition(".")[0] in _OTHERS:
+            taken = _tables().parts(tree)
+        if taken is not None:
+            return self._kind(tree, *taken, depth)
+        if isinstance(tree, list | tuple | dict) and self.stays(tree):
+            return self._opaque(tree)
+        if isinstance(tree, list | tuple):
+            plain = list(tree) if isinstance(tree, list) else tuple(tree)
+            return self._like(tree, plain, depth) if self.naming else self.put(plain, depth)
+        if isinstance(tree, dict):
+            return self._dict(tree, depth)
+        if isinstance(tree, np.ndarray):
+            return self._array(tree, b"a", depth)
+        return self._opaque(tree)
+
+    def _kind(self, thing: object, name: str, parts: object, depth: int) -> None:
+        """The name of a thing's kind and its parts. Where a part cannot cross, only a container does, without it."""
+        before, opaque = (len(self.out), self.nodes, self.number_keys, self.texts), self.opaque
+        if name not in kinds.CONTAINERS:
+            self.opaque = None
+        try:
+            self.out += b"x" + bytes((len(name),)) + name.encode("ascii")
+            self.put(parts, depth + 1)
+        except WireError:
+            if opaque is None or name in kinds.CONTAINERS:
+                raise
+            del self.out[before[0] :]
+            _, self.nodes, self.number_keys, self.texts = before
+            self.opaque = opaque
+            self._opaque(thing)
+        finally:
+            self.opaque = opaque
 
     def _int(self, number: int) -> None:
         size = (number.bit_length() + 8) // 8
@@ -171,18 +245,33 @@ class _Encoder:
         self.out += tag + _LENGTH.pack(len(data)) + data
 
     def _dict(self, tree: dict[object, object], depth: int) -> None:
-        if not all(map(is_key, tree)):
+        kind: tuple[bytes, *tuple[object, ...]] | None = (b"",) if type(tree) is dict else self._dict_kind(tree)
+        if kind is None or not all(map(is_key, tree)):
             return self._opaque(tree)
-        numbers = sum(type(key) in (int, float) for key in tree)
+        numbers = sum(map(_numbers, tree))
         if self.number_keys + numbers > MAX_NUMBER_KEYS:
             if self.opaque is None:
                 raise WireError(f"more than {MAX_NUMBER_KEYS:,} keys of dictionaries that are numbers")
             return self._opaque(tree)
         self.number_keys += numbers
+        tag, *told = kind
+        if tag:
+            depth += 1
+            self.out += tag
+            for each in told:
+                self.put(each, depth)
+            self.nodes += 1
         self.out += b"d" + _LENGTH.pack(len(tree))
-        for key, value in list(tree.items()):
+        for key, value in list(dict.items(tree)):
             self.put(key, depth + 1)
             self.put(value, depth + 1)
+
+    def _dict_kind(self, tree: dict[object, object]) -> tuple[bytes, *tuple[object, ...]] | None:
+        """What is written before a dictionary of another class than ``dict``; None where it stays inside."""
+        if type(tree).__module__ == "collections":
+            taken = kinds.dictionary(tree)
+            return None if taken is None else (b"D", *taken)
+        return (b"k", _type_name(tree)) if self.naming else (b"",)
 
     def _set(self, tree: set[object] | frozenset[object], depth: int) -> None:
         members = list(tree)
@@ -195,28 +284,49 @@ class _Encoder:
             return self._opaque(tree)
         self.number_keys += numbers
         # The order in which a set gives what is in it differs from run to run.
-        self.out += b"e" + _LENGTH.pack(len(members))
+        self.out += (b"e" if type(tree) is set else b"z") + _LENGTH.pack(len(members))
         for member in sorted(members, key=_key_of):
             self.put(member, depth + 1)
 
+    def _like(self, tree: object, plain: list[Any] | tuple[Any, ...], depth: int) -> None:
+        self.out += b"k"
+        self.put(_type_name(tree), depth + 1)
+        self.put(plain, depth + 1)
+
     def _texts(self, array: np.ndarray) -> None:
+        width = array.dtype.itemsize // 4
         self.nodes += array.size
-        if array.ndim > MAX_DIMENSIONS or self.nodes > MAX_NODES:
+        if array.ndim > MAX_DIMENSIONS or self.nodes > MAX_NODES or max(1, array.size) * width * 4 > MAX_FRAME:
             return self._opaque(array)
+        texts = array.ravel().tolist()
+        try:
+            "".join(texts).encode()
+        except UnicodeEncodeError:
+            # Written out, they are longer.
+            texts = [text.encode("utf-8", "backslashreplace").decode() for text in texts]
+            width = max(width, *map(len, texts))
         self.out += b"u" + bytes((array.ndim,))
         for length in array.shape:
             self.out += _SIZE.pack(length)
-        for text in array.ravel().tolist():
+        self.out += _LENGTH.pack(width)
+        for text in texts:
             self._text(b"", text)
 
-    def _array(self, array: np.ndarray, tag: bytes) -> None:
-        if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+    def _array(self, tree: np.ndarray | np.generic, tag: bytes, depth: int) -> None:
+        array = np.asarray(tree)
+        kind = array.dtype.kind
+        if kind == "f" and array.dtype.itemsize > 8:
             array = array.astype("f8")
-        elif array.dtype.kind == "c" and array.dtype.itemsize > 16:
+        elif kind == "c" and array.dtype.itemsize > 16:
             array = array.astype("c16")
-        code = _CODE_OF.get(array.dtype.newbyteorder("<")) if array.dtype.kind in "biufc" else None
+        elif kind == "U" and tag == b"a":
+            return self._texts(array)
+        code = _CODE_OF.get(array.dtype.newbyteorder("<")) if kind in "biufc" else None
         if code is None or array.ndim > MAX_DIMENSIONS:
-            return self._opaque(array)
+            taken = None
+            if _has_room(array):
+                taken = kinds.array_parts(array) if tag == b"a" else kinds.scalar_parts(tree)
+            return self._opaque(tree) if taken is None else self._kind(tree, *taken, depth)
         if len(self.out) + array.nbytes > MAX_FRAME:
             raise WireError(f"an array of {array.nbytes:,} bytes is over the bound of {MAX_FRAME:,}")
         self.out += tag + bytes((code, array.ndim))
@@ -231,27 +341,50 @@ class _Encoder:
 
 
 def is_key(key: object) -> bool:
-    """Whether a dictionary with this key crosses: None, bool, str, float, or an int of at most 64 bits."""
-    return key is None or type(key) in (str, bool, float) or (type(key) is int and -(2**63) <= key < 2**64)
+    """Whether a dictionary with this key crosses: what may be in a set, but for an int of more than 64 bits."""
+    kind = type(key)
+    if kind is int:
+        return -(2**63) <= key < 2**64  # type: ignore[operator]
+    return key is None or kind in (str, bool, float) or is_member(key)
 
 
 def is_member(thing: Any) -> bool:
-    """Whether a set with this in it crosses: None, a text, bytes, a number, or a tuple of such."""
+    """Whether a set with this in it crosses: None, a text, bytes, a number, or a tuple or a frozen set of such."""
     kind = type(thing)
-    if kind is tuple:
-        return all(map(is_member, thing))
     if kind is int:
         return (int(thing).bit_length() + 8) // 8 <= MAX_INT_BYTES
+    if kind is tuple or kind is frozenset:
+        return all(map(is_member, thing))
     if isinstance(thing, np.generic):
-        return thing.dtype.newbyteorder("<") in _CODE_OF
+        return kind in (np.str_, np.bytes_) or thing.dtype.newbyteorder("<") in _CODE_OF
     return thing is None or kind in (bool, str, bytes, float, complex)
 
 
-def _numbers(member: object) -> int:
-    """How many numbers a member of a set holds, whose hashes a sender can choose; each tuple is one more."""
-    if isinstance(member, tuple):
+def _numbers(member: Any) -> int:
+    """How many numbers a key or a member holds, whose hashes a sender can choose; each tuple and set is one more."""
+    kind = type(member)
+    if kind is str:
+        return 0
+    if kind is int or kind is float:
+        return 1
+    if kind is tuple or kind is frozenset:
         return 1 + sum(map(_numbers, member))
-    return int(member is not None and type(member) not in (bool, str, bytes))
+    return int(member is not None and kind not in (bool, bytes, np.str_, np.bytes_))
+
+
+def _has_room(array: np.ndarray) -> bool:
+    """Whether an array is within the bounds on dimensions, entries and bytes, of which a broadcast one has more."""
+    few = array.ndim <= MAX_DIMENSIONS and math.prod(filter(None, array.shape)) <= MAX_FRAME
+    return few and array.nbytes <= MAX_FRAME and (array.dtype.kind != "O" or array.size <= MAX_NODES)
+
+
+def _type_name(thing: Any) -> str:
+    """The name of a class of the student's own; of what has crossed before, the name that it came with."""
+    if isinstance(thing, ListLike | TupleLike | DictLike):
+        return thing.type_name[:MAX_TYPE_NAME]
+    fields = getattr(type(thing), "_fields", None) if isinstance(thing, tuple) else None
+    named = isinstance(fields, tuple) and len(fields) == len(thing) and all(type(each) is str for each in fields)
+    return str(type(thing).__name__ + (f":{','.join(fields)}" if named and fields else ""))[:MAX_TYPE_NAME]
 
 
 def _key_of(member: object) -> bytes:
@@ -282,6 +415,13 @@ class _Decoder:
         self.nodes = 0
         self.number_keys = 0
         self.texts = 0
+        self.taken = 0
+
+    def room(self, count: int) -> None:
+        """Grant so many bytes beyond those that the frame has, in all at most as many as a frame may have."""
+        self.taken += count
+        if self.taken > MAX_FRAME:
+            raise WireError(f"what takes more room than the bound of {MAX_FRAME:,} bytes")
 
     def bytes_of(self, count: int) -> memoryview:
         """The next ``count`` bytes."""
@@ -303,7 +443,9 @@ class _Decoder:
         self.nodes += 1
         if depth > MAX_DEPTH or self.nodes > MAX_NODES:
             raise WireError(f"nested deeper than {MAX_DEPTH} or more than {MAX_NODES:,} parts")
-        match bytes(self.bytes_of(1)):
+        at = self.at
+        self.at = at + 1
+        match bytes(self.view[at : at + 1]):
             case b"N":
                 return None
             case b"T":
@@ -330,7 +472,7 @@ class _Decoder:
             case b"d":
                 return self.dictionary(depth)
             case b"e":
-                return self.set(depth)
+                return self.members(depth)
             case b"u":
                 return self.texts_array()
             case b"a":
@@ -353,8 +495,17 @@ class _Decoder:
                 if type(path) is not tuple or not all(type(key) in (int, str) for key in path):
                     raise WireError("a path that is no tuple of keys")
                 return Ref(handle, path)
+            case b"x":
+                return self.kind(depth)
+            case b"z":
+                return frozenset(self.members(depth))
+            case b"D":
+                name, more, entries = (self.take(depth + 1) for _ in range(3))
+                return _told(name, lambda: kinds.dictionary_made(name, more, entries))
+            case b"k":
+                return self.like(depth)
             case tag:
-                raise WireError(f"unknown tag {tag!r} at {self.at - 1}")
+                raise WireError(f"unknown tag {tag!r} at {at}")
 
     def text(self) -> str:
         length = self.count(1)
@@ -372,13 +523,37 @@ class _Decoder:
             key = self.take(depth + 1)
             if not is_key(key):
                 raise WireError(f"a dictionary key of type {type(key).__name__}, or beyond 64 bits")
-            self.number_keys += type(key) in (int, float)
-            if self.number_keys > MAX_NUMBER_KEYS:
-                raise WireError(f"more than {MAX_NUMBER_KEYS:,} keys of dictionaries that are numbers")
-            tree[key] = self.take(depth + 1)
+            if type(key) is not str:
+                self.number_keys += _numbers(key)
+                if self.number_keys > MAX_NUMBER_KEYS:
+                    raise WireError(f"more than {MAX_NUMBER_KEYS:,} keys of dictionaries that are numbers")
+            value = self.take(depth + 1)
+            try:
+                tree[key] = value
+            except ValueError:
+                raise WireError("keys that cannot be compared") from None
         return tree
 
-    def set(self, depth: int) -> set[Any]:
+    def kind(self, depth: int) -> Any:
+        (length,) = self.bytes_of(1)
+        name = str(self.bytes_of(length), "latin-1")
+        parts = self.take(depth + 1)
+        root, dot, kind = name.partition(".")
+        if root not in _OTHERS or not dot:
+            return _told(name, lambda: kinds.made(name, parts, self.room))
+        thing = _told(name, lambda: _tables().made(name, parts, self.room))
+        return Opaque(kind) if thing is None else thing
+
+    def like(self, depth: int) -> Any:
+        name, plain = self.take(depth + 1), self.take(depth + 1)
+        make = _LIKE.get(type(plain))
+        if type(name) is not str or len(name) > MAX_TYPE_NAME or make is None:
+            raise WireError("a class of one's own that is no list, tuple or dictionary, or has no name")
+        thing = make(plain)
+        thing.type_name = name
+        return thing
+
+    def members(self, depth: int) -> set[Any]:
         members: set[Any] = set()
         for _ in range(self.count(1)):
             member = self.take(depth + 1)
@@ -387,7 +562,10 @@ class _Decoder:
             self.number_keys += _numbers(member)
             if self.number_keys > MAX_NUMBER_KEYS:
                 raise WireError(f"more than {MAX_NUMBER_KEYS:,} numbers in sets")
-            members.add(member)
+            try:
+                members.add(member)
+            except ValueError:
+                raise WireError("members that cannot be compared") from None
         return members
 
     def texts_array(self) -> np.ndarray:
@@ -399,11 +577,13 @@ class _Decoder:
         self.nodes += count
         if self.nodes > MAX_NODES:
             raise WireError(f"more than {MAX_NODES:,} parts")
+        (width,) = _LENGTH.unpack(self.bytes_of(4))
+        # Each entry takes as much room as the longest may.
+        self.room(max(1, count) * width * 4)
         texts = [self.text() for _ in range(count)]
-        # Each entry takes as much room as the longest.
-        if count * max(map(len, texts), default=0) * 4 > MAX_FRAME:
-            raise WireError(f"an array of texts over the bound of {MAX_FRAME:,} bytes")
-        return np.array(texts, dtype=np.str_).reshape(shape)
+        if max(map(len, texts), default=0) > width:
+            raise WireError("a text that is longer than its array has room for")
+        return np.array(texts, dtype=f"U{width}").reshape(shape)
 
     def array(self) -> np.ndarray:
         code, dimensions = self.bytes_of(2)
@@ -419,6 +599,23 @@ class _Decoder:
         if not data:
             return np.zeros(_without_overflow(shape), dtype.newbyteorder("="))
         return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+
+
+def _tables() -> Any:
+    """What knows the data of other libraries, imported when such data crosses."""
+    from . import tables
+
+    return tables
+
+
+def _told(name: object, make: Callable[[], Any]) -> Any:
+    """What ``make`` gives; whatever it raises, of what a hostile process wrote, is told as an error of the wire."""
+    try:
+        return make()
+    except WireError:
+        raise
+    except Exception as error:
+        raise WireError(f"no {name!r}: {type(error).__name__}"[:200]) from None
 
 
 def _without_overflow(shape: tuple[int, ...]) -> tuple[int, ...]:
