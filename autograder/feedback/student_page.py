@@ -19,7 +19,6 @@ from autograder.feedback.summary import SUMMARY_ID, with_hand_grades
 from autograder.feedback.visibility import grade_as_seen, students_view
 from autograder.gradebook import (
     NO_RESPONSE,
-    RESULT_FILE,
     Gradebook,
     HeldGrade,
     Shown,
@@ -32,6 +31,7 @@ from autograder.gradebook import (
     lateness_of,
     only_run,
     read_report,
+    result_file,
     said_by,
     up_to_date_gradebook,
     write_page,
@@ -86,11 +86,16 @@ def write_feedback(
         notice: A sentence for the student, below the score.
 
     Returns:
-        The page.
+        The page; of several notebooks the first one's, though each has one.
 
     Raises:
         GradebookError: The student has no grade, or the page could not be written.
     """
+    if assignment.parts:
+        first, *_ = (
+            write_feedback(gradebook, course, each, student, now=now, notice=notice) for each in assignment.parts
+        )
+        return first
     source = executed_notebook(course, assignment, student)
     grade = next(iter(held_grades(gradebook, assignment, student=student)), None)
     if grade is None or not source.is_file():
@@ -164,7 +169,7 @@ def write_class_feedback(
             except AutograderError as error:
                 troubles.append(str(error))
             advance()
-    return FeedbackWritten(len(students) - len(troubles), tuple(troubles))
+    return FeedbackWritten((len(students) - len(troubles)) * len(assignment.notebooks), tuple(troubles))
 
 
 def write_attempt(
@@ -206,8 +211,8 @@ def seen_now(
     report = read_report(course, student, assignment)
     if report is None:
         raise GradebookError(
-            f"{course.root / 'autograded' / student / assignment.name / RESULT_FILE}: the result is missing or "
-            f"damaged. Run autograder grade {assignment.name} --student {student} --force."
+            f"{result_file(folder, assignment)}: the result is missing or damaged. "
+            f" Run autograder grade {assignment.name} --student {student} --force."
         )
     seen = students_view(report, assignment, now=now, due=due_of(gradebook, assignment, student))
     comment_on_rows(gradebook, assignment, student, row_comments(seen))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         digest_of,
         environment,
         provenance_for,
+        wanted_digests,
     )
     from autograder.grading.recording import MAX_PRINTED, CallRecord, Checked, Recorder, RowRun
     from autograder.grading.redefined import watched_names, with_definitions
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
         Report,
         RowResult,
         check_tree,
+        joint,
+        joint_digest,
         report_from_dict,
         row_tree,
         stored_tree,
@@ -54,6 +57,8 @@ __all__ = [
     "digest_of",
     "environment",
     "grade",
+    "joint",
+    "joint_digest",
     "process_grader",
     "provenance_for",
     "replacements",
@@ -62,6 +67,7 @@ __all__ = [
     "run_notebook",
     "stored_tree",
     "undefined_after",
+    "wanted_digests",
     "watched_names",
     "with_definitions",
 ]
@@ -87,6 +93,7 @@ __getattr__ = on_demand(
             "digest_of",
             "environment",
             "provenance_for",
+            "wanted_digests",
         ),
         "recording": (
             "CallRecord",
@@ -102,6 +109,8 @@ __getattr__ = on_demand(
             "Report",
             "RowResult",
             "check_tree",
+            "joint",
+            "joint_digest",
             "report_from_dict",
             "row_tree",
             "stored_tree",
