@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from autograder.feedback.lateness import lateness_text
 from autograder.feedback.page import feedback_html
 from autograder.feedback.result import row_comment
 from autograder.feedback.summary import SUMMARY_ID, with_hand_grades
+from autograder.feedback.text import points_text
 from autograder.feedback.visibility import grade_as_seen, students_view
 from autograder.gradebook import (
     NO_RESPONSE,
@@ -91,11 +93,25 @@ def write_feedback(
     Raises:
         GradebookError: The student has no grade, or the page could not be written.
     """
-    if assignment.parts:
-        first, *_ = (
-            write_feedback(gradebook, course, each, student, now=now, notice=notice) for each in assignment.parts
-        )
-        return first
+    standing = [(each, *_standing(gradebook, course, each, student, now)) for each in assignment.notebooks]
+    least = "at least " if any(seen.withheld for _, seen, _ in standing) else ""
+    points = points_text(math.fsum(grade.score for _, _, grade in standing))
+    of_all = (
+        f"All notebooks of the assignment together: {least}{points} of {points_text(assignment.max_of_all)} points."
+    )
+    notes = [*filter(None, (notice, of_all if assignment.parts else ""))]
+    pages = [_write_page(gradebook, course, each, student, seen, grade, notes) for each, seen, grade in standing]
+    return pages[0]
+
+
+def _standing(
+    gradebook: Gradebook, course: Course, assignment: Assignment, student: str, now: datetime | None
+) -> tuple[Report, HeldGrade]:
+    """What a student may see of their result in a notebook now, and of the grade that the gradebook holds.
+
+    Raises:
+        GradebookError: The student has no grade.
+    """
     source = executed_notebook(course, assignment, student)
     grade = next(iter(held_grades(gradebook, assignment, student=student)), None)
     if grade is None or not source.is_file():
@@ -104,8 +120,25 @@ def write_feedback(
             f"Run autograder grade {assignment.name} --student {student}."
         )
     seen = seen_now(gradebook, course, assignment, student, now)
+    return seen, grade_as_seen(grade, seen)
+
+
+def _write_page(
+    gradebook: Gradebook,
+    course: Course,
+    assignment: Assignment,
+    student: str,
+    seen: Report,
+    grade: HeldGrade,
+    notes: Sequence[str],
+) -> Path:
+    """Write the page of one notebook.
+
+    Raises:
+        GradebookError: The executed notebook cannot be read, or the page could not be written.
+    """
+    source = executed_notebook(course, assignment, student)
     comments = comments_of(gradebook, assignment, student)
-    grade = grade_as_seen(grade, seen)
     try:
         text = source.read_text(encoding="utf-8")
         tree = told_anew(json.loads(text), seen, assignment)
@@ -124,7 +157,7 @@ def write_feedback(
         score=grade.raw_score,
         max_score=grade.max_score,
         late_penalty=grade.late_penalty,
-        notes=[*filter(None, (notice, lateness_text(lateness, assignment, student, course.timezone)))],
+        notes=[*filter(None, (*notes, lateness_text(lateness, assignment, student, course.timezone)))],
         pending=grade.needs_manual_grade,
         least=seen.withheld,
     )

@@ -214,6 +214,10 @@ def test_each_has_its_executed_notebook_and_its_page(ours: tuple[Course, dict]) 
             assert (course.root / f"autograded/{student}/ps1/{name}.ipynb").is_file()
             assert (course.root / f"feedback/{student}/ps1/{name}.html").is_file()
     assert "This notebook was not handed in" in (course.root / "feedback/bob/ps1/problem2.html").read_text()
+    page = (course.root / "feedback/fay/ps1/problem1.html").read_text()
+    assert "4 points, less 1.2 for handing in late." in page
+    assert "That costs 10 % of the 12 points." in page
+    assert "All notebooks of the assignment together: 2.8 of 12 points." in page
     assert "Problem set: problem1" in (course.root / "feedback/ada/ps1/problem1.html").read_text()
 
 
