@@ -152,3 +152,81 @@ def submit(root: Path, student: str, tree: Any = None, *, assignment: str = "war
     if timestamp:
         (path.parent / "timestamp.txt").write_text(timestamp, encoding="utf-8")
     return path
+
+
+# An assignment of two notebooks, in which a row of each has the same name
+
+PROBLEMS = """\
+name: tiny
+timezone: America/New_York
+assignments:
+  ps1:
+    title: Problem set
+    due: 2026-11-29 23:59
+    late: {percent_per_day: 10}
+    seed: 7
+    limits: {cell_seconds: 2, call_seconds: 1, submission_seconds: 20}
+    allowed_imports: [numpy]
+"""
+
+SHIFT = """\
+def shift(x):
+    ### BEGIN SOLUTION
+    return x - 7.0
+    ### END SOLUTION
+"""
+
+
+def problem1() -> Notebook:
+    """The first master notebook: 4 points in a row."""
+    return notebook(
+        cell("# One", "about", kind="markdown", role="locked"),
+        cell("import numpy as np", "setup", role="locked"),
+        cell(SCALE, "main", role="solution"),
+        cell("assert scale(np.ones(2), 2.0).sum() == 4", "test_main", role="test", points=4),
+    )
+
+
+def problem2() -> Notebook:
+    """The second: 6 points in a row of the same name, and 2 for a written answer."""
+    return notebook(
+        cell("# Two", "about", kind="markdown", role="locked"),
+        cell("import numpy as np", "setup", role="locked"),
+        cell(SHIFT, "main", role="solution"),
+        cell("assert shift(np.array([7.0]))[0] == 0", "test_main", role="test", points=6),
+        cell("Because.", "why", kind="markdown", role="answer", points=2),
+    )
+
+
+def make_problem_set(root: Path, *, config: str = PROBLEMS) -> Path:
+    """Write a course whose assignment ``ps1`` has two notebooks into ``root``, not yet released, and return it."""
+    write(root / "source/ps1/problem1.ipynb", problem1())
+    write(root / "source/ps1/problem2.ipynb", problem2())
+    one, two = CHECKS.split('@check("centre"')[0].replace('"scale"', '"main"'), CHECKS.split('@check("scale"')[0]
+    two += (
+        '@check("main", hint="Take seven off.")\n'
+        "def test_shift(student: Student, reference: Reference, draw: Draw) -> None:\n"
+        '    """Seven is taken off."""\n'
+        "    matches(student.shift, reference.shift, draw.normal(size=5))\n"
+    )
+    for name, text in (
+        ("gradebook_config.yaml", config),
+        ("solutions/ps1/problem1/__init__.py", REFERENCE.split("def centre")[0]),
+        ("solutions/ps1/problem2/__init__.py", "def shift(x):\n    return x + (-7.0)\n"),
+        ("checks/ps1/problem1/test_problem1.py", one),
+        ("checks/ps1/problem2/test_problem2.py", two),
+    ):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return root
+
+
+def submit_problems(root: Path, student: str, *, timestamp: str = "", **trees: Notebook) -> Path:
+    """Put notebooks where a student's hand-in of ``ps1`` lies, and return its folder."""
+    folder = root / "submitted" / student / "ps1"
+    for name, tree in trees.items():
+        write(folder / f"{name}.ipynb", tree)
+    if timestamp:
+        (folder / "timestamp.txt").write_text(timestamp, encoding="utf-8")
+    return folder

@@ -88,7 +88,7 @@ def _limited(function: Function, most: int) -> Function:
 
 def _place(item: Any, assignment: Assignment) -> str:
     """A check's name, and the file and line where it begins."""
-    path, course = Path(item.path), assignment.checks.parent.parent
+    path, course = Path(item.path), assignment.checks.parents[2 if assignment.others else 1]
     shown = path.relative_to(course) if path.is_relative_to(course) else path
     return f"{item.name} ({shown.as_posix()}, line {item.function.__code__.co_firstlineno})"
 

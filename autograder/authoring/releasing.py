@@ -21,7 +21,7 @@ from autograder.authoring.showing import tagged_wrongly, untagged
 from autograder.base import CheckError, ReleaseError
 from autograder.course import Assignment, Course, master_cells, notebook_text
 from autograder.gradebook import backup, only_run, open_gradebook, register
-from autograder.grading import Report
+from autograder.grading import Report, joint
 from autograder.operations import nbgrader_config
 from autograder.submission import Submission, read_submission
 
@@ -113,23 +113,11 @@ def release(
         made = _generate(course, assignment, Path(temporary))
         for path in made.rglob("*.ipynb"):
             _settle(path, assignment.master.parent / path.relative_to(made))
-        candidate = replace(assignment, release=made / f"{assignment.notebook}.ipynb")
-        problems = [
-            *_bare(assignment, candidate.release),
-            *_leaks(assignment, made),
-            *_not_released(assignment, made),
-            *tagged_wrongly(assignment),
-        ]
-        solved = grade(read_submission(assignment.master, candidate), candidate)
-        problems += _short_of_full_marks(solved)
-        for student in _PROVED_FOR if assignment.inputs == "per_student" else ():
-            theirs = grade(read_submission(assignment.master, candidate, student=student), candidate)
-            problems += (f"with the inputs of {student}: {problem}" for problem in _short_of_full_marks(theirs))
-        untouched = grade(read_submission(candidate.release, candidate), candidate)
-        problems += _scores_for_nothing(untouched)
-        problems += hollow_checks(assignment) if assignment.rows else ()
-        proved, wrong = _proved(assignment)
-        problems += (f"the reference's gradient is wrong: {problem}" for problem in wrong)
+        candidate = _released_in(made, assignment)
+        problems = [*_leaks(assignment, made), *_not_released(assignment, made)]
+        found = [_prove(each, grade) for each in candidate.notebooks]
+        for each, of in zip(candidate.notebooks, found, strict=True):
+            problems += (each.labelled(problem) if each.others else problem for problem in of.problems)
         if problems:
             listed = "\n".join(f"  - {problem}" for problem in problems)
             raise ReleaseError(f"{assignment.name} was not released, and what was released before stays:\n{listed}")
@@ -139,7 +127,48 @@ def release(
             register(gradebook, course, candidate)
         changed = _put_in_place(made, folder)
     files = tuple(sorted(path.relative_to(folder).as_posix() for path in _files(folder)))
-    return ReleaseResult(assignment.name, folder, files, changed, proved, solved, untouched, untagged(assignment))
+    return ReleaseResult(
+        assignment.name,
+        folder,
+        files,
+        changed,
+        tuple(name for of in found for name in of.proved),
+        joint(candidate, [of.solved for of in found]),
+        joint(candidate, [of.untouched for of in found]),
+        tuple(each.labelled(name) if each.others else name for each in candidate.notebooks for name in untagged(each)),
+    )
+
+
+def _released_in(made: Path, assignment: Assignment) -> Assignment:
+    """The assignment with its release in another folder."""
+    parts = tuple(_released_in(made, each) for each in assignment.parts)
+    return replace(assignment, release=made / f"{assignment.notebook}.ipynb", parts=parts)
+
+
+@dataclass(frozen=True)
+class _Proof:
+    """What was found of a notebook that is to be released: what is wrong with it, and as for ``ReleaseResult``."""
+
+    problems: tuple[str, ...]
+    proved: tuple[str, ...]
+    solved: Report
+    untouched: Report
+
+
+def _prove(candidate: Assignment, grade: Callable[[Submission, Assignment], Report]) -> _Proof:
+    """Try a notebook that is to be released: one of the assignment's, with its release where it was made."""
+    problems = [*_bare(candidate, candidate.release), *tagged_wrongly(candidate)]
+    solved = grade(read_submission(candidate.master, candidate), candidate)
+    problems += _short_of_full_marks(solved)
+    for student in _PROVED_FOR if candidate.inputs == "per_student" else ():
+        theirs = grade(read_submission(candidate.master, candidate, student=student), candidate)
+        problems += (f"with the inputs of {student}: {problem}" for problem in _short_of_full_marks(theirs))
+    untouched = grade(read_submission(candidate.release, candidate), candidate)
+    problems += _scores_for_nothing(untouched)
+    problems += hollow_checks(candidate) if candidate.rows else ()
+    proved, wrong = _proved(candidate)
+    problems += (f"the reference's gradient is wrong: {problem}" for problem in wrong)
+    return _Proof(tuple(problems), proved, solved, untouched)
 
 
 def _proved(assignment: Assignment) -> tuple[tuple[str, ...], list[str]]:
@@ -300,7 +329,7 @@ def _secrets(assignment: Assignment) -> Iterator[tuple[str, str]]:
         text = path.read_text(encoding="utf-8")
         for secret, shown in _answers(text, _TELLING_IN_REFERENCE, given):
             yield secret, f"the reference ({path.name}): {shown}"
-    for cell in master_cells(assignment.master):
+    for cell in [cell for each in assignment.notebooks for cell in master_cells(each.master)]:
         if not cell.solution:
             continue
         regions = re.findall(r"BEGIN SOLUTION[^\n]*\n(.*?)[^\n]*END SOLUTION", cell.source, re.DOTALL) or [cell.source]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autograder.base import visible, write_output
+from autograder.base import ConfigError, visible, write_output
 from autograder.cli.command import OURS, AsJson, AssignmentName, CourseFolder, Jobs, app, open_assignment
 from autograder.cli.printing import near_path, print_audit, print_release, progress, say, say_warning, waiting
 
@@ -70,27 +71,53 @@ def audit(
     from autograder.operations import cores
 
     opened, chosen = open_assignment(course, assignment, runs_code=True)
-    with progress(quiet=as_json) as (started, advance):
-        found = run_audit(
-            chosen,
-            rows=row or (),
-            limit=limit,
-            jobs=jobs or cores(),
-            sandbox=opened.sandbox,
-            started=started,
-            advance=advance,
-        )
-    keep_record(found)
-    if as_json:
-        print(json.dumps(audit_tree(found), indent=1))
-    else:
-        print_audit(found)
-    if output is not None:
-        write_output(output, audit_page(found))
+    trees = []
+    passed = True
+    for each, rows in _audited(chosen, row or ()):
+        with progress(quiet=as_json) as (started, advance):
+            found = run_audit(
+                each,
+                rows=rows,
+                limit=limit,
+                jobs=jobs or cores(),
+                sandbox=opened.sandbox,
+                started=started,
+                advance=advance,
+            )
+        keep_record(found)
+        passed = passed and found.passed
+        trees.append(audit_tree(found))
         if not as_json:
-            say(f"The page is {near_path(output)}.")
-    if not found.passed:
+            if each.others:
+                say(f"{each.title}:")
+            print_audit(found)
+        if output is not None:
+            page = output.with_stem(f"{output.stem}-{each.notebook}") if each.others else output
+            write_output(page, audit_page(found))
+            if not as_json:
+                say(f"The page is {near_path(page)}.")
+    if as_json:
+        print(json.dumps(trees if chosen.parts else trees[0], indent=1))
+    if not passed:
         raise typer.Exit(OURS)
+
+
+def _audited(assignment: Assignment, rows: Collection[str]) -> list[tuple[Assignment, list[str]]]:
+    """Those of the assignment's notebooks that have rows to audit, each with the rows of it that are named.
+
+    Raises:
+        ConfigError: No notebook has a row.
+    """
+    checked = [each for each in assignment.notebooks if each.rows]
+    if not checked:
+        raise ConfigError(f"{assignment.name} has no autograded row, so there are no checks to audit")
+    if not assignment.parts:
+        return [(assignment, list(rows))]
+    if strays := [name for name in rows if name not in {row.name for row in assignment.rows}]:
+        known = ", ".join(row.name for row in assignment.rows)
+        raise ConfigError(f"{assignment.name} has no row {', '.join(strays)}; it has {known}")
+    named = [(each, [row.name for row in each.rows if each.labelled(row.name) in rows]) for each in checked]
+    return [(each, own) for each, own in named if own or not rows]
 
 
 @app.command()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -117,7 +116,7 @@ def grade(
     opened, chosen = open_assignment(course, assignment, runs_code=True)
     all_graded = grade_and_print(
         opened,
-        replace(chosen, show=chosen.show or show),
+        chosen.showing() if show else chosen,
         students=student,
         jobs=jobs,
         force=force,
@@ -270,10 +269,10 @@ def check(
     The course is the one that --course or AUTOGRADER_COURSE names, or that you stand in, wherever the notebook lies: a
     student's folder may hold a course of its own.
     """
-    from autograder.operations import assignment_of, check_notebook
+    from autograder.operations import assignment_of, check_notebook, part_of
 
     opened = open_course_for(notebook, course)
-    chosen = opened.assignment(assignment) if assignment else assignment_of(notebook, opened)
+    chosen = part_of(opened.assignment(assignment) if assignment else assignment_of(notebook, opened), notebook)
     now = datetime.now(UTC)
     with waiting(f"Grading {notebook.name}", quiet=as_json):
         report = check_notebook(opened, chosen, notebook, student=student, sandbox=kept_in(sandbox, opened), now=now)

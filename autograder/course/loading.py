@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from autograder.base import ConfigError, did_you_mean, shown
 from autograder.course.config import Activity, Attempts, Inputs, LatePolicy, Limits, Meeting, SharedWith, Visibility
 from autograder.course.finding import CONFIG_NAME, STUDENTS, refuse_handed_in
 from autograder.course.located import Located, read_located
-from autograder.course.master import Row, find_master, read_master
+from autograder.course.master import Row, find_masters, read_master
 
 if TYPE_CHECKING:
     from autograder.course.entries import AssignmentEntry, CourseEntry
@@ -69,7 +70,12 @@ class Term:
 
 @dataclass(frozen=True)
 class Assignment:
-    """One assignment of the course.
+    """One assignment of the course, or one of its notebooks where it has several.
+
+    An assignment of several notebooks has an ``Assignment`` for each in ``parts``: what reads, runs, checks and shows
+    one notebook takes one of those. For what adds up over all of them, rows and written answers of all are in ``rows``
+    and ``manual`` under names that tell them apart (``labelled``), and paths are those of the first notebook, or of the
+    folder that has those of all.
 
     Attributes:
         name: The folder's name, also in the gradebook.
@@ -97,6 +103,8 @@ class Assignment:
         term: What late days need to know of the course's other assignments.
         show: Whether cells that only show something are run as well, so that the pages have this run's pictures.
         partial: Whether each statement of a test cell that can fail has a share of its points, or it is all or nothing.
+        parts: Its notebooks, where it has several, in the order of their names.
+        others: Of one of several notebooks: the points of the assignment's others, by their names.
     """
 
     name: str
@@ -124,6 +132,26 @@ class Assignment:
     term: Term = field(default_factory=Term)
     show: bool = False
     partial: bool = False
+    parts: tuple[Assignment, ...] = ()
+    others: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def notebooks(self) -> tuple[Assignment, ...]:
+        """What describes each of its notebooks: itself, where it has one."""
+        return self.parts or (self,)
+
+    @property
+    def names_of_notebooks(self) -> tuple[str, ...]:
+        """The names of all notebooks of the assignment, also where this is one of them."""
+        return tuple(sorted({each.notebook for each in self.notebooks} | set(self.others)))
+
+    def labelled(self, name: str) -> str:
+        """What a row or an answer of this notebook is called beside those of the assignment's others."""
+        return f"{self.notebook}: {name}"
+
+    def showing(self) -> Assignment:
+        """The same, with the cells run that only show something."""
+        return replace(self, show=True, parts=tuple(each.showing() for each in self.parts))
 
     def inputs_of(self, student: str | None) -> str:
         """Whose inputs the checks draw for a student: their id, or ``""``, which is everybody or nobody known."""
@@ -137,8 +165,13 @@ class Assignment:
 
     @property
     def max_score(self) -> float:
-        """Points of the whole assignment, the written answers included."""
+        """Points of all that is described here, the written answers included."""
         return sum(row.points for row in self.rows) + sum(self.manual.values())
+
+    @property
+    def max_of_all(self) -> float:
+        """Points of the whole assignment, also where this is one of its notebooks."""
+        return self.max_score + sum(self.others.values())
 
 
 @dataclass(frozen=True)
@@ -282,25 +315,75 @@ def _assignment(
             configuration.blame((*where, key), f"expected a folder inside the course, found {shown(given)}")
         elif any(folders[key].resolve().is_relative_to((root / each).resolve()) for each in STUDENTS):
             configuration.blame((*where, key), f"expected a folder of the course's own, found {folders[key].resolve()}")
-    master = find_master(root, name, entry.notebook, configuration, missing)
+    masters = find_masters(root, name, entry.notebook, configuration, missing)
+    read = {master: read_master(root, master, configuration) for master in masters}
+    if masters:
+        _check_given(masters[0].parent, entry, where, configuration)
+    if masters and not any(rows or manual for rows, manual in read.values()):
+        place = masters[0] if len(masters) == 1 else masters[0].parent
+        missing.problems.append((place.relative_to(root).as_posix(), 0, NOTHING_GRADED))
+    if len(configuration.problems) > before:
+        return None
     if missing.problems:
         unwritten[name] = missing
-    rows, manual = read_master(root, master, configuration) if master else ((), {})
-    if master:
-        _check_given(master.parent, entry, where, configuration)
-        if not (rows or manual or len(configuration.problems) > before):
-            file = master.relative_to(root).as_posix()
-            missing.problems.append((file, 0, NOTHING_GRADED))
-            unwritten[name] = missing
-            return None
-    if master is None or len(configuration.problems) > before:
         return None
+    # A notebook in which nothing is graded, such as one to read, is released along, and that is all.
+    found = [Master(path, *those) for path, those in read.items() if any(those)]
+    if len(found) == 1:
+        return _of_notebook(root, name, entry, term, configuration, folders, found[0])
+    parts = []
+    for each in found:
+        own = {key: folder / each.path.stem for key, folder in folders.items()}
+        titled = replace(entry, title=f"{entry.title or name}: {each.path.stem}")
+        parts.append(_of_notebook(root, name, titled, term, configuration, own, each))
+    return _of_all(parts, entry.title or name, folders)
+
+
+@dataclass(frozen=True)
+class Master:
+    """A master notebook, read: its path, its rows, and the points of what is graded by hand."""
+
+    path: Path
+    rows: tuple[Row, ...]
+    manual: dict[str, float]
+
+
+def _of_all(parts: Sequence[Assignment], title: str, folders: Mapping[str, Path]) -> Assignment:
+    """The assignment of several notebooks."""
+    points = {each.notebook: each.max_score for each in parts}
+    return replace(
+        parts[0],
+        title=title,
+        checks=folders["checks"],
+        solutions=folders["solutions"],
+        rows=tuple(
+            replace(row, name=each.labelled(row.name), test_id=each.labelled(row.test_id))
+            for each in parts
+            for row in each.rows
+        ),
+        manual={each.labelled(name): most for each in parts for name, most in each.manual.items()},
+        parts=tuple(
+            replace(each, others={name: most for name, most in points.items() if name != each.notebook})
+            for each in parts
+        ),
+    )
+
+
+def _of_notebook(
+    root: Path,
+    name: str,
+    entry: AssignmentEntry,
+    term: Term,
+    configuration: Located,
+    folders: Mapping[str, Path],
+    master: Master,
+) -> Assignment:
     return Assignment(
         name=name,
         title=entry.title or name,
-        notebook=master.stem,
-        master=master,
-        release=root / "release" / name / master.name,
+        notebook=master.path.stem,
+        master=master.path,
+        release=root / "release" / name / master.path.name,
         checks=folders["checks"],
         solutions=folders["solutions"],
         due=entry.due,
@@ -312,8 +395,8 @@ def _assignment(
         published=entry.published,
         limits=entry.limits,
         allowed_imports=entry.allowed_imports,
-        rows=rows,
-        manual=manual,
+        rows=master.rows,
+        manual=master.manual,
         files=entry.files,
         attempts=entry.attempts,
         extensions=entry.extensions,

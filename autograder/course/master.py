@@ -104,32 +104,29 @@ def _master_cell(number: int, cell: dict[str, Any]) -> MasterCell:
     )
 
 
-def find_master(root: Path, name: str, wanted: str, configuration: Located, unwritten: Located) -> Path | None:
-    """The path of the master notebook, or None with a problem noted: in ``unwritten`` where nothing is there yet."""
+def find_masters(root: Path, name: str, wanted: str, configuration: Located, unwritten: Located) -> tuple[Path, ...]:
+    """The paths of the master notebooks: all in the assignment's folder, or the one that is wanted.
+
+    Where there is none a problem is noted, in ``unwritten`` where nothing is there yet.
+    """
     source = root / "source"
     where = ("assignments", name)
     if not (source / name).is_dir():
         others = sorted(path.name for path in source.iterdir() if path.is_dir()) if source.is_dir() else []
         message = f"there is no folder source/{name} with its master notebook; {did_you_mean(name, others)}"
         unwritten.blame(where, message.rstrip("; "))
-        return None
+        return ()
     notebooks = sorted(path.stem for path in (source / name).glob("*.ipynb") if not path.name.startswith("."))
     if not notebooks:
         unwritten.blame(where, f"there is no notebook in source/{name} yet")
-        return None
-    if wanted:
+    elif wanted:
         wanted = wanted.removesuffix(".ipynb")
         if wanted not in notebooks:
             message = f"there is no notebook {wanted}.ipynb in source/{name}; {did_you_mean(wanted, notebooks)}"
             configuration.blame((*where, "notebook"), message.rstrip("; "))
-            return None
-        return source / name / f"{wanted}.ipynb"
-    if len(notebooks) != 1:
-        found = ", ".join(notebooks)
-        message = f"expected one notebook in source/{name}, found {found}; name the master with the key `notebook`"
-        configuration.blame(where, message)
-        return None
-    return source / name / f"{notebooks[0]}.ipynb"
+            return ()
+        notebooks = [wanted]
+    return tuple(source / name / f"{each}.ipynb" for each in notebooks)
 
 
 def read_master(root: Path, path: Path, configuration: Located) -> tuple[tuple[Row, ...], dict[str, float]]:

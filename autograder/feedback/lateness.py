@@ -19,7 +19,7 @@ def lateness_text(lateness: Lateness | None, assignment: Assignment, student: st
     """
     if student in assignment.excused:
         return "You are excused from this assignment: it does not count."
-    return "" if lateness is None else _late_text(lateness, assignment.max_score, zone)
+    return "" if lateness is None else _late_text(lateness, assignment.max_of_all, zone)
 
 
 def _late_text(lateness: Lateness, max_score: float, zone: ZoneInfo) -> str:

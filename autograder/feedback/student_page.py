@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,10 +17,10 @@ from autograder.feedback.lateness import lateness_text
 from autograder.feedback.page import feedback_html
 from autograder.feedback.result import row_comment
 from autograder.feedback.summary import SUMMARY_ID, with_hand_grades
+from autograder.feedback.text import points_text
 from autograder.feedback.visibility import grade_as_seen, students_view
 from autograder.gradebook import (
     NO_RESPONSE,
-    RESULT_FILE,
     Gradebook,
     HeldGrade,
     Shown,
@@ -32,6 +33,7 @@ from autograder.gradebook import (
     lateness_of,
     only_run,
     read_report,
+    result_file,
     said_by,
     up_to_date_gradebook,
     write_page,
@@ -91,10 +93,29 @@ def write_feedback(
         notice: A sentence for the student, below the score.
 
     Returns:
-        The page.
+        The page; of several notebooks the first one's, though each has one.
 
     Raises:
         GradebookError: The student has no grade, or the page could not be written.
+    """
+    standing = [(each, *_standing(gradebook, course, each, student, now)) for each in assignment.notebooks]
+    least = "at least " if any(seen.withheld for _, seen, _ in standing) else ""
+    points = points_text(math.fsum(grade.score for _, _, grade in standing))
+    of_all = (
+        f"All notebooks of the assignment together: {least}{points} of {points_text(assignment.max_of_all)} points."
+    )
+    notes = [*filter(None, (notice, of_all if assignment.parts else ""))]
+    pages = [_write_page(gradebook, course, each, student, seen, grade, notes) for each, seen, grade in standing]
+    return pages[0]
+
+
+def _standing(
+    gradebook: Gradebook, course: Course, assignment: Assignment, student: str, now: datetime | None
+) -> tuple[Report, HeldGrade]:
+    """What a student may see of their result in a notebook now, and of the grade that the gradebook holds.
+
+    Raises:
+        GradebookError: The student has no grade.
     """
     source = executed_notebook(course, assignment, student)
     grade = next(iter(held_grades(gradebook, assignment, student=student)), None)
@@ -104,8 +125,25 @@ def write_feedback(
             f"Run autograder grade {assignment.name} --student {student}."
         )
     seen = seen_now(gradebook, course, assignment, student, now)
+    return seen, grade_as_seen(grade, seen)
+
+
+def _write_page(
+    gradebook: Gradebook,
+    course: Course,
+    assignment: Assignment,
+    student: str,
+    seen: Report,
+    grade: HeldGrade,
+    notes: Sequence[str],
+) -> Path:
+    """Write the page of one notebook.
+
+    Raises:
+        GradebookError: The executed notebook cannot be read, or the page could not be written.
+    """
+    source = executed_notebook(course, assignment, student)
     comments = comments_of(gradebook, assignment, student)
-    grade = grade_as_seen(grade, seen)
     try:
         text = source.read_text(encoding="utf-8")
         tree = told_anew(json.loads(text), seen, assignment)
@@ -124,7 +162,7 @@ def write_feedback(
         score=grade.raw_score,
         max_score=grade.max_score,
         late_penalty=grade.late_penalty,
-        notes=[*filter(None, (notice, lateness_text(lateness, assignment, student, course.timezone)))],
+        notes=[*filter(None, (*notes, lateness_text(lateness, assignment, student, course.timezone)))],
         pending=grade.needs_manual_grade,
         least=seen.withheld,
     )
@@ -169,7 +207,7 @@ def write_class_feedback(
             except AutograderError as error:
                 troubles.append(str(error))
             advance()
-    return FeedbackWritten(len(students) - len(troubles), tuple(troubles))
+    return FeedbackWritten((len(students) - len(troubles)) * len(assignment.notebooks), tuple(troubles))
 
 
 def write_attempt(
@@ -211,8 +249,8 @@ def seen_now(
     report = read_report(course, student, assignment)
     if report is None:
         raise GradebookError(
-            f"{course.root / 'autograded' / student / assignment.name / RESULT_FILE}: the result is missing or "
-            f"damaged. Run autograder grade {assignment.name} --student {student} --force."
+            f"{result_file(folder, assignment)}: the result is missing or damaged. "
+            f" Run autograder grade {assignment.name} --student {student} --force."
         )
     seen = students_view(report, assignment, now=now, due=due_of(gradebook, assignment, student))
     comment_on_rows(gradebook, assignment, student, row_comments(seen, assignment))

@@ -8,7 +8,7 @@ one that the next run grades again.
 
 from autograder.gradebook.attempts import Attempt, attempts_of, graded_on, note_attempt
 from autograder.gradebook.comments import comment_on_rows, comments_of
-from autograder.gradebook.files import RESULT_FILE
+from autograder.gradebook.files import RESULT_FILE, RESULT_FILES, result_file
 from autograder.gradebook.late_penalties import (
     Lateness,
     due_of,
@@ -41,6 +41,7 @@ __all__ = [
     "DAY",
     "NO_RESPONSE",
     "RESULT_FILE",
+    "RESULT_FILES",
     "Attempt",
     "Gradebook",
     "HeldGrade",
@@ -70,6 +71,7 @@ __all__ = [
     "percent_lost",
     "read_report",
     "register",
+    "result_file",
     "roster",
     "said_by",
     "store",

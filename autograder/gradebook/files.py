@@ -26,27 +26,36 @@ RESULT_FILE = "autograder-result.json"
 """Beside the executed notebook: the report and its digest. ``nbgrader_plugins.configure`` has nbgrader leave
 it there, so that it reaches no student."""
 
+RESULT_FILES = "autograder-result-*.json"
+"""The same of an assignment of several notebooks, one for each."""
 
-def read_result(folder: Path) -> dict[str, Any]:
+
+def result_file(folder: Path, assignment: Assignment) -> Path:
+    """Where the result of a notebook graded in ``folder`` is kept."""
+    return folder / (RESULT_FILES.replace("*", assignment.notebook) if assignment.others else RESULT_FILE)
+
+
+def read_result(folder: Path, assignment: Assignment) -> dict[str, Any]:
     """What ``store`` wrote into the folder, or nothing where that is missing or damaged."""
     try:
-        tree = json.loads((folder / RESULT_FILE).read_text(encoding="utf-8"))
+        tree = json.loads(result_file(folder, assignment).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     return tree if isinstance(tree, dict) else {}
 
 
-def answers_file(folder: Path) -> Path:
+def answers_file(folder: Path, assignment: Assignment) -> Path:
     """Where the checksums of the answers graded in ``folder`` are kept: beside it, as nbgrader's --force removes it."""
-    return folder.with_name(f".{folder.name}-answers.json")
+    notebook = f"-{assignment.notebook}" if assignment.others else ""
+    return folder.with_name(f".{folder.name}{notebook}-answers.json")
 
 
-def read_answers(folder: Path) -> dict[str, Any]:
+def read_answers(folder: Path, assignment: Assignment) -> dict[str, Any]:
     """By ``grade_id``: the checksum of the answer that was graded last, as far as it is known."""
     try:
-        tree = json.loads(answers_file(folder).read_text(encoding="utf-8"))
+        tree = json.loads(answers_file(folder, assignment).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        tree = read_result(folder).get("answers")
+        tree = read_result(folder, assignment).get("answers")
     return tree if isinstance(tree, dict) else {}
 
 
@@ -92,7 +101,9 @@ def copy_companions(course: Course, assignment: Assignment, student: str, folder
     Returns:
         What was left out of what was handed in, each safe to print, with the reason.
     """
-    own = {f"{assignment.notebook}.ipynb", "timestamp.txt", RESULT_FILE}
+    names = assignment.names_of_notebooks
+    own = {"timestamp.txt", RESULT_FILE, *(RESULT_FILES.replace("*", name) for name in names if len(names) > 1)}
+    own |= {f"{name}.ipynb" for name in names}
     beside = assignment.master.parent
     given = {path.relative_to(beside): path for path in _walk(beside, []) if _is_plain(path)}
     given = {place: path for place, path in given.items() if place.suffix != ".ipynb" and place.parts[0] not in own}

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from autograder.course import Assignment, Course, credible
-from autograder.gradebook.late_policy import DAY, HandedIn, late_days_spent, late_penalty
+from autograder.gradebook.late_policy import DAY, HandedIn, late_days_spent, late_penalty, shared
 from autograder.gradebook.opening import Cells, Gradebook, backup, open_gradebook, transaction
-from autograder.gradebook.registering import cells_of
+from autograder.gradebook.registering import cells_of_all
 
 if TYPE_CHECKING:
     from sqlalchemy import Select
@@ -62,20 +62,26 @@ def update_late_penalties(
                 _write(gradebook, connection, notebook, penalty)
 
 
-def _changed_penalties(gradebook: Gradebook, connection: Connection, assignment: Assignment) -> dict[str, float | None]:
-    """The penalties that differ from those in the gradebook, by the notebook's id."""
+def _changed_penalties(
+    gradebook: Gradebook, connection: Connection, assignment: Assignment, submitted: str | None = None
+) -> dict[str, float | None]:
+    """The penalties that differ from those in the gradebook, by the notebook's id; of all submissions, or of one."""
     submissions, notebooks = gradebook.tables["submitted_assignment"], gradebook.tables["submitted_notebook"]
-    cells = cells_of(gradebook, connection, assignment)
-    everybody = connection.execute(
-        _held(gradebook).where(
-            submissions.c.assignment_id == cells.assignment, notebooks.c.notebook_id == cells.notebook
-        )
-    ).all()
-    changed = {}
-    for notebook, old, *handed_in in everybody:
-        new = _penalty(gradebook, connection, assignment, cells, notebook, *handed_in)
-        if new != old:
-            changed[notebook] = new
+    cells = cells_of_all(gradebook, connection, assignment)
+    held = _held(gradebook).where(
+        submissions.c.assignment_id == cells[0].assignment,
+        notebooks.c.notebook_id.in_([each.notebook for each in cells]),
+    )
+    if submitted is not None:
+        held = held.where(submissions.c.id == submitted)
+    by_submission: dict[str, list[Any]] = {}
+    for row in connection.execute(held):
+        by_submission.setdefault(row.submitted, []).append(row)
+    changed: dict[str, float | None] = {}
+    for rows in by_submission.values():
+        there = {each.notebook: row.id for each in cells for row in rows if row.notebook_id == each.notebook}
+        new = _penalties(gradebook, connection, assignment, cells, there, rows[0])
+        changed |= {row.id: new[row.id] for row in rows if new[row.id] != row.late_submission_penalty}
     return changed
 
 
@@ -90,7 +96,7 @@ def _others_held(gradebook: Gradebook, course: Course, assignment: Assignment) -
     return [
         each
         for name, each in course.assignments.items()
-        if (name, each.notebook) in registered and name != assignment.name
+        if name != assignment.name and all((name, part.notebook) in registered for part in each.notebooks)
     ]
 
 
@@ -113,17 +119,10 @@ def grant_extensions(
             )
 
 
-def write_penalty(
-    gradebook: Gradebook, connection: Connection, assignment: Assignment, submitted: str, notebook: str
-) -> None:
+def write_penalty(gradebook: Gradebook, connection: Connection, assignment: Assignment, submitted: str) -> None:
     """Work out one submission's penalty from its timestamp and its points in the gradebook as they are now."""
-    submissions, notebooks = gradebook.tables["submitted_assignment"], gradebook.tables["submitted_notebook"]
-    where = submissions.c.id == submitted, notebooks.c.id == notebook
-    _, old, *handed_in = connection.execute(_held(gradebook).where(*where)).one()
-    cells = cells_of(gradebook, connection, assignment)
-    new = _penalty(gradebook, connection, assignment, cells, notebook, *handed_in)
-    if new != old:
-        _write(gradebook, connection, notebook, new)
+    for notebook, penalty in _changed_penalties(gradebook, connection, assignment, submitted).items():
+        _write(gradebook, connection, notebook, penalty)
 
 
 def penalty_of(
@@ -201,12 +200,14 @@ def _write(gradebook: Gradebook, connection: Connection, notebook: str, penalty:
 
 
 def _held(gradebook: Gradebook) -> Select[Any]:
-    """Each submission's notebook, its penalty as the gradebook has it, whose it is, its timestamp and extension."""
+    """Each submission's notebooks, their penalty as the gradebook has it, whose they are, timestamp and extension."""
     from sqlalchemy import select
 
     submissions, notebooks = gradebook.tables["submitted_assignment"], gradebook.tables["submitted_notebook"]
     return select(
+        submissions.c.id.label("submitted"),
         notebooks.c.id,
+        notebooks.c.notebook_id,
         notebooks.c.late_submission_penalty,
         submissions.c.student_id,
         submissions.c.timestamp,
@@ -214,33 +215,45 @@ def _held(gradebook: Gradebook) -> Select[Any]:
     ).join(submissions, notebooks.c.assignment_id == submissions.c.id)
 
 
-def _penalty(
+def _penalties(
     gradebook: Gradebook,
     connection: Connection,
     assignment: Assignment,
-    cells: Cells,
-    notebook: str,
-    student: str,
-    when: datetime | None,
-    extension: timedelta | None,
-) -> float | None:
-    """One submission's penalty as it should be; its points are only asked for where it is late."""
+    cells: Sequence[Cells],
+    notebooks: Mapping[str, str],
+    held: Any,
+) -> dict[str, float | None]:
+    """One submission's penalty as it should be, by notebook; its points are only asked for where it is late.
+
+    Args:
+        gradebook: From ``open_gradebook``.
+        connection: To it.
+        assignment: The assignment.
+        cells: Of each of its notebooks.
+        notebooks: The ids of the submission's notebooks, by those of the notebooks that were released.
+        held: Whose it is, when it was handed in, and its extension: a row of ``_held``.
+    """
     from sqlalchemy import select
 
-    when = credible(when, assignment.due)
+    nothing: dict[str, float | None] = dict.fromkeys(notebooks.values())
+    student, when = held.student_id, credible(held.timestamp, assignment.due)
     if when is None or assignment.due is None or student in assignment.excused:
-        return None
-    until = _until(assignment.due, assignment.extensions.get(student), extension)
+        return nothing
+    until = _until(assignment.due, assignment.extensions.get(student), held.extension)
     if HandedIn(assignment.name, when, until, assignment.late).seconds_late <= 0:
-        return None
+        return nothing
     grades = gradebook.tables["grade"]
-    points = connection.execute(
-        select(grades.c.auto_score, grades.c.manual_score, grades.c.extra_credit).where(
-            grades.c.cell_id.in_(cells.graded.values()), grades.c.notebook_id == notebook
-        )
-    ).all()
-    score = math.fsum(counted(*row) or 0.0 for row in points)
-    return _lost(gradebook, connection, assignment, student, when, score)
+    points = {}
+    for each in cells:
+        if each.notebook in notebooks:
+            found = connection.execute(
+                select(grades.c.auto_score, grades.c.manual_score, grades.c.extra_credit).where(
+                    grades.c.cell_id.in_(each.graded.values()), grades.c.notebook_id == notebooks[each.notebook]
+                )
+            ).all()
+            points[notebooks[each.notebook]] = math.fsum(counted(*row) or 0.0 for row in found)
+    lost = _lost(gradebook, connection, assignment, student, when, math.fsum(points.values()))
+    return nothing if lost is None else shared(lost, points)
 
 
 def _lost(
@@ -258,7 +271,7 @@ def _lost(
         return None
     spent = late_days_spent(handed_in.values(), assignment.term.late_days)
     late = one.seconds_late - DAY * spent.get(assignment.name, 0)
-    return late_penalty(assignment.late, assignment.max_score, score, late)
+    return late_penalty(assignment.late, assignment.max_of_all, score, late)
 
 
 def _handed_in(

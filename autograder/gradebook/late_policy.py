@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -62,6 +62,27 @@ def late_penalty(policy: LatePolicy, max_score: float, score: float, seconds_lat
         The penalty, or None where there is none.
     """
     return min(max_score * percent_lost(policy, seconds_late) / 100, max(score, 0.0)) or None
+
+
+def shared(lost: float, points: Mapping[str, float]) -> dict[str, float | None]:
+    """A penalty shared out among an assignment's notebooks, as their points are: none loses more than it has.
+
+    Args:
+        lost: The penalty, at most the sum of the points above 0.
+        points: The points of each notebook.
+
+    Returns:
+        The share of each, None where there is none; their sum is the penalty.
+    """
+    if len(points) == 1:
+        return dict.fromkeys(points, lost)
+    left, of = lost, math.fsum(max(0.0, each) for each in points.values())
+    shares: dict[str, float | None] = {}
+    for name, each in points.items():
+        share = left if each >= of else min(left, left * each / of) if each > 0 else 0.0
+        left, of = left - share, of - max(0.0, each)
+        shares[name] = share or None
+    return shares
 
 
 def late_days_spent(handed_in: Iterable[HandedIn], allowance: int) -> dict[str, int]:

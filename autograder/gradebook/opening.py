@@ -51,13 +51,13 @@ class Gradebook:
         engine: SQLAlchemy's engine.
         tables: nbgrader's tables, by name.
         url: The database's URL without a password, for messages.
-        cells: What ``cells_of`` found, by assignment.
+        cells: What ``cells_of`` found, by assignment and notebook.
     """
 
     engine: Engine
     tables: Mapping[str, Table]
     url: str
-    cells: dict[str, Cells] = field(default_factory=dict, repr=False)
+    cells: dict[tuple[str, str], Cells] = field(default_factory=dict, repr=False)
 
 
 @contextlib.contextmanager

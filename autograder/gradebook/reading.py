@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autograder.base import GradebookError, did_you_mean
 from autograder.course import CONFIG_NAME, Assignment, Course, credible
-from autograder.gradebook.files import RESULT_FILE, read_result
+from autograder.gradebook.files import read_result, result_file
 from autograder.gradebook.late_penalties import counted
 from autograder.gradebook.opening import Gradebook, open_gradebook
 from autograder.gradebook.registering import cells_of
-from autograder.grading import Report, report_from_dict
+from autograder.grading import Report, joint, joint_digest, report_from_dict
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -58,6 +59,13 @@ def graded_digests(
     again where a run was killed in the middle, where ``autograded/`` was emptied, and where an older copy of the
     gradebook was put back.
     """
+    by_notebook = [_digests(gradebook, course, each, student) for each in assignment.notebooks]
+    whole = set(by_notebook[0]).intersection(*by_notebook[1:])
+    return {each: joint_digest([digests[each] for digests in by_notebook]) for each in by_notebook[0] if each in whole}
+
+
+def _digests(gradebook: Gradebook, course: Course, assignment: Assignment, student: str | None) -> dict[str, str]:
+    """As ``graded_digests``, of one notebook."""
     with gradebook.engine.connect() as connection:
         try:
             held = _grades_by_student(gradebook, connection, assignment, student)
@@ -83,9 +91,19 @@ def graded_digest(gradebook: Gradebook, course: Course, student: str, assignment
 
 
 def read_report(course: Course, student: str, assignment: Assignment) -> Report | None:
-    """The report of the last grading, without the cells' outputs, or None where there is none."""
+    """The report of the last grading, without the cells' outputs, or None where there is none.
+
+    Of several notebooks it is the one on all, as ``joint`` makes it; None where one of them has none.
+    """
+    reports = [_read_report(course, student, each) for each in assignment.notebooks]
+    known = [report for report in reports if report is not None]
+    return joint(assignment, known) if len(known) == len(reports) else None
+
+
+def _read_report(course: Course, student: str, assignment: Assignment) -> Report | None:
+    folder = course.root / "autograded" / student / assignment.name
     try:
-        report = report_from_dict(read_result(course.root / "autograded" / student / assignment.name)["report"])
+        report = report_from_dict(read_result(folder, assignment)["report"])
         # What is damaged may read as a report, and not be one that has a score.
         whole = isinstance(report.digest, str) and report.score is not None
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
@@ -95,18 +113,25 @@ def read_report(course: Course, student: str, assignment: Assignment) -> Report 
 
 def damaged_result(course: Course, student: str, assignment: Assignment) -> Path | None:
     """The file with the result of the last grading where it is there and cannot be read, else None."""
-    path = course.root / "autograded" / student / assignment.name / RESULT_FILE
-    return path if os.path.lexists(path) and read_report(course, student, assignment) is None else None
+    folder = course.root / "autograded" / student / assignment.name
+    for each in assignment.notebooks:
+        path = result_file(folder, each)
+        if os.path.lexists(path) and _read_report(course, student, each) is None:
+            return path
+    return None
 
 
 def left_out(course: Course, student: str, assignment: Assignment) -> tuple[str, ...]:
     """What was handed in beside the notebook and not copied to ``autograded/``, each with the reason, for people."""
-    found = read_result(course.root / "autograded" / student / assignment.name).get("left_out")
-    return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
+    folder = course.root / "autograded" / student / assignment.name
+    found = [read_result(folder, each).get("left_out") for each in assignment.notebooks]
+    return tuple(dict.fromkeys(each for one in found if isinstance(one, list) for each in one if isinstance(each, str)))
 
 
 def held_grades(gradebook: Gradebook, assignment: Assignment, *, student: str | None = None) -> tuple[HeldGrade, ...]:
     """The grade of every student with a submission, by id, for tables and exports; or of one of them alone."""
+    if assignment.parts:
+        return _held_in_all(assignment, [held_grades(gradebook, each, student=student) for each in assignment.parts])
     order = (*(row.test_id for row in assignment.rows), *assignment.manual)
     with gradebook.engine.connect() as connection:
         by_student = _grades_by_student(gradebook, connection, assignment, student)
@@ -126,6 +151,36 @@ def held_grades(gradebook: Gradebook, assignment: Assignment, *, student: str | 
                 max_score=assignment.max_score,
                 needs_manual_grade=any(row.needs_manual_grade for row in rows),
                 excused=name in assignment.excused,
+            )
+        )
+    return tuple(result)
+
+
+def _held_in_all(assignment: Assignment, by_notebook: Sequence[tuple[HeldGrade, ...]]) -> tuple[HeldGrade, ...]:
+    """What the gradebook holds of each student in an assignment of several notebooks, from that in each of these."""
+    known = [{grade.student: grade for grade in grades} for grades in by_notebook]
+    result = []
+    for student in sorted(set().union(*known)):
+        theirs = [grades.get(student) for grades in known]
+        there = [grade for grade in theirs if grade is not None]
+        scores: dict[str, float | None] = {}
+        for part, grade in zip(assignment.parts, theirs, strict=True):
+            names = (*(row.test_id for row in part.rows), *part.manual)
+            scores |= {part.labelled(name): None if grade is None else grade.scores[name] for name in names}
+        raw, lost = (
+            math.fsum(grade.raw_score for grade in there),
+            math.fsum(grade.late_penalty for grade in there),
+        )
+        order = (*(row.test_id for row in assignment.rows), *assignment.manual)
+        result.append(
+            replace(
+                there[0],
+                scores={name: scores[name] for name in order},
+                raw_score=raw,
+                late_penalty=lost,
+                score=max(0.0, raw - lost),
+                max_score=assignment.max_score,
+                needs_manual_grade=any(grade.needs_manual_grade for grade in there),
             )
         )
     return tuple(result)

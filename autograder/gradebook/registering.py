@@ -41,52 +41,45 @@ def register(gradebook: Gradebook, course: Course, assignment: Assignment, stude
     """
     from sqlalchemy import select
 
-    cells, kernelspec = source_cells(assignment), kernel_of(assignment)
     table = gradebook.tables
-    entries, notebooks = table["assignment"], table["notebook"]
     with transaction(gradebook.engine) as connection:
         due = {} if assignment.due is None else {"duedate": assignment.due.astimezone(UTC).replace(tzinfo=None)}
-        entry = _put(connection, entries, {"name": assignment.name}, due, {"course_id": course.name})
-        notebook = _put(
-            connection,
-            notebooks,
-            {"name": assignment.notebook, "assignment_id": entry},
-            {"kernelspec": json.dumps(kernelspec)},
-        )
-        _put_cells(gradebook, connection, assignment, notebook, cells)
-        sources = table["source_cell"]
-        for cell in cells:
-            fields = {"cell_type": cell.cell_type, "locked": cell.locked, "source": cell.source}
-            place = {"name": cell.name, "notebook_id": notebook}
-            _put(connection, sources, place, fields | {"checksum": cell.checksum})
-        connection.execute(
-            sources.delete().where(
-                sources.c.notebook_id == notebook, sources.c.name.not_in([cell.name for cell in cells])
-            )
-        )
+        entry = _put(connection, table["assignment"], {"name": assignment.name}, due, {"course_id": course.name})
+        for each in assignment.notebooks:
+            _put_notebook(gradebook, connection, each, entry)
         people = table["student"]
         known = set(connection.execute(select(people.c.id)).scalars())
         if missing := [{"id": student} for student in dict.fromkeys(students) if student not in known]:
             _add_students(connection, people, missing)
-    gradebook.cells.pop(assignment.name, None)
+    for each in assignment.notebooks:
+        gradebook.cells.pop((each.name, each.notebook), None)
 
 
 def cells_of(gradebook: Gradebook, connection: Connection, assignment: Assignment) -> Cells:
-    """The assignment's cells in the gradebook, read once.
+    """The cells of an assignment's notebook in the gradebook, read once.
 
     Raises:
         GradebookError: The assignment is not registered.
     """
+    return _cells_of(gradebook, connection, assignment, assignment.notebook)
+
+
+def cells_of_all(gradebook: Gradebook, connection: Connection, assignment: Assignment) -> tuple[Cells, ...]:
+    """As ``cells_of``, of all of the assignment's notebooks, also where this is one of them; in their order."""
+    return tuple(_cells_of(gradebook, connection, assignment, name) for name in assignment.names_of_notebooks)
+
+
+def _cells_of(gradebook: Gradebook, connection: Connection, assignment: Assignment, notebook: str) -> Cells:
     from sqlalchemy import select
 
-    if (known := gradebook.cells.get(assignment.name)) is not None:
+    if (known := gradebook.cells.get((assignment.name, notebook))) is not None:
         return known
     table = gradebook.tables
     entries, notebooks, base = table["assignment"], table["notebook"], table["base_cell"]
     found = connection.execute(
         select(entries.c.id, notebooks.c.id)
         .join(notebooks, notebooks.c.assignment_id == entries.c.id)
-        .where(entries.c.name == assignment.name, notebooks.c.name == assignment.notebook)
+        .where(entries.c.name == assignment.name, notebooks.c.name == notebook)
     ).first()
     if found is None:
         raise GradebookError(
@@ -98,8 +91,27 @@ def cells_of(gradebook: Gradebook, connection: Connection, assignment: Assignmen
     for name, kind, identity in cells:
         kinds[kind][name] = identity
     known = Cells(found[0], found[1], kinds["GradeCell"] | kinds["TaskCell"], kinds["SolutionCell"] | kinds["TaskCell"])
-    gradebook.cells[assignment.name] = known
+    gradebook.cells[assignment.name, notebook] = known
     return known
+
+
+def _put_notebook(gradebook: Gradebook, connection: Connection, assignment: Assignment, entry: str) -> None:
+    """Make the gradebook's notebook and its cells as those of the release are.
+
+    Raises:
+        GradebookError: There is no release, it does not fit the master notebook, or a cell that has grades is gone.
+    """
+    cells, kernelspec = source_cells(assignment), kernel_of(assignment)
+    place = {"name": assignment.notebook, "assignment_id": entry}
+    notebook = _put(connection, gradebook.tables["notebook"], place, {"kernelspec": json.dumps(kernelspec)})
+    _put_cells(gradebook, connection, assignment, notebook, cells)
+    sources = gradebook.tables["source_cell"]
+    for cell in cells:
+        fields = {"cell_type": cell.cell_type, "locked": cell.locked, "source": cell.source}
+        place = {"name": cell.name, "notebook_id": notebook}
+        _put(connection, sources, place, fields | {"checksum": cell.checksum})
+    names = [cell.name for cell in cells]
+    connection.execute(sources.delete().where(sources.c.notebook_id == notebook, sources.c.name.not_in(names)))
 
 
 def _put(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from autograder.base import GradebookError, make_closed_folder, write_atomically
 from autograder.course import Assignment, Course, joined
 from autograder.gradebook.comments import write_comments
-from autograder.gradebook.files import RESULT_FILE, answers_file, copy_companions, read_answers, settle
+from autograder.gradebook.files import answers_file, copy_companions, read_answers, result_file, settle
 from autograder.gradebook.late_penalties import grant_extensions, write_penalty
 from autograder.gradebook.opening import Cells, Gradebook, transaction
 from autograder.gradebook.registering import cells_of, new_id
@@ -51,7 +51,8 @@ def store(
 ) -> bool:
     """Write one submission's grade: scores and comments, the executed notebook, the result with its digest.
 
-    The result, which reaches no student, tells all; what a student reads is the caller's to make.
+    Of several notebooks, each is written by itself. The result, which reaches no student, tells all; what a student
+    reads is the caller's to make.
 
     Grades given by hand stay: a manual score, extra credit and a manual comment are never touched. An answer
     graded by hand is put on the list for grading again only where the answer changed since, a row only where
@@ -77,7 +78,7 @@ def store(
         return False
     student = _known_student(submission.student)
     folder = course.root / "autograded" / student / assignment.name
-    before = read_answers(folder)
+    before = read_answers(folder, assignment)
     answers = _answers(submission, assignment)
     with transaction(gradebook.engine) as connection:
         cells = cells_of(gradebook, connection, assignment)
@@ -88,7 +89,7 @@ def store(
         texts |= {name: NO_RESPONSE if untouched else None for name, (_, untouched) in answers.items()}
         texts |= {name: f"Waits for a person: {why}." for name, why in submission.asked.items()}
         write_comments(gradebook, connection, cells, notebook, texts)
-        write_penalty(gradebook, connection, assignment, submitted, notebook)
+        write_penalty(gradebook, connection, assignment, submitted)
     try:
         make_closed_folder(folder)
         left_out = copy_companions(course, assignment, student, folder)
@@ -96,13 +97,13 @@ def store(
         write_atomically(folder / "timestamp.txt", f"{submission.timestamp}\n" if submission.timestamp else None)
         settle(folder)
         checksums = {name: checksum for name, (checksum, _) in answers.items()}
-        write_atomically(answers_file(folder), json.dumps(checksums, indent=1) + "\n")
+        write_atomically(answers_file(folder, assignment), json.dumps(checksums, indent=1) + "\n")
         result = {
             "report": stored_tree(replace(report, cells=())),
             "answers": checksums,
             "left_out": list(left_out),
         }
-        write_atomically(folder / RESULT_FILE, json.dumps(result, ensure_ascii=False) + "\n")
+        write_atomically(result_file(folder, assignment), json.dumps(result, ensure_ascii=False) + "\n")
     except OSError as error:
         raise GradebookError(
             f"{error.filename or folder}: the executed notebook could not be written: {error.strerror or error}. "
@@ -114,17 +115,19 @@ def store(
 def enter(gradebook: Gradebook, assignment: Assignment, student: str) -> None:
     """Make room for a student's submission in the gradebook, without a grade; where there is one it stays."""
     with transaction(gradebook.engine) as connection:
-        _entry(gradebook, connection, cells_of(gradebook, connection, assignment), _known_student(student))
+        for each in assignment.notebooks:
+            _entry(gradebook, connection, cells_of(gradebook, connection, each), _known_student(student))
         grant_extensions(gradebook, connection, assignment, student=student)
 
 
 def store_timestamp(gradebook: Gradebook, assignment: Assignment, student: str, timestamp: str | None) -> None:
     """Note when a submission that needs no new grade was handed in, and what lateness costs it now."""
     with transaction(gradebook.engine) as connection:
-        cells = cells_of(gradebook, connection, assignment)
-        submitted, notebook = _entry(gradebook, connection, cells, student, timestamp)
+        for each in assignment.notebooks:
+            cells = cells_of(gradebook, connection, each)
+            submitted, _ = _entry(gradebook, connection, cells, student, timestamp)
         grant_extensions(gradebook, connection, assignment, student=student)
-        write_penalty(gradebook, connection, assignment, submitted, notebook)
+        write_penalty(gradebook, connection, assignment, submitted)
 
 
 def moved_timestamps(gradebook: Gradebook, assignment: Assignment, said: Mapping[str, str | None]) -> set[str]:

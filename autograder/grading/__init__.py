@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         environment,
         helpers_beside,
         provenance_for,
+        wanted_digests,
     )
     from autograder.grading.recording import MAX_PRINTED, CallRecord, Checked, Recorder, RowRun
     from autograder.grading.redefined import watched_names, with_definitions
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
         Report,
         RowResult,
         check_tree,
+        joint,
+        joint_digest,
         report_from_dict,
         row_tree,
         stored_tree,
@@ -56,6 +59,8 @@ __all__ = [
     "environment",
     "grade",
     "helpers_beside",
+    "joint",
+    "joint_digest",
     "process_grader",
     "provenance_for",
     "replacements",
@@ -64,6 +69,7 @@ __all__ = [
     "run_notebook",
     "stored_tree",
     "undefined_after",
+    "wanted_digests",
     "watched_names",
     "with_definitions",
 ]
@@ -90,6 +96,7 @@ __getattr__ = on_demand(
             "environment",
             "helpers_beside",
             "provenance_for",
+            "wanted_digests",
         ),
         "recording": (
             "CallRecord",
@@ -105,6 +112,8 @@ __getattr__ = on_demand(
             "Report",
             "RowResult",
             "check_tree",
+            "joint",
+            "joint_digest",
             "report_from_dict",
             "row_tree",
             "stored_tree",

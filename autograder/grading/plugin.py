@@ -145,7 +145,8 @@ def _authors_bench(request: pytest.FixtureRequest) -> Bench:
 
     course = load_course(chosen_course(start=request.path.parent))
     around = request.path.resolve().parents
-    owners = [each for each in course.assignments.values() if each.checks.resolve() in around]
+    notebooks = [each for assignment in course.assignments.values() for each in assignment.notebooks]
+    owners = [each for each in notebooks if each.checks.resolve() in around]
     if not owners:
         raise pytest.UsageError(f"{request.path} lies in the checks folder of no assignment of {course.root}")
     assignment = owners[0]

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import autograder
 from autograder.course import Assignment
+from autograder.grading.report import joint_digest
+from autograder.submission import HandIn
 
 ROOMS = ("base", "course", "submission", "sandbox", "checking", "grading")
 """The folders of this package in which a grade is decided; what the others do comes before a grade or after it."""
@@ -98,6 +100,17 @@ def provenance_for(assignment: Assignment, sandbox: str) -> Provenance:
         return {**own, **environment(assignment.allowed_imports)}
 
     return provenance
+
+
+def wanted_digests(assignment: Assignment, sandbox: str) -> Callable[[HandIn], str]:
+    """What gives the digest that the grade of a hand-in has where nothing that decides it has changed."""
+    provenances = [provenance_for(each, sandbox) for each in assignment.notebooks]
+
+    def wanted(hand_in: HandIn) -> str:
+        pairs = zip(provenances, hand_in.notebooks, strict=True)
+        return joint_digest([digest_of(of(each.digest, hand_in.student)) for of, each in pairs])
+
+    return wanted
 
 
 def digest_of(provenance: Mapping[str, str]) -> str:

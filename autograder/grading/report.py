@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Literal
 
 from autograder.base import Cause, cause_from_tree, cause_tree, reason, said
-from autograder.course import Visibility
+from autograder.course import Assignment, Visibility
 from autograder.sandbox import CellRun
 
 Outcome = Literal["passed", "failed", "errored", "withheld"]
@@ -172,6 +173,37 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """The report as a tree of JSON types, with the reasons and scores that follow from it."""
         return _report_tree(self, check_tree) | {"score": self.score, "max_score": self.max_score}
+
+
+def joint(assignment: Assignment, reports: Sequence[Report]) -> Report:
+    """One report on all notebooks of an assignment, given those on each in their order; cells are left out.
+
+    Where there are several, rows, notes and troubles say whose they are.
+    """
+    if not assignment.parts:
+        return reports[0]
+    pairs = list(zip(assignment.parts, reports, strict=True))
+    return replace(
+        reports[0],
+        digest=joint_digest([report.digest for report in reports]),
+        rows=tuple(
+            replace(row, name=part.labelled(row.name), test_id=part.labelled(row.test_id))
+            for part, report in pairs
+            for row in report.rows
+        ),
+        cells=(),
+        notes=tuple(part.labelled(note) for part, report in pairs for note in report.notes),
+        trouble="\n".join(part.labelled(report.trouble) for part, report in pairs if report.trouble),
+        seconds=sum(report.seconds for report in reports),
+        provenance={part.labelled(name): value for part, report in pairs for name, value in report.provenance.items()},
+        shown=all(report.shown for report in reports),
+        asked={part.labelled(name): why for part, report in pairs for name, why in report.asked.items()},
+    )
+
+
+def joint_digest(digests: Sequence[str]) -> str:
+    """The digest of what has these digests, one for each notebook; of a single one it is that."""
+    return digests[0] if len(digests) == 1 else hashlib.sha256(" ".join(digests).encode()).hexdigest()
 
 
 def check_tree(check: CheckResult) -> dict[str, Any]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from autograder.operations.grade_class import grade_assignment
     from autograder.operations.lab import become, check_port, configured, lab_command, prepare, prepare_lab
     from autograder.operations.nbgrader_configuration import nbgrader_config, runs_by_itself
-    from autograder.operations.one_notebook import assignment_of, check_notebook
+    from autograder.operations.one_notebook import assignment_of, check_notebook, part_of
     from autograder.operations.pool import cores, processes
     from autograder.operations.storing import Result, Status, store_grade
     from autograder.operations.watching import watch
@@ -37,6 +37,7 @@ __all__ = [
     "how_open",
     "lab_command",
     "nbgrader_config",
+    "part_of",
     "prepare",
     "prepare_lab",
     "processes",
@@ -73,6 +74,7 @@ __getattr__ = on_demand(
         "one_notebook": (
             "assignment_of",
             "check_notebook",
+            "part_of",
         ),
         "pool": (
             "cores",

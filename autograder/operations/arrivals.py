@@ -22,10 +22,10 @@ from autograder.gradebook import (
     register,
     update_late_penalties,
 )
-from autograder.grading import Report, digest_of, provenance_for
+from autograder.grading import Report, wanted_digests
 from autograder.operations.exchange import release_feedback
 from autograder.operations.graded import Graded
-from autograder.operations.storing import asked_for, grade_of, joined_notes, store_grade
+from autograder.operations.storing import asked_for, grade_of, joined_notes, store_grades
 from autograder.sandbox import Kind
 from autograder.submission import HandIn, find_hand_in, submissions
 
@@ -67,7 +67,7 @@ def to_be_graded(watched: Watched, student: str) -> HandIn | None:
     folder = submissions(course.root, assignment.name, [student], timezone=course.timezone, due=assignment.due)[0]
     found = find_hand_in(folder, assignment)
     attempts = attempts_of(course, assignment, student)
-    wanted = digest_of(provenance_for(assignment, watched.sandbox)(found.digest, student))
+    wanted = wanted_digests(assignment, watched.sandbox)(found)
     if graded_digest(watched.gradebook, course, student, assignment) == wanted:
         return None
     known = bool(attempts) and attempts[-1].submission == found.digest
@@ -113,7 +113,7 @@ def store_attempt(watched: Watched, graded: Graded) -> str:
         AutograderError: Something of ours failed, so that it is not graded; or it could not be stored.
     """
     course, assignment, gradebook = watched.course, watched.assignment, watched.gradebook
-    submission, report = grade_of(graded)
+    report = grade_of(graded, assignment)
     student, digest = graded.hand_in.student, graded.hand_in.digest
     worth = _worth(watched, graded.hand_in, report)
     earlier = [each.worth for each in attempts_of(course, assignment, student) if each.submission != digest]
@@ -121,11 +121,13 @@ def store_attempt(watched: Watched, graded: Graded) -> str:
     register(gradebook, course, assignment, [student])
     note_attempt(course, assignment, student, Attempt(digest, watched.clock().isoformat(), worth, counts))
     if counts:
-        store_grade(gradebook, course, assignment, submission, report, watched.clock())
+        store_grades(gradebook, course, assignment, graded, watched.clock())
         update_late_penalties(gradebook, course, assignment)
         write_feedback(gradebook, course, assignment, student, now=watched.clock())
     else:
-        write_attempt(gradebook, course, assignment, submission, report, watched.clock())
+        for each, one in zip(assignment.notebooks, graded.notebooks, strict=True):
+            if one.submission is not None and one.report is not None:
+                write_attempt(gradebook, course, each, one.submission, one.report, watched.clock())
     best = "" if counts else "; an earlier attempt counts"
     asked = asked_for(gradebook, assignment, student, report) if counts else ""
     told = joined_notes(graded.hand_in.note.rstrip("."), asked)

@@ -171,9 +171,12 @@ def _assignments(course: Course) -> Iterator[Finding]:
         due = f"due {assignment.due:%A %d %B %Y, %H:%M %Z}" if assignment.due else "without a due date"
         about = f"{assignment.name}: {assignment.max_score:g} points in {len(assignment.rows)} rows, {due}"
         try:
-            if assignment.rows:
-                with Suite(assignment) as suite:
-                    about += f", {len(suite.checks)} hidden checks"
+            checks = 0
+            for each in assignment.notebooks:
+                if each.rows:
+                    with Suite(each) as suite:
+                        checks += len(suite.checks)
+            about += f", {checks} hidden checks" if checks else ""
             site_entries(assignment.allowed_imports)
         except AutograderError as error:
             yield Finding(f"{about}; {error}", well=False)
@@ -181,7 +184,7 @@ def _assignments(course: Course) -> Iterator[Finding]:
         except Exception as error:
             yield Finding(f"{about}; its checks: {machine_says(error)}", well=False)
             continue
-        if not assignment.release.is_file():
+        if not all(each.release.is_file() for each in assignment.notebooks):
             yield Finding(f"{about}; not released yet: `autograder release {assignment.name}`", well=False)
         else:
             yield Finding(about)

@@ -88,8 +88,8 @@ def grade_all_remotely(
             # A task, which Dask can make again where every worker that had it is lost.
             bundle = client.submit(_as_it_is, packed_assignment(assignment), pure=False)
             ours = environment(assignment.allowed_imports)
-            fleet = _Fleet(client, bundle, sandbox, ours, client.get_executor(pure=False))
-            yield from _graded(fleet, hand_ins, assignment)
+            fleet = _Fleet(client, assignment, bundle, sandbox, ours, client.get_executor(pure=False))
+            yield from _graded(fleet, hand_ins)
         except (OSError, TimeoutError, CancelledError, BrokenExecutor) as error:
             raise AutograderError(f"{away} ({type(error).__name__}: {error})") from error
 
@@ -146,6 +146,7 @@ class _Fleet:
 
     Attributes:
         client: Dask's client.
+        assignment: What is graded.
         bundle: The packed assignment, as a task of Dask's.
         sandbox: What keeps the submissions.
         ours: What decides a grade here, as ``environment`` gives it.
@@ -155,6 +156,7 @@ class _Fleet:
     """
 
     client: Any
+    assignment: Assignment
     bundle: Any
     sandbox: Kind
     ours: dict[str, str]
@@ -163,7 +165,7 @@ class _Fleet:
     unfit: dict[str, str] = field(default_factory=dict)
 
 
-def _graded(fleet: _Fleet, hand_ins: Iterable[HandIn], assignment: Assignment) -> Iterator[Graded]:
+def _graded(fleet: _Fleet, hand_ins: Iterable[HandIn]) -> Iterator[Graded]:
     """Send hand-ins to the workers, only as many at once as keep them busy, and give the results as they come back.
 
     Raises:
@@ -174,7 +176,7 @@ def _graded(fleet: _Fleet, hand_ins: Iterable[HandIn], assignment: Assignment) -
     try:
         for hand_in in hand_ins:
             try:
-                packed = packed_hand_in(hand_in, assignment)
+                packed = packed_hand_in(hand_in, fleet.assignment)
             except RefusedError as error:
                 yield Graded(hand_in, None, None, refused=str(error))
                 continue
@@ -227,7 +229,7 @@ def _finished(fleet: _Fleet, suspects: list[tuple[HandIn, bytes]] | None) -> Ite
             yield Graded(hand_in, None, None, trouble=f"{times} workers were lost while they graded it")
             continue
         if not reply.startswith(_UNFIT):
-            yield unpacked_grade(reply, hand_in)
+            yield unpacked_grade(reply, hand_in, fleet.assignment)
             continue
         _leave_out(fleet, address, reply.removeprefix(_UNFIT).decode())
         _send(fleet, hand_in, packed)

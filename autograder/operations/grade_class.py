@@ -27,7 +27,7 @@ from autograder.gradebook import (
     store_timestamp,
     update_late_penalties,
 )
-from autograder.grading import digest_of, provenance_for
+from autograder.grading import wanted_digests
 from autograder.operations.closed import require_closed
 from autograder.operations.graded import Graded, require_gradable
 from autograder.operations.pool import grade_all
@@ -125,7 +125,7 @@ def _planned(
         AutograderError: The assignment has no release, or one that does not fit its master.
     """
     held = {} if force else graded_digests(gradebook, course, assignment)
-    provenance = provenance_for(assignment, sandbox)
+    wanted = wanted_digests(assignment, sandbox)
     plan = _Plan()
     for folder in folders:
         try:
@@ -133,7 +133,7 @@ def _planned(
         except RefusedError as error:
             plan.refused.append(Result(folder.student, "refused", None, str(error)))
             continue
-        if held.get(folder.student) == digest_of(provenance(found.digest, folder.student)):
+        if held.get(folder.student) == wanted(found):
             plan.unchanged.append(replace(folder, note=joined_notes(folder.note, found.note.rstrip("."))))
         elif folder.student in held and _outdone(course, assignment, folder.student, found.digest):
             plan.outdone.append(replace(folder, note=joined_notes(folder.note, OUTDONE)))

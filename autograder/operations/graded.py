@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from autograder.base import AutograderError, RefusedError
 from autograder.course import Assignment
-from autograder.grading import Report
+from autograder.grading import Report, joint
 from autograder.sandbox import Kind
 from autograder.submission import HandIn, Submission, read_submission, unread_submission
 
@@ -21,6 +22,8 @@ class Graded:
         report: Its report; None where it was refused, or where something of ours failed around it.
         refused: Why it was not taken, for the instructor; empty otherwise.
         trouble: What of ours failed, for the instructor; empty otherwise.
+        parts: Of an assignment of several notebooks: what came of each, in their order. Then there is no submission
+            above; and a report, on all of them, only where there is one on each.
     """
 
     hand_in: HandIn
@@ -28,6 +31,31 @@ class Graded:
     report: Report | None
     refused: str = ""
     trouble: str = ""
+    parts: tuple[Graded, ...] = ()
+
+    @property
+    def notebooks(self) -> tuple[Graded, ...]:
+        """What came of each notebook: itself, where the assignment has one."""
+        return self.parts or (self,)
+
+
+def joined(hand_in: HandIn, assignment: Assignment, parts: Sequence[Graded]) -> Graded:
+    """What came of the hand-in of an assignment of several notebooks, from what came of each."""
+
+    def told(of: Callable[[Graded], str]) -> str:
+        return "; ".join(
+            part.labelled(of(each)) for part, each in zip(assignment.parts, parts, strict=True) if of(each)
+        )
+
+    reports = [each.report for each in parts if each.report is not None]
+    return Graded(
+        hand_in,
+        None,
+        joint(assignment, reports) if len(reports) == len(parts) else None,
+        refused=told(lambda each: each.refused),
+        trouble=told(lambda each: each.trouble),
+        parts=tuple(parts),
+    )
 
 
 def require_gradable(assignment: Assignment, sandbox: Kind) -> None:
@@ -40,7 +68,8 @@ def require_gradable(assignment: Assignment, sandbox: Kind) -> None:
     from autograder.grading import Grader
 
     with Grader(sandbox) as grader:
-        grader.prepare(assignment)
+        for each in assignment.notebooks:
+            grader.prepare(each)
 
 
 def grade_hand_in(hand_in: HandIn, assignment: Assignment, sandbox: Kind, *, probed: bool = True) -> Graded:
@@ -52,13 +81,16 @@ def grade_hand_in(hand_in: HandIn, assignment: Assignment, sandbox: Kind, *, pro
         sandbox: What keeps it.
         probed: Whether the sandbox of this machine has been tried, as by the process that the pool belongs to.
     """
+    if assignment.parts:
+        pairs = zip(hand_in.parts, assignment.parts, strict=True)
+        return joined(hand_in, assignment, [grade_hand_in(one, each, sandbox, probed=probed) for one, each in pairs])
     # Not as this module is imported: a process of the pool has to answer Ctrl-C before it loads all that grades.
     from autograder.grading import process_grader
 
     known = {"student": hand_in.student, "timestamp": hand_in.timestamp}
     try:
         if hand_in.notebook is None:
-            submission = unread_submission(assignment, hand_in.unread, **known)
+            submission = unread_submission(assignment, hand_in.unread, **known, missing=hand_in.missing)
         else:
             submission = read_submission(hand_in.notebook, assignment, **known, note=hand_in.note)
         report = process_grader(sandbox, probed=probed).grade(submission, assignment)

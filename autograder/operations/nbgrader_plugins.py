@@ -38,6 +38,7 @@ from autograder.feedback import (
 )
 from autograder.gradebook import (
     RESULT_FILE,
+    RESULT_FILES,
     backup,
     enter,
     held_grades,
@@ -47,7 +48,7 @@ from autograder.gradebook import (
     penalty_of,
     register,
 )
-from autograder.grading import grade
+from autograder.grading import Report, grade
 from autograder.operations.closed import require_closed
 from autograder.operations.nbgrader_exchange import CollectArrivals, submitted_directory
 from autograder.operations.nbgrader_pages import highlight_code, markdown2html
@@ -79,6 +80,10 @@ _LOG = logging.getLogger("autograder")
 _BACKED_UP: weakref.WeakSet[Any] = weakref.WeakSet()
 """nbgrader's converters, one for each run, before whose first grade the gradebook was copied aside."""
 
+_Graded = dict[tuple[str, str], dict[str, tuple[Submission, Report]]]
+_GRADED: weakref.WeakKeyDictionary[Any, _Graded] = weakref.WeakKeyDictionary()
+"""Of a run, by student and assignment: the notebooks that are graded and that nbgrader has not come to yet."""
+
 
 class SubmissionExporter(NotebookExporter):  # type: ignore[misc]
     """What nbgrader's autograde reads a submission with: any bytes in, a repaired notebook out."""
@@ -98,7 +103,7 @@ class SubmissionExporter(NotebookExporter):  # type: ignore[misc]
             AutograderError: Others on the machine can get at the course.
         """
         names = resources["nbgrader"]
-        course, assignment = _course_of(self.parent.coursedir, names["assignment"])
+        course, assignment = _notebook_of(self.parent.coursedir, names["assignment"], Path(filename).stem)
         if self.parent not in _BACKED_UP:
             require_closed(course)
             with only_run(course):
@@ -126,21 +131,42 @@ class GradeSubmission(NbGraderPreprocessor):  # type: ignore[misc]
             AutograderError: Something of ours failed: nbgrader lists the submission as not graded.
         """
         names = resources["nbgrader"]
-        course, assignment = _course_of(self.parent.parent.coursedir, names["assignment"])
-        submission = _submission(course, assignment, names["student"])
-        report = grade(submission, assignment, sandbox=course.sandbox)
-        if report.errored:
-            troubles = [report.trouble, *(check.trouble for row in report.rows for check in row.checks)]
-            raise AutograderError(
-                f"{names['student']}: {assignment.name} could not be graded, and keeps the grade that it had. "
-                + "\n".join(filter(None, troubles))
-            )
+        course, assignment = _notebook_of(self.parent.parent.coursedir, names["assignment"], names["notebook"])
+        submission, report = self._graded(course, assignment, names["student"])
         with only_run(course), open_gradebook(course) as gradebook:
             now = datetime.now(UTC)
             store_grade(gradebook, course, assignment, submission, report, now)
             seen = seen_now(gradebook, course, assignment, names["student"], now)
         # The stored result has no outputs: those of the run belong into the notebook.
         return nbformat.from_dict(annotated(submission, replace(seen, cells=report.cells), assignment)), resources
+
+    def _graded(self, course: Course, assignment: Assignment, student: str) -> tuple[Submission, Report]:
+        """A notebook's submission and its report; with its first, all of an assignment's notebooks are graded.
+
+        So that an error of ours in one of them leaves the grades of all as they were.
+
+        Raises:
+            AutograderError: Something of ours failed.
+        """
+        waiting = _GRADED.setdefault(self.parent.parent, {})
+        place = student, assignment.name
+        if assignment.notebook not in waiting.get(place, {}):
+            waiting.clear()
+            found = {}
+            for each in course.assignment(assignment.name).notebooks:
+                submission = _submission(course, each, student)
+                found[each.notebook] = submission, grade(submission, each, sandbox=course.sandbox)
+            reports = [report for _, report in found.values() if report.errored]
+            if reports:
+                rows = [row for report in reports for row in report.rows]
+                troubles = [report.trouble for report in reports]
+                troubles += [check.trouble for row in rows for check in row.checks]
+                raise AutograderError(
+                    f"{student}: {assignment.name} could not be graded, and keeps the grade that it had. "
+                    + "\n".join(filter(None, troubles))
+                )
+            waiting[place] = found
+        return waiting[place].pop(assignment.notebook)
 
 
 class SeenGrades(GetGrades):  # type: ignore[misc]
@@ -153,7 +179,7 @@ class SeenGrades(GetGrades):  # type: ignore[misc]
             AutograderError: There is no result of ours: nbgrader lists the feedback as not made.
         """
         names = resources["nbgrader"]
-        course, assignment = _course_of(self.parent.parent.coursedir, names["assignment"])
+        course, assignment = _notebook_of(self.parent.parent.coursedir, names["assignment"], names["notebook"])
         with only_run(course), open_gradebook(course) as gradebook:
             seen = seen_now(gradebook, course, assignment, names["student"], datetime.now(UTC))
             (grade,) = held_grades(gradebook, assignment, student=names["student"])
@@ -183,9 +209,14 @@ class LatePenalty(LateSubmissionPlugin):  # type: ignore[misc]
     ) -> float | None:
         """Points that a submission loses, or None; late days spent on it and whoever is excused are thought of."""
         preprocessor = self.parent
-        course, assignment = _course_of(preprocessor.parent.parent.coursedir, preprocessor.assignment_id)
+        coursedir = preprocessor.parent.parent.coursedir
+        course, assignment = _notebook_of(coursedir, preprocessor.assignment_id, preprocessor.notebook_id)
         # nbgrader is about to write: nothing may be written beside it.
         with open_gradebook(course, create=False) as gradebook:
+            if assignment.others:
+                # The penalty of all notebooks was shared out as their grades were stored.
+                (held,) = held_grades(gradebook, assignment, student=student_id)
+                return held.late_penalty or None
             return penalty_of(gradebook, assignment, student_id, None, score) or None
 
 
@@ -258,8 +289,8 @@ def find_submission(*, assignment: str, student: str, notebooks: list[str]) -> N
         assignment: The assignment's name.
         student: nbgrader's pattern of students.
         notebooks: The paths that nbgrader found in one submission's folder, changed in place: the assignment's
-            notebook alone, which ``find_notebook`` finds under another name too. Each of the others would be
-            graded as if it were that one, and its name stand in nbgrader's log as it is.
+            notebooks alone, which ``find_notebook`` finds under other names too. Each of the others would be
+            graded as if it were one of those, and its name stand in nbgrader's log as it is.
     """
     if not notebooks:
         return
@@ -272,7 +303,7 @@ def find_submission(*, assignment: str, student: str, notebooks: list[str]) -> N
     with open_gradebook(course) as gradebook:
         register(gradebook, course, entry)
         enter(gradebook, entry, folder.parent.name)
-    notebooks[:] = [str(folder / f"{entry.notebook}.ipynb")]
+    notebooks[:] = [str(folder / f"{each.notebook}.ipynb") for each in entry.notebooks]
 
 
 def configure(c: Any, config_file: str) -> None:
@@ -294,6 +325,7 @@ def configure(c: Any, config_file: str) -> None:
         "__pycache__",
         "feedback",
         RESULT_FILE,
+        RESULT_FILES,
         ".*.part",
     ]
     c.Autograde.exporter_class = f"{here}.SubmissionExporter"
@@ -334,9 +366,19 @@ def configure(c: Any, config_file: str) -> None:
         c.Exchange.root = str(course.exchange)
 
 
-def _course_of(coursedir: Any, assignment: str) -> tuple[Course, Assignment]:
+def _notebook_of(coursedir: Any, assignment: str, notebook: str) -> tuple[Course, Assignment]:
+    """The course, and what describes a notebook of an assignment.
+
+    Raises:
+        ConfigError: There is no such assignment.
+        AutograderError: None of its notebooks, of several, is called so.
+    """
     course = load_course(Path(coursedir.root))
-    return course, course.assignment(assignment)
+    chosen = course.assignment(assignment)
+    for each in chosen.notebooks:
+        if each.notebook == notebook or not chosen.parts:
+            return course, each
+    raise AutograderError(f"{assignment} has no notebook {notebook}; there are {', '.join(chosen.names_of_notebooks)}")
 
 
 def _submission(course: Course, assignment: Assignment, student: str) -> Submission:

@@ -11,7 +11,7 @@ from autograder.course import Assignment, Course
 from autograder.feedback import students_view
 from autograder.grading import Report, process_grader
 from autograder.sandbox import Kind
-from autograder.submission import read_submission, student_of
+from autograder.submission import is_called, read_submission, student_of
 
 NOT_GRADED = "This could not be graded, for a reason of ours; autograder grade says which."
 
@@ -32,7 +32,7 @@ def check_notebook(
 
     Args:
         course: The course.
-        assignment: What it is a submission for.
+        assignment: What it is a submission for: an assignment's one notebook.
         notebook: The notebook.
         student: Whose inputs to draw, where each student has others; by default by its place in ``submitted/``.
         sandbox: What keeps it.
@@ -52,6 +52,21 @@ def check_notebook(
     return replace(seen, rows=rows, trouble=NOT_GRADED if report.errored else "")
 
 
+def part_of(assignment: Assignment, notebook: Path) -> Assignment:
+    """Which of an assignment's notebooks a notebook is for, by its name, whatever a browser added to it.
+
+    Raises:
+        ConfigError: That cannot be told.
+    """
+    if not assignment.parts:
+        return assignment
+    for each in assignment.parts:
+        if is_called(notebook.name, each.notebook):
+            return each
+    names = " or ".join(f"{name}.ipynb" for name in assignment.names_of_notebooks)
+    raise ConfigError(f"which notebook of {assignment.name} is {notebook.name}? Call it {names}")
+
+
 def assignment_of(notebook: Path, course: Course) -> Assignment:
     """The assignment that a notebook is for, by the folders around it, by its name, or since there is only one.
 
@@ -60,7 +75,9 @@ def assignment_of(notebook: Path, course: Course) -> Assignment:
     """
     folders = notebook.resolve().parent.parts[::-1]
     for name in (*folders, *course.assignments):
-        if name in course.assignments and (name in folders or course.assignments[name].notebook == notebook.stem):
+        if name in course.assignments and (
+            name in folders or notebook.stem in course.assignments[name].names_of_notebooks
+        ):
             return course.assignments[name]
     if len(course.assignments) == 1:
         return next(iter(course.assignments.values()))

@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from autograder.base import AutograderError, RefusedError
 from autograder.course import Assignment, LatePolicy, Limits, Row
 from autograder.grading import decisive_files, helpers_beside, report_from_dict, stored_tree
-from autograder.operations.graded import Graded
+from autograder.operations.graded import Graded, joined
 from autograder.sandbox import wire
 from autograder.submission import HandIn, Submission, read_regular
 
@@ -31,11 +31,23 @@ def packed_assignment(assignment: Assignment) -> bytes:
     Raises:
         AutograderError: It is larger than what can be packed.
     """
+    tree = _assignment_tree(assignment)
+    if assignment.parts:
+        tree["parts"] = [_assignment_tree(each) | {"others": each.others} for each in assignment.parts]
+    try:
+        return wire.encode(tree)
+    except wire.WireError as error:
+        raise AutograderError(f"{assignment.name} cannot travel to other machines: {error}") from error
+
+
+def _assignment_tree(assignment: Assignment) -> dict[str, Any]:
     files: dict[str, bytes] = {}
-    for label, folder in (("checks", assignment.checks), ("solutions", assignment.solutions)):
+    for label, folder in (
+        () if assignment.parts else (("checks", assignment.checks), ("solutions", assignment.solutions))
+    ):
         for path in decisive_files(folder):
             files[f"{label}/{folder.name}/{path.relative_to(folder).as_posix()}"] = path.read_bytes()
-    for label, path in (("master", assignment.master), ("release", assignment.release)):
+    for label, path in () if assignment.parts else (("master", assignment.master), ("release", assignment.release)):
         files[f"{label}/{path.name}"] = path.read_bytes()
     for path in helpers_beside(assignment):
         files[f"master/{path.name}"] = path.read_bytes()
@@ -50,18 +62,21 @@ def packed_assignment(assignment: Assignment) -> bytes:
         "folders": [assignment.checks.name, assignment.solutions.name],
         "contents": files,
     }
-    try:
-        return wire.encode(tree)
-    except wire.WireError as error:
-        raise AutograderError(f"{assignment.name} cannot travel to other machines: {error}") from error
+    return tree
 
 
 def unpacked_assignment(packed: bytes, folder: Path) -> Assignment:
     """The assignment, with its files in a folder below ``folder`` that is named by their digest; written once."""
     tree = wire.decode(packed)
+    parts = tuple(_unpacked(each, wire.encode(each), folder) for each in tree.get("parts", ()))
+    return replace(_unpacked(tree, packed, folder), parts=parts)
+
+
+def _unpacked(tree: Any, packed: bytes, folder: Path) -> Assignment:
     root = folder / f"assignment-{hashlib.sha256(packed).hexdigest()[:32]}"
     if not root.exists():
         coming = root.with_name(f"{root.name}.{os.getpid()}")
+        coming.mkdir(parents=True)
         for name, content in tree["contents"].items():
             path = coming / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,6 +96,7 @@ def unpacked_assignment(packed: bytes, folder: Path) -> Assignment:
         allowed_imports=tuple(tree["allowed_imports"]),
         rows=tuple(Row(**{**row, "functions": tuple(row["functions"])}) for row in tree["rows"]),
         files=tuple(tree["files"]),
+        others=tree.get("others", {}),
     )
 
 
@@ -91,24 +107,34 @@ def packed_hand_in(hand_in: HandIn, assignment: Assignment) -> bytes:
         RefusedError: The notebook is a link, a pipe, a device or a folder, or cannot be opened.
         AutograderError: It is larger than what can be packed.
     """
+    try:
+        return wire.encode(_hand_in_tree(hand_in, assignment))
+    except wire.WireError as error:
+        raise AutograderError(f"{hand_in.student}: it cannot travel to another machine: {error}") from error
+
+
+def _hand_in_tree(hand_in: HandIn, assignment: Assignment) -> dict[str, Any]:
     tree: dict[str, Any] = {"student": hand_in.student, "timestamp": hand_in.timestamp, "unread": hand_in.unread}
-    tree["note"] = hand_in.note
+    tree |= {"note": hand_in.note, "missing": hand_in.missing}
+    tree["parts"] = [_hand_in_tree(*both) for both in zip(hand_in.parts, assignment.parts, strict=True)]
     if hand_in.notebook is not None:
         limit = assignment.limits.notebook_mb * 2**20
         content, size = read_regular(hand_in.notebook, limit, one_name=True)
         beside = {name: _beside(hand_in.notebook.parent / name, assignment) for name in assignment.files}
         tree |= {"name": hand_in.notebook.name, "content": content, "size": size, "beside": beside}
-    try:
-        return wire.encode(tree)
-    except wire.WireError as error:
-        raise AutograderError(f"{hand_in.notebook}: it cannot travel to another machine: {error}") from error
+    return tree
 
 
 def unpacked_hand_in(packed: bytes, folder: Path) -> HandIn:
     """The submission, in an empty folder that is made anew for it."""
-    tree = wire.decode(packed)
+    return _unpacked_hand_in(wire.decode(packed), folder)
+
+
+def _unpacked_hand_in(tree: Any, folder: Path) -> HandIn:
+    parts = tuple(_unpacked_hand_in(each, folder / f"{place}") for place, each in enumerate(tree["parts"]))
     if "name" not in tree:
-        return HandIn(tree["student"], None, tree["timestamp"], tree["unread"])
+        known = {"missing": tree["missing"], "parts": parts}
+        return HandIn(tree["student"], None, tree["timestamp"], tree["unread"], **known)
     folder.mkdir(parents=True)
     notebook = folder / tree["name"]
     notebook.write_bytes(tree["content"])
@@ -125,14 +151,20 @@ def unpacked_hand_in(packed: bytes, folder: Path) -> HandIn:
 
 def packed_grade(graded: Graded) -> bytes:
     """A submission's grade, as JSON."""
+    return json.dumps(_grade_tree(graded)).encode()
+
+
+def _grade_tree(graded: Graded) -> dict[str, Any]:
     tree: dict[str, Any] = {"refused": graded.refused, "trouble": graded.trouble}
+    if graded.parts:
+        tree["parts"] = [_grade_tree(each) for each in graded.parts]
     if graded.submission is not None and graded.report is not None:
         submission = {name: value for name, value in vars(graded.submission).items() if name != "files"}
         tree |= {"submission": submission, "report": stored_tree(graded.report)}
-    return json.dumps(tree).encode()
+    return tree
 
 
-def unpacked_grade(packed: bytes, hand_in: HandIn) -> Graded:
+def unpacked_grade(packed: bytes, hand_in: HandIn, assignment: Assignment) -> Graded:
     """The grade of a hand-in.
 
     Raises:
@@ -140,12 +172,19 @@ def unpacked_grade(packed: bytes, hand_in: HandIn) -> Graded:
     """
     try:
         tree = json.loads(packed)
-        if "report" not in tree:
-            return Graded(hand_in, None, None, refused=str(tree["refused"]), trouble=str(tree["trouble"]))
-        fields = tree["submission"] | {key: tuple(tree["submission"][key]) for key in ("notes", "numbers")}
-        return Graded(hand_in, Submission(**fields), report_from_dict(tree["report"]))
+        if "parts" not in tree:
+            return _unpacked_grade(tree, hand_in)
+        pairs = zip(tree["parts"], hand_in.parts, strict=True)
+        return joined(hand_in, assignment, [_unpacked_grade(*both) for both in pairs])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise AutograderError(f"what came back for {hand_in.student} is no grade: {error}") from error
+
+
+def _unpacked_grade(tree: Any, hand_in: HandIn) -> Graded:
+    if "report" not in tree:
+        return Graded(hand_in, None, None, refused=str(tree["refused"]), trouble=str(tree["trouble"]))
+    fields = tree["submission"] | {key: tuple(tree["submission"][key]) for key in ("notes", "numbers")}
+    return Graded(hand_in, Submission(**fields), report_from_dict(tree["report"]))
 
 
 def _beside(path: Path, assignment: Assignment) -> Any:

@@ -62,6 +62,28 @@ def store_grade(
     return store(gradebook, course, assignment, submission, report, shown)
 
 
+def store_grades(
+    gradebook: Gradebook, course: Course, assignment: Assignment, graded: Graded, now: datetime | None
+) -> None:
+    """Store the grade of each notebook of a hand-in, or of none where something of ours failed in one.
+
+    Args:
+        gradebook: As for ``store_grade``.
+        course: The course.
+        assignment: The assignment.
+        graded: What came of the hand-in.
+        now: As for ``store_grade``.
+
+    Raises:
+        RefusedError: It was not taken.
+        AutograderError: Something of ours failed, or it could not be stored; the message says what.
+    """
+    grade_of(graded, assignment)
+    for each, one in zip(assignment.notebooks, graded.notebooks, strict=True):
+        if one.submission is not None and one.report is not None:
+            store_grade(gradebook, course, each, one.submission, one.report, now)
+
+
 def stored(
     gradebook: Gradebook, course: Course, assignment: Assignment, graded: Graded, *, note: str, now: datetime | None
 ) -> Result:
@@ -81,13 +103,14 @@ def stored(
     student = graded.hand_in.student
     report = None if graded.report is None else replace(graded.report, cells=())
     try:
-        store_grade(gradebook, course, assignment, *grade_of(graded), now)
+        store_grades(gradebook, course, assignment, graded, now)
     except RefusedError as error:
         return Result(student, "refused", report, str(error))
     except AutograderError as error:
         return Result(student, "failed", report, str(error))
     left = not_copied(course, assignment, student)
-    ran, asked = _of_the_run(graded), asked_for(gradebook, assignment, student, report)
+    ran = joined_notes(*map(_of_the_run, graded.notebooks))
+    asked = asked_for(gradebook, assignment, student, report)
     return Result(student, "graded", report, joined_notes(note, graded.hand_in.note.rstrip("."), asked, ran, left))
 
 
@@ -107,8 +130,8 @@ def _of_the_run(graded: Graded) -> str:
     return joined_notes(*(note for note in graded.report.notes if note not in graded.submission.notes))
 
 
-def grade_of(graded: Graded) -> tuple[Submission, Report]:
-    """The submission and the report of a hand-in that has a grade.
+def grade_of(graded: Graded, assignment: Assignment) -> Report:
+    """The report of a hand-in that has a grade.
 
     Raises:
         RefusedError: It was not taken.
@@ -116,11 +139,15 @@ def grade_of(graded: Graded) -> tuple[Submission, Report]:
     """
     if graded.refused:
         raise RefusedError(graded.refused)
-    if graded.submission is None or graded.report is None:
-        raise AutograderError(graded.trouble)
+    troubles = [graded.trouble]
+    for each, one in zip(assignment.parts, graded.parts, strict=False):
+        if one.report is not None and one.report.errored:
+            troubles.append(each.labelled(why_ungraded(one.report)))
+    if graded.report is None or (graded.parts and any(troubles)):
+        raise AutograderError(joined_notes(*troubles))
     if graded.report.errored:
         raise AutograderError(why_ungraded(graded.report))
-    return graded.submission, graded.report
+    return graded.report
 
 
 def why_ungraded(report: Report) -> str:

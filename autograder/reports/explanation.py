@@ -139,6 +139,7 @@ def explain(
         SandboxError: There is no sandbox on this machine, or it failed.
         CheckError: The assignment's checks cannot be used.
     """
+    assignment, row_name = _notebook_with(assignment, row_name)
     position = _position(assignment, row_name)
     row = assignment.rows[position]
     submission = submission_of(course.root, assignment, student, timezone=course.timezone)
@@ -186,6 +187,30 @@ def comparisons(compared: Compared) -> Iterator[ShownComparison]:
 
 def _outcomes(checks: Sequence[CheckResult]) -> list[tuple[str, str]]:
     return [(check.name, check.outcome) for check in checks]
+
+
+def _notebook_with(assignment: Assignment, name: str) -> tuple[Assignment, str]:
+    """The notebook, of an assignment's, that a row is in, and what the row is called there.
+
+    Raises:
+        ConfigError: There is no such row, or one in more than one notebook.
+    """
+    if not assignment.parts:
+        return assignment, name
+    found = [
+        (each, row.name)
+        for each in assignment.parts
+        for row in each.rows
+        if name in (row.name, row.test_id, *row.functions, each.labelled(row.name))
+    ]
+    if len(found) == 1:
+        return found[0]
+    names = [row.name for row in assignment.rows]
+    there = "is more than one" if found else "is no"
+    raise ConfigError(
+        f"there {there} row {name!r} in {assignment.name}; {did_you_mean(name, names)}expected one of: "
+        f"{', '.join(names)}"
+    )
 
 
 def _position(assignment: Assignment, name: str) -> int:

@@ -31,7 +31,7 @@ def write_csv(found: Sequence[HeldGrade], assignment: Assignment, course: Course
     """
     rows = [*(row.test_id for row in assignment.rows), *assignment.manual]
     writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-    names = [name.removeprefix("test_") for name in rows]
+    names = [*(row.name for row in assignment.rows), *assignment.manual]
     writer.writerow(
         ["student", "submitted", "score", "max_score", "late_penalty", "needs_manual_grade", "excused", *names]
     )

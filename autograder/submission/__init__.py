@@ -2,7 +2,7 @@
 
 from autograder.submission.beside import files_beside
 from autograder.submission.collecting import Collected, Person, collect, local_time, plain_name
-from autograder.submission.file_names import one_form
+from autograder.submission.file_names import is_called, one_form
 from autograder.submission.folders import SubmittedFolder, read_regular, student_of, submissions
 from autograder.submission.from_exchange import Look, Terms, collect_arrivals
 from autograder.submission.hand_in import HandIn, find_hand_in
@@ -45,6 +45,7 @@ __all__ = [
     "collect_arrivals",
     "files_beside",
     "find_hand_in",
+    "is_called",
     "is_tagged",
     "local_time",
     "one_form",

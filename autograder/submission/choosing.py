@@ -12,12 +12,16 @@ from autograder.base import AutograderError, RefusedError, SubmissionError, prin
 from autograder.course import Assignment, Release, cells_in, notebook_in, release_of
 from autograder.submission.file_names import is_called, is_litter, is_notebook
 from autograder.submission.folders import MAX_ENTRIES, kind_at, read_regular
-from autograder.submission.matching import is_untouched, matched
+from autograder.submission.matching import is_untouched, matched, plain_lines
 from autograder.submission.repair import repaired
 from autograder.submission.written import own_content
 
 MAX_COMPARED = 50
 """Notebooks of one hand-in that are looked into."""
+
+
+class NotHandedInError(SubmissionError):
+    """Of an assignment's notebooks this one was not handed in, while another was."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,43 @@ def choose(names: Mapping[str, Callable[[], bytes]], assignment: Assignment, pre
     return Choice(chosen)
 
 
+def candidates(names: Mapping[str, Callable[[], bytes]], assignment: Assignment) -> dict[str, Callable[[], bytes]]:
+    """Those of several notebooks that may be the assignment's: all, unless it has others.
+
+    Then those that are called as this one; and of what is called as none of the assignment's notebooks, what has most
+    of this one's text in it.
+    """
+    if not assignment.others:
+        return dict(names)
+    room = 5 * assignment.limits.notebook_mb * 2**20
+    found = {}
+    for name, read in sorted(names.items()):
+        if is_called(name, assignment.notebook):
+            found[name] = read
+        elif not any(is_called(name, other) for other in assignment.others) and room > 0:
+            fits, room = _fits(read, assignment, room)
+            if fits:
+                found[name] = read
+    return found
+
+
+def _fits(read: Callable[[], bytes], assignment: Assignment, room: int) -> tuple[bool, int]:
+    """Whether a notebook has most of what the release has beside answers; and what is left to read.
+
+    Cells are not told by their ids: those of two notebooks may be the same.
+    """
+    release = _release(assignment)
+    try:
+        content = read()
+        cells = cells_in(notebook_in(content, []), [])
+    except (RefusedError, OSError, SubmissionError):
+        return False, room
+    released = release.cells if release is not None else ()
+    given = {plain_lines(each.cell.source) for each in released if not each.solution and each.cell.source.strip()}
+    there = {plain_lines(cell.source) for cell in cells}
+    return 2 * len(given & there) > len(given), room - len(content)
+
+
 def with_work(names: Mapping[str, Callable[[], bytes]], assignment: Assignment) -> list[str]:
     """Those of several notebooks that have answers in them, as far as they are looked into."""
     room = 5 * assignment.limits.notebook_mb * 2**20
@@ -131,7 +172,9 @@ def choose_in(folder: Path, assignment: Assignment) -> tuple[Path, str]:
         raise SubmissionError(f"There is no notebook in your submission: expected {name}, found {others}.")
     if os.path.lexists(folder / name) and not _is_plain(folder / name):
         return folder / name, ""  # a link or a pipe in its place is refused, whatever else is there
-    reading = {path.name: _reader(path, assignment) for path in notebooks}
+    reading = candidates({path.name: _reader(path, assignment) for path in notebooks}, assignment)
+    if not reading:
+        raise NotHandedInError(f"This notebook was not handed in: there is no {name} in your submission.")
     choice = choose(reading, assignment)
     return folder / choice.name, choice.note
 

@@ -6,6 +6,7 @@ people claim to have handed in for one student, and nothing is overwritten but b
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -208,6 +209,9 @@ def _by_id(
     source: Path, members: Sequence[Member], assignment: Assignment, refused: list[tuple[str, str]]
 ) -> Iterator[Upload]:
     """What a folder of ``STUDENT.ipynb`` holds."""
+    if assignment.parts:
+        yield from _by_id_and_name(source, members, assignment, refused)
+        return
     notebooks = [each for each in members if "/" not in each.name and is_notebook(each.name)]
     if not notebooks:
         raise AutograderError(f"{source}: there is no STUDENT.ipynb in it, and no inbound folder of an exchange")
@@ -219,6 +223,26 @@ def _by_id(
         else:
             stem = re.sub(r"\.ipynb.*$", "", each.name, flags=re.IGNORECASE)
             yield Upload(stem, files={f"{assignment.notebook}.ipynb": each.read})
+
+
+def _by_id_and_name(
+    source: Path, members: Sequence[Member], assignment: Assignment, refused: list[tuple[str, str]]
+) -> Iterator[Upload]:
+    """What a folder of ``STUDENT/NOTEBOOK.ipynb`` holds, for an assignment of several notebooks."""
+    names = {f"{name}.ipynb" for name in assignment.names_of_notebooks}
+    by_student: dict[str, dict[str, Member]] = {}
+    for each in members:
+        student, _, name = each.name.partition("/")
+        if name not in names:
+            refused.append((printable(each.name), f"expected STUDENT/{' or STUDENT/'.join(sorted(names))}"))
+        elif each.why:
+            refused.append((printable(each.name), each.why))
+        else:
+            by_student.setdefault(student, {})[name] = each
+    if not by_student and not refused:
+        raise AutograderError(f"{source}: there is no STUDENT/{min(names)} in it, and no inbound folder of an exchange")
+    for student, found in by_student.items():
+        yield Upload(student, files={name: member.read for name, member in found.items()})
 
 
 def _student(
@@ -330,9 +354,11 @@ def _put(
 def _same(folder: Path, files: dict[str, bytes], assignment: Assignment) -> bool:
     """Whether what is there is what has come."""
     try:
-        notebook = find_notebook(folder, assignment)
+        notebooks = {f"{each.notebook}.ipynb": each for each in assignment.notebooks}
+        if assignment.parts and any(name not in files and os.path.lexists(folder / name) for name in notebooks):
+            return False
         for file, content in files.items():
-            path = notebook if file.lower().endswith(".ipynb") else folder / file
+            path = find_notebook(folder, notebooks[file]) if file in notebooks else folder / file
             if read_regular(path, len(content) + 1)[0] != content:
                 return False
     except (AutograderError, OSError):

@@ -179,7 +179,7 @@ def _of_student(
         return []
     if held is not None and not terms.update and terms.before is None:
         return [Collected(student, "unchanged")]
-    limit = (assignment.limits.notebook_mb + assignment.limits.file_mb) * 2**20
+    limit = (len(assignment.notebooks) * assignment.limits.notebook_mb + assignment.limits.file_mb) * 2**20
     for arrival in _in_turn(arrivals, terms.before):
         if held is not None and not _wanted(counted(arrival, arrival.changed)[0], held, terms):
             break
@@ -284,7 +284,7 @@ def _put_aside(course: Course, assignment: Assignment, inbound: int, arrival: Ar
             spent.aside = sum(path.stat().st_size for path in base.parent.rglob("*") if path.is_file())
         if sum(1 for _ in base.iterdir()) >= MAX_PUT_ASIDE or spent.aside >= MAX_PUT_ASIDE_BYTES:
             return "; it is not graded, and stays in the exchange"
-        limit = (assignment.limits.notebook_mb + assignment.limits.file_mb) * 2**20
+        limit = (len(assignment.notebooks) * assignment.limits.notebook_mb + assignment.limits.file_mb) * 2**20
         files = read_arrival(inbound, arrival, limit, spent.wasted).files
         spent.aside += sum(map(len, files.values()))
         coming = base / ".coming"

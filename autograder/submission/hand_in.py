@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.base import RefusedError, SubmissionError
 from autograder.course import Assignment
-from autograder.submission.choosing import choose_in
+from autograder.submission.choosing import NotHandedInError, choose_in
 from autograder.submission.folders import SubmittedFolder
 from autograder.submission.reading import submitted_digest, unread_submission
 
@@ -23,6 +24,8 @@ class HandIn:
         unread: Why there is no notebook, for the student; empty where there is one.
         digest: As ``Submission.digest``; empty on another machine, which need not know.
         note: What the student and the instructor are told of other notebooks beside it; usually empty.
+        missing: Whether it is one of several notebooks, and another one was handed in.
+        parts: Of an assignment of several notebooks: each by itself, in their order; then there is none above.
     """
 
     student: str
@@ -31,6 +34,13 @@ class HandIn:
     unread: str = ""
     digest: str = ""
     note: str = ""
+    missing: bool = False
+    parts: tuple[HandIn, ...] = ()
+
+    @property
+    def notebooks(self) -> tuple[HandIn, ...]:
+        """Each notebook of it by itself: itself, where the assignment has one."""
+        return self.parts or (self,)
 
 
 def find_hand_in(folder: SubmittedFolder, assignment: Assignment) -> HandIn:
@@ -42,12 +52,18 @@ def find_hand_in(folder: SubmittedFolder, assignment: Assignment) -> HandIn:
     """
     if folder.problem:
         raise RefusedError(folder.problem)
+    if assignment.parts:
+        parts = tuple(find_hand_in(folder, each) for each in assignment.parts)
+        digest = hashlib.sha256(" ".join(each.digest for each in parts).encode()).hexdigest()
+        note = " ".join(dict.fromkeys(each.note for each in parts if each.note))
+        return HandIn(folder.student, None, folder.timestamp, digest=digest, note=note, parts=parts)
     try:
         notebook, note = choose_in(folder.folder, assignment)
         digest = submitted_digest(notebook, assignment)
     except SubmissionError as error:
         unread = unread_submission(assignment, str(error))
-        return HandIn(folder.student, None, folder.timestamp, str(error), unread.digest)
+        missing = isinstance(error, NotHandedInError)
+        return HandIn(folder.student, None, folder.timestamp, str(error), unread.digest, missing=missing)
     except OSError as error:
         raise RefusedError(str(error)) from error
     return HandIn(folder.student, notebook, folder.timestamp, digest=digest, note=note)

@@ -12,7 +12,7 @@ from typing import Any
 from autograder.base import RefusedError, SubmissionError, printable
 from autograder.course import SHOWS_TAG, Assignment, cells_in, notebook_in, release_of
 from autograder.submission.beside import files_beside
-from autograder.submission.choosing import choose_in, find_notebook
+from autograder.submission.choosing import NotHandedInError, choose_in, find_notebook
 from autograder.submission.folders import SubmittedFolder, read_regular, submissions
 from autograder.submission.repair import notebook_of, repaired
 from autograder.submission.written import own_content, unread, unsettled
@@ -150,7 +150,8 @@ def submission_of(
     try:
         path, note = choose_in(found.folder, assignment)
     except SubmissionError as error:
-        return unread_submission(assignment, str(error), student=student, timestamp=found.timestamp)
+        known = {"student": student, "timestamp": found.timestamp}
+        return unread_submission(assignment, str(error), **known, missing=isinstance(error, NotHandedInError))
     return read_submission(path, assignment, student=student, timestamp=found.timestamp, note=note)
 
 
@@ -166,9 +167,22 @@ def submitted_digest(path: Path, assignment: Assignment) -> str:
 
 
 def unread_submission(
-    assignment: Assignment, reason: str, *, student: str | None = None, timestamp: str | None = None
+    assignment: Assignment,
+    reason: str,
+    *,
+    student: str | None = None,
+    timestamp: str | None = None,
+    missing: bool = False,
 ) -> Submission:
     """The submission of a student whose folder holds no notebook: the release, and the reason to read.
+
+    Args:
+        assignment: What it is a submission for.
+        reason: Why there is none, for the student.
+        student: The student's id.
+        timestamp: When it was submitted, ISO 8601 in UTC.
+        missing: Whether another of the assignment's notebooks was handed in: then no person has to look for what was
+            written in this one.
 
     Raises:
         AutograderError: The assignment has no release, or one that does not fit its master.
@@ -182,8 +196,8 @@ def unread_submission(
         unreadable=reason,
         digest=hashlib.sha256(reason.encode()).hexdigest(),
         timestamp=timestamp,
-        asked=unread(release),
-        own=hashlib.sha256(reason.encode()).hexdigest(),
+        asked={} if missing else unread(release),
+        own=NOTHING_OF_ONES_OWN if missing else hashlib.sha256(reason.encode()).hexdigest(),
     )
 
 

@@ -17,7 +17,7 @@ from typing import Literal
 
 from autograder.base import AutograderError, printable
 from autograder.course import Assignment
-from autograder.submission.choosing import choose, with_work
+from autograder.submission.choosing import candidates, choose, with_work
 from autograder.submission.file_names import is_called, is_notebook, one_form
 from autograder.submission.members import Member
 
@@ -310,6 +310,8 @@ def _of_blackboard(name: str, accounts: Collection[str], titles: Sequence[str]) 
 
 def _sort_out(heap: _Heap, assignment: Assignment, refused: list[tuple[str, str]]) -> bool:
     """Say of each of a person's files whether it counts; whether there is a notebook."""
+    if assignment.parts:
+        return _sort_out_several(heap, assignment, refused)
     upload, name = heap.upload, f"{assignment.notebook}.ipynb"
     who = printable(f"{upload.name or upload.number}")
     notebooks = {file: member for file, (_, member) in heap.found.items() if is_notebook(file)}
@@ -348,6 +350,36 @@ def _sort_out(heap: _Heap, assignment: Assignment, refused: list[tuple[str, str]
             rest.append(file)
     left = f"left out, since the assignment does not ask for it: {_listed(rest)}" if rest else ""
     upload.note = "; ".join(filter(None, (note.rstrip("."), left)))
+    return True
+
+
+def _sort_out_several(heap: _Heap, assignment: Assignment, refused: list[tuple[str, str]]) -> bool:
+    """As ``_sort_out``, where there may be a notebook for each of the assignment's; of each the newest counts."""
+    upload, left = heap.upload, dict(heap.found)
+    notes = []
+    for each in assignment.parts:
+        reading = {file: member.read for file, (_, member) in left.items() if is_notebook(file)}
+        reading = candidates(reading, each)
+        if not reading:
+            continue
+        newest = max(left[file][0] for file in reading)
+        choice = choose({file: read for file, read in reading.items() if left[file][0] == newest}, each)
+        notes.append(choice.note.rstrip("."))
+        upload.files[f"{each.notebook}.ipynb"] = left.pop(choice.name)[1].read
+    if not upload.files:
+        expected = " and ".join(f"{name}.ipynb" for name in assignment.names_of_notebooks)
+        said = f"there is no notebook: expected {expected}, found {_listed(heap.found) or 'no file'}"
+        refused.append((printable(upload.name or upload.number), said))
+        return False
+    rest = []
+    for file, (_, member) in sorted(left.items(), key=lambda each: -each[1][0]):
+        kept = _as_allowed(_last(file), assignment)
+        if kept and kept not in upload.files:
+            upload.files[kept] = member.read
+        else:
+            rest.append(file)
+    notes.append(f"left out, since the assignment does not ask for it: {_listed(rest)}" if rest else "")
+    upload.note = "; ".join(filter(None, notes))
     return True
 
 

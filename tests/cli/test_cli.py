@@ -28,7 +28,20 @@ from autograder.gradebook import HeldGrade, held_grades, open_gradebook
 from autograder.reports.score_table import inert, write_csv
 from autograder.submission import student_of
 from tests.commands import AUTOGRADER, REPOSITORY
-from tests.courses import CHECKS, CONFIG, cell, make_course, solved, submit, untouched, write
+from tests.courses import (
+    CHECKS,
+    CONFIG,
+    cell,
+    make_course,
+    make_problem_set,
+    problem1,
+    problem2,
+    solved,
+    submit,
+    submit_problems,
+    untouched,
+    write,
+)
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.long]
 
@@ -729,3 +742,35 @@ def test_options_of_export_that_do_not_go_together_are_refused(run, course_root,
     status, _, err = run("export", "warmup", *options)
     assert status == 2
     assert said in " ".join(err.split())
+
+
+def test_the_commands_take_an_assignment_of_two_notebooks(run, tmp_path):
+    root = make_problem_set(tmp_path / "set")
+    with_nbgrader(root)
+    course = ("--course", str(root))
+    status, out, err = run("release", "ps1", *course)
+    assert (status, out.splitlines()[0]) == (0, "Problem set: released to release/ps1, 12 points."), err
+    wrong = problem1()
+    wrong["cells"][2]["source"] = "def scale(x, factor): return x"
+    submit_problems(root, "ada", problem1=wrong, problem2=problem2())
+    status, out, _ = run("grade", "ps1", *course)
+    assert status == 0
+    assert re.search(r"^ada +6 +problem1: main ", out, re.MULTILINE), out
+    assert run("grade", "ps1", *course, "--show")[0] == 0
+    status, out, _ = run("check", str(root / "submitted/ada/ps1/problem2.ipynb"), *course)
+    assert (status, out.splitlines()[0]) == (0, "Problem set: problem2: 6 of 6 points")
+    status, out, _ = run("doctor", *course)
+    assert "ps1: 12 points in 2 rows" in out
+    assert "2 hidden checks" in out
+
+
+def test_audit_takes_one_notebook_after_the_other(run, tmp_path):
+    root = make_problem_set(tmp_path / "set")
+    words = ("--limit", "2", "--jobs", "1", "--course", str(root))
+    _, out, _ = run("audit", "ps1", *words, "--json")
+    assert [[row["row"] for row in tree["rows"]] for tree in json.loads(out)] == [["main"], ["main"]]
+    _, out, _ = run("audit", "ps1", *words, "--row", "problem2: main", "--output", str(tmp_path / "page.html"))
+    assert "Problem set: problem2:" in out
+    assert [path.name for path in tmp_path.glob("page*")] == ["page-problem2.html"]
+    status, _, err = run("audit", "ps1", *words, "--row", "main")
+    assert (status, "it has problem1: main, problem2: main" in err) == (2, True)

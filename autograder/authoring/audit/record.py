@@ -59,6 +59,8 @@ def keep_record(found: Audit) -> None:
 
 def unaudited(assignment: Assignment) -> str:
     """Why the assignment's checks should be audited before students meet them; empty where they were and passed."""
+    if assignment.parts:
+        return next(filter(None, map(unaudited, assignment.parts)), "")
     if not assignment.rows:
         return ""
     again = f"`autograder audit {assignment.name}` tries them on wrong and on right answers"

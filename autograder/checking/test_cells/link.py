@@ -193,7 +193,7 @@ class StudentLink:
         if isinstance(tree, wire.TupleLike) and ":" in tree.type_name:
             name, _, fields = tree.type_name.partition(":")
             with contextlib.suppress(ValueError, TypeError):
-                return collections.namedtuple(name, fields.split(","))(*(self._found_in(part, label) for part in tree))  # type: ignore[misc]
+                return collections.namedtuple(name, fields.split(","))(*(self._found_in(part, label) for part in tree))
         return within(tree, lambda part: self._found_in(part, label))
 
     def _found(self, tree: Any, label: str = "") -> Any:

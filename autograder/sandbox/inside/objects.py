@@ -287,18 +287,25 @@ def has_members(thing: object) -> bool:
     return any(not name.startswith("__") or callable(member) for each in own for name, member in vars(each).items())
 
 
+_BUILTIN: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (list, lambda thing: list(list.__iter__(thing))),
+    (tuple, lambda thing: tuple(tuple.__iter__(thing))),
+    (dict, lambda thing: dict(dict.items(thing))),
+    (set, lambda thing: set(set.__iter__(thing))),
+    (frozenset, lambda thing: frozenset(frozenset.__iter__(thing))),
+    (str, lambda thing: str.__add__(thing, "")),
+    (bytes, lambda thing: bytes.__add__(thing, b"")),
+    (int, int.__pos__),
+    (float, float.__pos__),
+)
+
+
 def _plain(thing: Any) -> Any:
     """An object of a class that is made of one of Python's own, as that."""
-    for kind in (list, tuple, dict, str, bytes, int, float, set, frozenset):
+    for kind, plain in _BUILTIN:
         if isinstance(thing, kind):
-            return kind(kind.__iter__(thing)) if kind in (list, tuple, set, frozenset) else _base(kind, thing)
+            return plain(thing)
     raise TypeError(f"a {type(thing).__name__} is nothing of Python's own")
-
-
-def _base(kind: Any, thing: Any) -> Any:
-    if kind is dict:
-        return dict(dict.items(thing))
-    return kind.__add__(thing, kind()) if kind in (str, bytes) else kind.__pos__(thing)
 
 
 def _signature(thing: Any) -> list[Any]:
