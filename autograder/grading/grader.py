@@ -19,7 +19,7 @@ from autograder.grading.carrying import Undefined, check_rows
 from autograder.grading.provenance import assignment_digest, digest_of, provenance_for
 from autograder.grading.redefined import watched_names, with_definitions
 from autograder.grading.report import CheckResult, Report, RowResult
-from autograder.grading.running import run_notebook
+from autograder.grading.running import run_notebook, with_shown
 from autograder.grading.undefined import why_raised, why_undefined
 from autograder.sandbox import CellRun, Kind, Session, Worker, one_at_a_time, require
 from autograder.submission import Submission, code_cells, files_beside, solution_cells
@@ -200,7 +200,8 @@ def _grade(
             return (), ran.cells
         undefined = undefined_after(submission, assignment, ran.cells)
         rows = check_rows(session, assignment, suite, {}, undefined, before=ran.before)
-        return with_definitions(rows, assignment, submission, ran.cells, suite.reference), ran.cells
+        told = with_definitions(rows, assignment, submission, ran.cells, suite.reference)
+        return told, with_shown(session, ran, told)
 
 
 def _ran_short(cells: Sequence[CellRun], assignment: Assignment) -> tuple[str, ...]:

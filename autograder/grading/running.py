@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from autograder.grading.report import RowResult
 from autograder.sandbox import CellRun, Role, Session, passive_outputs
 from autograder.submission import (
     LOOKED_AT_IN_ALL,
@@ -14,6 +15,7 @@ from autograder.submission import (
     binds,
     code_cells,
     is_tagged,
+    only_asserts,
     only_defines,
     read_later,
     uses,
@@ -28,10 +30,12 @@ class Notebook:
         cells: A run for each code cell, by its place in the notebook.
         before: By the ``grade_id`` of a test cell, the cell before which the state for it is kept; None where it is
             the state after the notebook.
+        later: By the ``grade_id`` of a test cell that has not been run inside yet, its place among the code cells.
     """
 
     cells: tuple[CellRun, ...]
     before: dict[str, int | None]
+    later: dict[str, int]
 
 
 def run_notebook(
@@ -55,7 +59,7 @@ def run_notebook(
     Raises:
         SandboxError: The sandbox failed by itself.
     """
-    cells, roles = code_cells(submission), cell_roles(submission, show=show)
+    cells, roles = code_cells(submission), cell_roles(submission, show=show, tests=tests)
     counting = [source for (_, source), role in zip(cells, roles, strict=True) if role in ("needed", "own")]
     known = None if _is_too_long(submission) else _may_call(counting)
     before = _before(submission, roles, tests)
@@ -73,16 +77,36 @@ def run_notebook(
             for run, (index, _) in zip(runs, cells, strict=True)
         ),
         before,
+        {name: place for name, place in _places(submission).items() if roles[place] == "later"},
     )
+
+
+def with_shown(session: Session, notebook: Notebook, rows: Sequence[RowResult]) -> tuple[CellRun, ...]:
+    """The runs of a notebook's cells, with the visible tests of rows that lost points run as well.
+
+    One that has passed outside would show nothing: there it counts as run.
+    """
+    lost = {row.test_id for row in rows if row.fraction < 1 or row.carried}
+    cells = list(notebook.cells)
+    for name, place in notebook.later.items():
+        run = session.show(place, before=notebook.before.get(name)) if name in lost else CellRun(place, "ok", (), 0.0)
+        cells[place] = replace(run, index=cells[place].index)
+    return tuple(cells)
+
+
+def _places(submission: Submission) -> dict[str, int]:
+    """The place of each cell among the code cells, by its ``grade_id``."""
+    cells = submission.notebook["cells"]
+    names = [cells[index]["metadata"].get("nbgrader", {}).get("grade_id") for index, _ in code_cells(submission)]
+    return {name: place for place, name in enumerate(names) if name}
 
 
 def _before(submission: Submission, roles: Sequence[Role], tests: Collection[str]) -> dict[str, int | None]:
     """For each test cell, the first cell before which there is the state that it is to see."""
     cells = code_cells(submission)
-    names = [submission.notebook["cells"][index]["metadata"].get("nbgrader", {}).get("grade_id") for index, _ in cells]
     counting = [place for place, role in enumerate(roles) if role in ("needed", "own")]
     found: dict[str, int | None] = {}
-    for place, name in enumerate(names):
+    for name, place in _places(submission).items():
         if name in tests:
             later = [each for each in counting if each >= place]
             earlier = [each for each in counting if each < place]
@@ -103,11 +127,12 @@ def _change_anything(later: Sequence[str], earlier: Sequence[str]) -> bool:
     return any(binds(source) & there for source in later)
 
 
-def cell_roles(submission: Submission, *, show: bool) -> tuple[Role, ...]:
+def cell_roles(submission: Submission, *, show: bool, tests: Collection[str] = ()) -> tuple[Role, ...]:
     """The role of each code cell, in order.
 
     What the author tagged and visible tests only show something, but for those whose names a later cell may read. Of
     the others, those of the release may be needed by rows, and so may a student's own that only define and import.
+    ``tests`` are the visible tests that are run outside: where one of these only asserts, it may show something later.
     """
     too_long = _is_too_long(submission)
     marks = [submission.notebook["cells"][index]["metadata"] for index, _ in code_cells(submission)]
@@ -118,7 +143,8 @@ def cell_roles(submission: Submission, *, show: bool) -> tuple[Role, ...]:
         # The release gate sees to it that no tagged cell reads what another has bound.
         later = [each for at, each in enumerate(sources) if at > place and not tagged[at]]
         if (tagged[place] or _is_test(mark)) and not too_long and not read_later(source, later):
-            roles.append("unrun" if tagged[place] and not show else "shows")
+            outside = (mark.get("nbgrader") or {}).get("grade_id") in tests and only_asserts(source)
+            roles.append("unrun" if tagged[place] and not show else "later" if outside else "shows")
         else:
             roles.append("needed" if mark.get("nbgrader") or (not too_long and only_defines(source)) else "own")
     return tuple(roles)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Role = Literal["needed", "own", "shows", "unrun"]
+Role = Literal["needed", "own", "shows", "later", "unrun"]
 """What a code cell is for.
 
 ``needed``: rows may need what it defines. ``own``: a student's own, which may change what there is. ``shows``: only
-its output counts, so that it runs in a fork, whose state is thrown away. ``unrun``: likewise, and nobody looks.
+its output counts, so that it runs in a fork, whose state is thrown away. ``later``: likewise, and whether anybody looks
+is known once the rows have been checked. ``unrun``: likewise, and nobody looks.
 """
 
 

@@ -305,7 +305,7 @@ class Session:
             if place in self.kept_before and place not in self.states and self.student is not None:
                 self._keep_state(place)
             done = place in self.left_out or (role == "shows" and (place in runs or not shown))
-            if role == "unrun":
+            if role in ("unrun", "later"):
                 runs[place] = CellRun(place, "unrun", (), 0.0)
             elif done or self.budget.left(role) <= 0:
                 runs.setdefault(place, CellRun(place, "skipped", (), 0.0))
@@ -388,21 +388,29 @@ class Session:
             self._end(self.checkpoint.process)
             self.checkpoint = None
 
-    def _show(self, place: int, left: Allowance) -> CellRun:
+    def show(self, place: int, *, before: int | None) -> CellRun:
+        """Run a cell that only shows something, once the rows have been checked; ``before`` is as for ``row``."""
+        if self.process(before) is None or self.budget.left("shows") <= 0:
+            return CellRun(place, "skipped", (), 0.0)
+        self.roles = (*self.roles[:place], "shows", *self.roles[place + 1 :])
+        return self._show(place, Allowance(), before)
+
+    def _show(self, place: int, left: Allowance, state: int | None = None) -> CellRun:
         """Run a cell that only shows something, in a fork that is ended with all that it has started and written."""
-        assert self.student is not None
+        process = self.process(state)
+        assert process is not None
         before = self._running()
         self._files(KEEP, SHOWN)
-        fork = self._forked(self.student)
+        fork = self._forked(process)
         if fork is None:
-            self.give_up()
+            self.give_up(state)
             return CellRun(place, "died", (), 0.0)
         run, _ = self._cell(place, fork, left)
         self._end(fork)
         self._end_all_but(before)
         self._files(RESTORE, SHOWN)
-        if self.student.outside is not None and not processes.is_running(self.student.outside):
-            self.give_up()  # the cell has stopped or ended the process that it was forked from
+        if process.outside is not None and not processes.is_running(process.outside):
+            self.give_up(state)  # the cell has stopped or ended the process that it was forked from
         self.budget.spent["shows"] += run.seconds
         if run.status == "timeout":
             self.hung.add(place)
@@ -508,7 +516,8 @@ class Session:
             self.again.close()
             self.again = None
         self._end_checkpoint()
-        self.give_up()
+        for state in (*self.states, None):
+            self.give_up(state)
         if self.kind == "landlock":
             # No PID namespace ends what is left. The keeper does, and then closes its end of the socket.
             with contextlib.suppress(OSError):

@@ -27,6 +27,8 @@ _MAGIC = re.compile(r"^([ \t]*)[%!?].*$", re.MULTILINE)
 ANYTHING = frozenset({"eval", "exec", "get_ipython", "globals", "locals", "vars", "__main__"})
 """Names with which a cell gets at others that do not stand in it."""
 
+_SHOWING = frozenset({"print", "display", "plt", "pyplot", "show", "stdout", "stderr", "warn"})
+
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -52,6 +54,23 @@ def only_defines(source: str) -> bool:
     tree = None if _MAGIC.search(source) else parsed(source)
     defining = _Function | ast.ClassDef | ast.Import | ast.ImportFrom
     return tree is not None and all(isinstance(each, defining) for each in tree.body)
+
+
+def only_asserts(source: str) -> bool:
+    """Whether a cell shows nothing where its assertions hold: it prints nothing, and none of its values is shown."""
+    tree = None if _MAGIC.search(source) else parsed(source)
+    if tree is None or not _words(source).isdisjoint(_SHOWING):
+        return False
+    return all(_is_silent(each.value) for each in tree.body if isinstance(each, ast.Expr))
+
+
+def _is_silent(value: ast.expr) -> bool:
+    match value:
+        case ast.Constant(str()):
+            return True
+        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
+            return name.startswith("assert")
+    return False
 
 
 def read_later(source: str, later: Sequence[str]) -> frozenset[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import array
 import ast
 import contextlib
+import gc
 import inspect
 import io
 import linecache
@@ -31,16 +32,18 @@ from autograder.sandbox import confine, wire
 MAX_SAID = 2_000
 
 
-def main(descriptor: int) -> None:
-    """Serve until the grader closes the socket of this number.
+def main(descriptor: int, settings_descriptor: int) -> None:
+    """Serve until the grader closes the socket of the first number.
 
-    The first frame says what is given. After that, each packet is ``b"run"`` with a socket, which is answered with the
-    process's number, or a number, which ends that process and is answered with its wait status.
+    A frame on the other socket says what is given. On the first, a packet is ``b"run"`` with a socket, which is
+    answered with the number of the process that runs a test cell there; or such a number, which ends that process, with
+    1 where its wait status is to be answered.
     """
     channel = socket.socket(fileno=descriptor)
     if sys.platform == "linux":
         confine.die_with_parent()
-    settings = wire.receive(channel)
+    beginning = socket.socket(fileno=settings_descriptor)
+    settings = wire.receive(beginning)
     sys.stdout = sys.stderr = io.StringIO()
     sys.path.append(settings["folder"])
     os.chdir(settings["folder"])
@@ -48,7 +51,11 @@ def main(descriptor: int) -> None:
     names["display"] = lambda *_, **__: None
     names["get_ipython"] = lambda: None
     failed = [problem for piece in settings["given"] if (problem := _given(names, piece))]
-    wire.send(channel, wire.encode(failed))
+    # A collection in a fork would write to every object's header, and so copy all memory that the forks share.
+    gc.collect()
+    gc.freeze()
+    wire.send(beginning, wire.encode(failed))
+    beginning.close()
     running: set[int] = set()
     while True:
         packet, descriptors, _, _ = socket.recv_fds(channel, 64, 1)
@@ -63,12 +70,13 @@ def main(descriptor: int) -> None:
             running.add(child)
             channel.sendall(array.array("q", [child]).tobytes())
         else:
-            (child,) = array.array("q", packet)
+            (child, asked) = array.array("q", packet)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
             _, status = os.waitpid(child, 0)
             running.discard(child)
-            channel.sendall(array.array("q", [status]).tobytes())
+            if asked:
+                channel.sendall(array.array("q", [status]).tobytes())
     for child in running:
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
@@ -338,6 +346,6 @@ def _code(node: ast.stmt | None) -> str:
 
 
 def start(path: Path) -> list[str]:
-    """The command that starts the process; the socket's number comes behind it."""
-    code = f"import sys; sys.path[:0] = {[str(path)]!r}; from {__name__} import main; main(int(sys.argv[1]))"
+    """The command that starts the process; the sockets' numbers come behind it."""
+    code = f"import sys; sys.path[:0] = {[str(path)]!r}; from {__name__} import main; main(*map(int, sys.argv[1:]))"
     return [sys.executable, "-P", "-c", code]

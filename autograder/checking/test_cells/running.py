@@ -105,7 +105,7 @@ class TestCells:
             wire.send(ours, wire.encode(_job(test, partial, sources or {}, records=has_object is None)))
             return _Conversation(ours, calls, self.limits, has_object).outcome(test)
         except wire.Closed:
-            status, child = self._ended(child), 0
+            status, child = self._ended(child, ask=True), 0
             return Tested((_died(test, status),))
         except wire.WireError as error:
             return Tested((Ran(trouble=f"the test cell {test.grade_id} was stopped: {error}"),))
@@ -158,12 +158,17 @@ class TestCells:
     def _started(self) -> socket.socket:
         if self._channel is not None:
             return self._channel
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        with theirs:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        beginning, their_beginning = socket.socketpair()
+        with theirs, their_beginning:
             environment = os.environ | {"MPLBACKEND": "Agg", "PYTHONHASHSEED": "0"}
             self._process = subprocess.Popen(
-                [*start(Path(autograder.__file__).parents[1]), str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
+                [
+                    *start(Path(autograder.__file__).parents[1]),
+                    str(theirs.fileno()),
+                    str(their_beginning.fileno()),
+                ],
+                pass_fds=[theirs.fileno(), their_beginning.fileno()],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -178,20 +183,23 @@ class TestCells:
             "seconds": self.limits.cell_seconds,
         }
         try:
-            wire.send(ours, wire.encode(settings))
-            wire.receive(ours, time.monotonic() + START_SECONDS)
+            with beginning:
+                wire.send(beginning, wire.encode(settings))
+                wire.receive(beginning, time.monotonic() + START_SECONDS)
         except wire.WireError as error:
             self.close()
             raise CheckError(f"the process that runs test cells does not start: {error}") from error
         ours.settimeout(START_SECONDS)
         return ours
 
-    def _ended(self, child: int) -> int:
-        """End a fork; its wait status."""
+    def _ended(self, child: int, *, ask: bool = False) -> int:
+        """End a fork; its wait status where that is asked for, which is waited for."""
         if self._channel is None:
             return 0
         with contextlib.suppress(OSError, ValueError):
-            self._channel.sendall(array.array("q", [child]).tobytes())
+            self._channel.sendall(array.array("q", [child, int(ask)]).tobytes())
+            if not ask:
+                return 0
             (status,) = array.array("q", self._channel.recv(8))
             return status
         return 0
