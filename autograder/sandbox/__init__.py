@@ -1,6 +1,6 @@
 """Runs a submission: the jail, the warm workers, the wire, and what runs inside."""
 
-from autograder.sandbox.inside import calls, confine, protocol, repeatable, wire
+from autograder.sandbox.inside import calls, confine, kinds, protocol, repeatable, tables, wire
 from autograder.sandbox.inside.protocol import Answered, Refused
 from autograder.sandbox.inside.wire import Opaque, Ref
 from autograder.sandbox.jail import NOT_PROMISED, Kind, bubblewrap_version, find_bubblewrap
@@ -30,13 +30,16 @@ __all__ = [
     "calls",
     "confine",
     "find_bubblewrap",
+    "kinds",
     "one_at_a_time",
     "passive_outputs",
     "probe",
     "probed",
     "protocol",
+    "rebuild_with_them",
     "repeatable",
     "require",
     "site_entries",
+    "tables",
     "wire",
 ]
