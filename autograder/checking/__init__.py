@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from autograder.checking.comparing import (
         agree,
         complex_noise,
+        equals,
+        fault,
         is_array_like,
         is_rounded,
         matches,
@@ -41,12 +43,18 @@ if TYPE_CHECKING:
         alike,
         components,
         is_exact,
+        same_data,
     )
     from autograder.checking.gradient_halves import (
         Halves,
         halves,
         telling,
         which_half,
+    )
+    from autograder.checking.identity import (
+        crossed,
+        identical,
+        is_made_of_parts,
     )
     from autograder.checking.numerics.compare import (
         compare,
@@ -105,12 +113,17 @@ __all__ = [
     "compare",
     "complex_noise",
     "components",
+    "crossed",
     "definitions",
+    "equals",
     "fail_unless",
+    "fault",
     "gradient",
     "halves",
+    "identical",
     "is_array_like",
     "is_exact",
+    "is_made_of_parts",
     "is_rounded",
     "judge",
     "load_reference",
@@ -120,6 +133,7 @@ __all__ = [
     "precise",
     "projections",
     "right",
+    "same_data",
     "short",
     "statement_titles",
     "telling",
@@ -143,6 +157,8 @@ __getattr__ = on_demand(
         "comparing": (
             "agree",
             "complex_noise",
+            "equals",
+            "fault",
             "is_array_like",
             "is_rounded",
             "matches",
@@ -164,12 +180,18 @@ __getattr__ = on_demand(
             "alike",
             "components",
             "is_exact",
+            "same_data",
         ),
         "gradient_halves": (
             "Halves",
             "halves",
             "telling",
             "which_half",
+        ),
+        "identity": (
+            "crossed",
+            "identical",
+            "is_made_of_parts",
         ),
         "numerics.compare": (
             "compare",

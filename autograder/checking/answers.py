@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from autograder.base import Cause, CheckError, Stopped, Wrong, without_host_paths, wrong
-from autograder.sandbox import Opaque, Ref, calls, protocol, wire
+from autograder.checking.identity import crossed, identical, parts_of
+from autograder.sandbox import Opaque, Ref, calls, kinds, protocol, wire
 
 
 class Calls(Protocol):
@@ -146,7 +147,11 @@ class Answer:
             raise self._of_another_type("truth")
         if isinstance(self.value, Opaque):
             raise self._out_of_reach("true")
-        return bool(self.value)
+        try:
+            return bool(self.value)
+        except Exception:
+            # A table, or a tensor of several numbers.
+            raise self._of_another_type("truth") from None
 
     def __eq__(self, other: object) -> Any:
         """Whether it holds the same data: for two arrays of one shape entry by entry, else True or False.
@@ -189,10 +194,10 @@ class Answer:
         if not isinstance(self.value, np.ndarray):
             raise self._of_another_type("array")
         if not self._real_kind():
-            raise Wrong(Cause("dtype", self.function, self.label, dtype=str(self.value.dtype)))
+            raise Wrong(Cause("dtype", self.function, self.label, dtype=dtype_name(self.value.dtype)))
         if shape is not None and self.value.shape != shape:
             raise Wrong(Cause("shape", self.function, self.label, shape=self.value.shape, asked_shape=shape))
-        return self.value
+        return np.asarray(self.value)
 
     def scalar(self) -> float:
         """One real number: a Python or NumPy number, or a 0-d array.
@@ -204,7 +209,11 @@ class Answer:
             raise Wrong(Cause("shape", self.function, self.label, "number", shape=self.value.shape))
         if not isinstance(self.value, int | float | np.generic | np.ndarray) or not self._real_kind():
             raise self._of_another_type("number")
-        return float(np.float64(self.value)) if isinstance(self.value, np.ndarray | np.generic) else _float(self.value)
+        return (
+            float(np.float64(np.asarray(self.value)))
+            if isinstance(self.value, np.ndarray | np.generic)
+            else _float(self.value)
+        )
 
     def unpack(self, *names: str) -> tuple[Answer, ...]:
         """The parts of a tuple or list of exactly ``len(names)``.
@@ -333,17 +342,15 @@ def _by_reference(tree: Any, calls: Calls) -> Any:
         if tree.generation != calls.generation:
             raise Stopped(Cause("died", tree.function, tree.label, when="since"))
         return tree.ref
-    if isinstance(tree, dict):
-        return {key: _by_reference(value, calls) for key, value in tree.items()}
-    if isinstance(tree, list | tuple):
-        return type(tree)(_by_reference(item, calls) for item in tree)
+    if isinstance(tree, dict | list | tuple):
+        return kinds.with_entries(tree, lambda each: _by_reference(each, calls))
     return tree
 
 
 def _same(sent: Any, now: Any) -> bool:
     if isinstance(sent, Ref):
         return True
-    if isinstance(sent, np.ndarray):
+    if type(sent) is np.ndarray and sent.dtype.kind not in "OV":
         return (
             isinstance(now, np.ndarray)
             and sent.dtype == now.dtype
@@ -356,7 +363,8 @@ def _same(sent: Any, now: Any) -> bool:
         return isinstance(now, list | tuple) and len(sent) == len(now) and all(map(_same, sent, now))
     if isinstance(sent, set | frozenset):
         return isinstance(now, set | frozenset) and sent == now
-    return True
+    # What cannot be changed needs no second look; of a table or a deque, all that shows is looked at.
+    return parts_of(sent) is None or identical(crossed(sent), now)
 
 
 def _changed(sent: Any, now: Any, parameters: tuple[str, ...]) -> tuple[str, ...]:
@@ -397,7 +405,13 @@ def _equal(ours: Any, other: Any) -> Any:
     for kind in (list, tuple):
         if isinstance(ours, kind) and isinstance(other, kind):
             return len(ours) == len(other) and all(map(_is_equal, ours, other))
-    return ours == other
+    try:
+        equal = ours == other
+    except Exception:
+        return False
+    # Tables compare themselves entry by entry, and raise where their labels differ.
+    entrywise = not isinstance(equal, bool | np.bool_) and (parts_of(ours) or parts_of(other)) is not None
+    return identical(ours, other) if entrywise else equal
 
 
 _DATA = (bool, int, float, complex, str, bytes, list, tuple, set, frozenset, dict, type(None), Opaque)
@@ -409,6 +423,12 @@ def _is_equal(ours: Any, other: Any) -> bool:
 
 def _is_numeric(value: Any) -> bool:
     return isinstance(value, np.ndarray | np.generic | bool | int | float | complex)
+
+
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """A dtype for a message: nothing of the names, the lengths and the units in it, which are the student's choice."""
+    kinds = {"M": "datetime64", "m": "timedelta64", "S": "bytes", "U": "str", "O": "object"}
+    return str(dtype) if dtype.kind in "biufc" else kinds.get(dtype.kind, "record")
 
 
 def _float(number: float) -> float:
@@ -427,6 +447,10 @@ def _form(value: Any) -> dict[str, Any]:
             return {"type": short(type_name)}
         case np.ndarray():
             return {"type": "array", "shape": value.shape}
+        case wire.ListLike() | wire.TupleLike():
+            return {"type": short(value.type_name), "length": len(value)}
+        case wire.DictLike():
+            return {"type": short(value.type_name)}
         case tuple() | list():
             return {"type": type(value).__name__, "length": len(value)}
     return {"type": type(value).__name__}

@@ -24,7 +24,7 @@ import numpy as np
 from autograder.base import CheckError
 from autograder.checking.numerics import conditioning
 from autograder.course import master_cells
-from autograder.sandbox import Answered, Refused, wire
+from autograder.sandbox import Answered, Refused, kinds, wire
 from autograder.submission import without_magics
 
 if TYPE_CHECKING:
@@ -224,10 +224,8 @@ def _exact(tree: Any) -> Any:
     """A copy of ``tree`` with its float arrays in float64."""
     if isinstance(tree, np.ndarray):
         return tree.astype({"f": np.float64, "c": np.complex128}.get(tree.dtype.kind, tree.dtype))
-    if isinstance(tree, dict):
-        return {key: _exact(value) for key, value in tree.items()}
-    if isinstance(tree, list | tuple):
-        return type(tree)(_exact(item) for item in tree)
+    if isinstance(tree, dict | list | tuple):
+        return kinds.with_entries(tree, _exact)
     return tree
 
 

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from autograder.sandbox.inside import (
         calls,
         confine,
+        kinds,
         protocol,
         repeatable,
+        tables,
         wire,
     )
     from autograder.sandbox.inside.objects import OF_NAMES
@@ -82,6 +84,7 @@ __all__ = [
     "calls",
     "confine",
     "find_bubblewrap",
+    "kinds",
     "one_at_a_time",
     "passive_outputs",
     "probe",
@@ -90,6 +93,7 @@ __all__ = [
     "repeatable",
     "require",
     "site_entries",
+    "tables",
     "wire",
     "within",
 ]
@@ -100,8 +104,10 @@ __getattr__ = on_demand(
         "inside.": (
             "calls",
             "confine",
+            "kinds",
             "protocol",
             "repeatable",
+            "tables",
             "wire",
         ),
         "inside.objects": ("OF_NAMES",),

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import protocol, wire
+from . import kinds, protocol, wire
 from .objects import Objects
 from .protocol import (
     Answered,
@@ -161,10 +161,8 @@ class RowFork:
             for key in tree.path:
                 thing = thing[key]
             return thing
-        if isinstance(tree, dict):
-            return {key: self.resolve(value) for key, value in tree.items()}
-        if isinstance(tree, list | tuple):
-            return type(tree)(self.resolve(item) for item in tree)
+        if isinstance(tree, dict | list | tuple):
+            return kinds.with_entries(tree, self.resolve)
         return tree
 
     def stand_in(self, name: str) -> Any:

@@ -19,7 +19,7 @@ import numpy as np
 from . import kinds
 from .kinds import Room
 
-MAX_ROWS = 2**26
+MAX_ROWS = 2**23
 MAX_HASHED = 4096
 """Categories that are no texts, and entries of a matrix that is a dictionary: their hashes can be chosen to collide."""
 _COST_OF_HASHED = 1024
@@ -64,7 +64,7 @@ def made(name: str, tree: Any, room: Room) -> Any:
     make = _MADE[name]
     there = library(_LIBRARIES[name.split(".")[0]])
     if there is None and name.startswith("torch."):
-        return _array_of_tensor(tree)
+        return array_of_tensor(tree)
     return None if there is None else make(there, tree, room)
 
 
@@ -103,6 +103,8 @@ def _plain(column: Any) -> Any:
 
 def _index_parts(pd: Any, index: Any) -> tuple[str, Any] | None:
     kind = type(index)
+    if len(index) > MAX_ROWS:
+        return None
     if kind is pd.RangeIndex:
         return "pandas.RangeIndex", (index.start, index.stop, index.step, index.name)
     if kind is pd.MultiIndex:
@@ -479,7 +481,7 @@ def _tensor_parts(tree: Any) -> tuple[str, np.ndarray, bool]:
     return name, kinds.exactly(np.ndarray, array), kinds.exactly(bool, requires_grad)
 
 
-def _array_of_tensor(tree: Any) -> np.ndarray:
+def array_of_tensor(tree: Any) -> np.ndarray:
     """The same numbers; NumPy has no bfloat16, which is the first half of a float32."""
     name, array, _ = _tensor_parts(tree)
     return (array.astype(np.uint32) << 16).view(np.float32) if name == "bfloat16" else array
