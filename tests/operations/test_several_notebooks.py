@@ -300,6 +300,17 @@ def test_a_hand_in_without_any_notebook_is_told_so_and_its_answers_wait(course: 
     assert held(course)["ada"].needs_manual_grade
 
 
+def test_where_a_notebook_is_there_that_nobody_knows_its_answers_wait(course: Course) -> None:
+    essay = problem2()
+    essay["cells"] = essay["cells"][-1:]
+    essay["cells"][0]["metadata"] = {}
+    submit_problems(course.root, "ada", problem1=problem1(), essay=essay)
+    reason = graded(course)["ada"].report.rows[1].checks[0].reason
+    assert reason == f"{MISSING.rstrip('.')}, and essay.ipynb has not its text."
+    assert held(course)["ada"].scores["problem2: why"] is None
+    assert held(course)["ada"].needs_manual_grade
+
+
 def test_a_watch_grades_both_and_writes_both_pages(course: Course) -> None:
     submit_problems(course.root, "ada", problem1=problem1(), problem2=problem2())
     said: list[str] = []
