@@ -321,7 +321,7 @@ def _assignment(
             folders[key] = root / "autograder" / key / name  # where courses had them before
         if given and not _is_folder_inside(folders[key], root):
             configuration.blame((*where, key), f"expected a folder inside the course, found {shown(given)}")
-        elif any(folders[key].resolve().is_relative_to((root / each).resolve()) for each in STUDENTS):
+        elif _is_students(folders[key], root):
             configuration.blame((*where, key), f"expected a folder of the course's own, found {folders[key].resolve()}")
     masters = find_masters(root, name, entry.notebook, configuration, missing)
     read = {master: read_master(root, master, configuration) for master in masters}
@@ -342,6 +342,9 @@ def _assignment(
     parts = []
     for each in found:
         own = {key: folder / each.path.stem for key, folder in folders.items()}
+        for key, folder in own.items():
+            if _is_students(folder, root):
+                configuration.blame((*where, key), f"expected a folder of the course's own, found {folder.resolve()}")
         titled = replace(entry, title=f"{entry.title or name}: {each.path.stem}")
         parts.append(_of_notebook(root, name, titled, term, configuration, own, each))
     return _of_all(parts, entry.title or name, folders)
@@ -414,6 +417,11 @@ def _of_notebook(
         term=term,
         show=entry.show,
     )
+
+
+def _is_students(folder: Path, root: Path) -> bool:
+    """Whether a folder lies among what students hand in, or leads there."""
+    return any(folder.resolve().is_relative_to((root / each).resolve()) for each in STUDENTS)
 
 
 def _is_folder_inside(folder: Path, root: Path) -> bool:

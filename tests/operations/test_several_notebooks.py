@@ -130,6 +130,14 @@ def test_a_notebook_in_which_nothing_is_graded_is_released_along_and_is_no_part(
     assert course.assignment("ps1").names_of_notebooks == ("problem1", "problem2")
 
 
+def test_the_checks_of_one_may_not_lead_to_what_students_hand_in(course: Course) -> None:
+    (course.root / "submitted/ada/ps1").mkdir(parents=True)
+    shutil.rmtree(course.root / "checks/ps1/problem2")
+    (course.root / "checks/ps1/problem2").symlink_to(course.root / "submitted/ada/ps1")
+    with pytest.raises(ConfigError, match=r"ps1.checks: expected a folder of the course's own"):
+        load_course(course.root)
+
+
 def test_each_is_released_and_proved(template: tuple[Path, ReleaseResult]) -> None:
     _, made = template
     assert made.files == ("problem1.ipynb", "problem2.ipynb")
