@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         is_exact,
         same_data,
     )
+    from autograder.checking.given import GivenObjects
     from autograder.checking.gradient_halves import (
         Halves,
         halves,
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
         Observer,
         observed_by,
     )
+    from autograder.checking.raising import raises
     from autograder.checking.reference import (
         Reference,
         answer,
@@ -96,6 +98,7 @@ __all__ = [
     "Compared",
     "Declared",
     "Draw",
+    "GivenObjects",
     "Halves",
     "Loopback",
     "Observed",
@@ -132,6 +135,7 @@ __all__ = [
     "plan_of",
     "precise",
     "projections",
+    "raises",
     "right",
     "same_data",
     "short",
@@ -182,6 +186,7 @@ __getattr__ = on_demand(
             "is_exact",
             "same_data",
         ),
+        "given": ("GivenObjects",),
         "gradient_halves": (
             "Halves",
             "halves",
@@ -208,6 +213,7 @@ __getattr__ = on_demand(
             "Observer",
             "observed_by",
         ),
+        "raising": ("raises",),
         "reference": (
             "Reference",
             "answer",

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autograder.base import Cause, CheckError, Stopped, Wrong, without_host_paths, wrong
+from autograder.checking.given import GivenObjects
 from autograder.checking.identity import crossed, identical, parts_of
 from autograder.sandbox import Opaque, Ref, calls, kinds, protocol, wire
 
@@ -89,6 +90,14 @@ class Student:
             raise AttributeError(name)
         return Function(name, self._calls, self._parameters(name))
 
+    def value(self, name: str) -> Answer:
+        """What a name stands for once the notebook has run, such as a variable that it asks for.
+
+        Raises:
+            Stopped: There is no such name.
+        """
+        return replace(_result(self._calls, protocol.LookUp(name), name, ()), label=f"`{name}`")
+
     def rng(self, seed: int) -> Answer:
         """A ``numpy.random.Generator`` made inside, to pass to a function; the same object each time it is passed."""
         return _result(self._calls, protocol.MakeGenerator(seed), "rng", ())
@@ -96,22 +105,79 @@ class Student:
 
 @dataclass(frozen=True)
 class Function:
-    """One of the student's functions, looked up by name when it is called."""
+    """One of the student's functions or classes, looked up by name when it is called."""
 
     name: str
     calls: Calls
     parameters: tuple[str, ...] = ()
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Answer:
-        """Call it in the sandbox.
+        """Call it in the sandbox: a class makes an object, which stays there.
+
+        An argument may be data, an answer, another function of the student's, or a function or object of the check's
+        own, which is asked out here whenever the student's code uses it.
 
         Raises:
             Stopped: It is missing, raised, hung, died or gave too much.
         """
-        sent = _by_reference(arguments, self.calls), _by_reference(keywords, self.calls)
-        return replace(
-            _result(self.calls, protocol.Call(self.name, *sent), self.name, sent), parameters=self.parameters
-        )
+        own = _Own(self.calls)
+        sent = own.sent(arguments), own.sent(keywords)
+        with own:
+            answer = _result(self.calls, protocol.Call(self.name, *sent), self.name, sent)
+        return replace(answer, parameters=self.parameters)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A method of an object that a student's function or class gave, looked up when it is called."""
+
+    of: Answer
+    name: str
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Answer:
+        """Call it in the sandbox, as a function of the student's.
+
+        Raises:
+            Stopped: It is missing, raised, hung, died or gave too much.
+        """
+        answer, own = self.of, _Own(self.of.calls)
+        ref = _by_reference(answer, answer.calls)
+        sent = own.sent(arguments), own.sent(keywords)
+        label = f"{_short_name(answer)}.{self.name}"
+        with own:
+            message = protocol.CallMember(ref, self.name, *sent)
+            return replace(_result(answer.calls, message, answer.function, sent), label=f"`{label}(…)`")
+
+
+class _Own:
+    """The functions and objects of a check's own that are among the arguments of a call."""
+
+    def __init__(self, calls: Calls) -> None:
+        self.calls = calls
+        self.given = GivenObjects()
+        self._before = calls.outside
+
+    def sent(self, tree: Any) -> Any:
+        """Arguments as they are sent: answers, functions and objects as references."""
+        return _by_reference(tree, self.calls, self._refer)
+
+    def __enter__(self) -> None:
+        self._before, self.calls.outside = self.calls.outside, self.asked if self.given else self.calls.outside
+
+    def __exit__(self, *_: object) -> None:
+        self.calls.outside = self._before
+
+    def asked(self, question: protocol.AskOutside) -> Any:
+        """The answer to what the student's code does with one of them."""
+        return protocol.read(wire.decode(self.given.answer(question)))
+
+    def _refer(self, thing: Any) -> Ref | None:
+        if isinstance(thing, Function):
+            return Ref(0, ("name", thing.name))
+        if not callable(thing) or isinstance(thing, type | Answer):
+            return None
+        reference: Ref = self.given.refer(thing)
+        return reference
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,6 +239,22 @@ class Answer:
         return np.logical_not(equal) if isinstance(equal, np.ndarray) else not equal
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __getattr__(self, name: str) -> Member:
+        """A method of the object, to be called: ``layer.forward(x)``."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return Member(self, name)
+
+    def attribute(self, name: str) -> Answer:
+        """An attribute of the object.
+
+        Raises:
+            Stopped: There is none, or it could not be looked at.
+        """
+        message = protocol.Look(_by_reference(self, self.calls), name)
+        label = f"`{_short_name(self)}.{name}`"
+        return replace(_result(self.calls, message, self.function, ()), label=label)
 
     def named(self, label: str) -> Answer:
         """The same answer under another name."""
@@ -331,20 +413,25 @@ def _result(calls: Calls, message: tuple[Any, ...], function: str, sent: tuple[A
             raise stopped(reply, function)
 
 
+def _short_name(answer: Answer) -> str:
+    """What an object is called in the name of a method of it."""
+    return answer.value.type_name if isinstance(answer.value, Opaque) else answer.label.strip("`")
+
+
 def _is_handle(handle: int) -> bool:
     """Whether a reply's handle can be sent back: the process that made it up may have been hostile."""
     return type(handle) is int and 0 < handle < 2**63
 
 
-def _by_reference(tree: Any, calls: Calls) -> Any:
-    """``tree`` with answers as references to the objects inside."""
+def _by_reference(tree: Any, calls: Calls, refer: Callable[[Any], Ref | None] = lambda _: None) -> Any:
+    """``tree`` with answers as references to the objects inside; ``refer`` may name others."""
     if isinstance(tree, Answer):
         if tree.generation != calls.generation:
             raise Stopped(Cause("died", tree.function, tree.label, when="since"))
         return tree.ref
     if isinstance(tree, dict | list | tuple):
-        return kinds.with_entries(tree, lambda each: _by_reference(each, calls))
-    return tree
+        return kinds.with_entries(tree, lambda each: _by_reference(each, calls, refer))
+    return tree if (ref := refer(tree)) is None else ref
 
 
 def _same(sent: Any, now: Any) -> bool:

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     )
     from autograder.sandbox.inside.protocol import (
         Answered,
+        AnsweredOutside,
         Refused,
+        ThrewOutside,
     )
     from autograder.sandbox.inside.wire import (
         Opaque,
@@ -70,6 +72,7 @@ __all__ = [
     "OPERATIONS",
     "REFLECTED",
     "Answered",
+    "AnsweredOutside",
     "CellRun",
     "Kind",
     "Opaque",
@@ -79,6 +82,7 @@ __all__ = [
     "Sent",
     "Session",
     "Taken",
+    "ThrewOutside",
     "Worker",
     "bubblewrap_version",
     "calls",
@@ -126,7 +130,9 @@ __getattr__ = on_demand(
         ),
         "inside.protocol": (
             "Answered",
+            "AnsweredOutside",
             "Refused",
+            "ThrewOutside",
         ),
         "inside.wire": (
             "Opaque",

@@ -23,6 +23,9 @@ from .protocol import (
     Ask,
     AskOutside,
     Call,
+    CallMember,
+    Look,
+    LookUp,
     MakeGenerator,
     Missing,
     Operate,
@@ -125,6 +128,13 @@ class RowFork:
                         return Missing("" if function is None else type(function).__name__)
                     taken = self.resolve(arguments), self.resolve(keywords)
                     return self.keep(function(*taken[0], **taken[1]), taken)
+                case CallMember(ref, name, arguments, keywords):
+                    taken = self.resolve(arguments), self.resolve(keywords)
+                    return self.keep(getattr(self.resolve(ref), name)(*taken[0], **taken[1]), taken)
+                case Look(ref, name):
+                    return self.keep(getattr(self.resolve(ref), name))
+                case LookUp(name):
+                    return self.keep(self.names[name]) if name in self.names else Missing("")
                 case ShowArguments(handle):
                     return Arguments(self.arguments[handle])
                 case TakeItems(ref, limit):
@@ -155,6 +165,11 @@ class RowFork:
     def resolve(self, tree: Any) -> Any:
         """``tree`` with every ``Ref`` replaced by the object that it names."""
         if isinstance(tree, Ref):
+            match tree.path:
+                case ("name", str(name)) if tree.handle == 0:
+                    return self.names[name]
+                case ("outside" | "library", *_) if tree.handle == 0:
+                    return self.objects.found(tree)
             if tree.handle not in self.results:
                 raise ValueError("a result of too many calls ago cannot be used any more")
             thing = self.results[tree.handle]
