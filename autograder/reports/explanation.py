@@ -249,6 +249,11 @@ def _compared(
         return
     for key, name, each, slack in wanted:
         try:
+            # A table has columns, and is no dictionary; one with a default has what is not there.
+            if (isinstance(value, dict) and key not in value) or (
+                not isinstance(value, dict) and is_made_of_parts(value)
+            ):
+                raise KeyError(key)
             part, problem = value[key], ""
         except (TypeError, LookupError):
             part, problem = None, "there is no such part"

@@ -1,4 +1,4 @@
-"""What ``matches`` and ``equals`` take as right of data that is made of other data, and what they say of a wrong one."""
+"""What ``matches`` and ``equals`` take as right of data that is made of other data, and what is said of wrong data."""
 
 import datetime
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
@@ -263,7 +263,7 @@ def test_an_appeal_is_told_what_equals_has_said() -> None:
     with observed_by(kept), pytest.raises(Wrong):
         equals(given_back(1.5 + 1e-12), 1.5)
     (shown,) = comparisons(kept.compared[0])
-    assert shown.problem == "`f(…)` is a number, but not exactly the right one."
+    assert shown.problem == "f(…) is a number, but not exactly the right one."
 
 
 @pytest.mark.parametrize("thing", [*SCRIPTED, frozenset({frozenset({1})})], ids=repr)
@@ -274,4 +274,4 @@ def test_the_script_of_an_appeal_writes_it_out(thing: Any) -> None:
 
 def test_of_what_the_script_of_an_appeal_cannot_write_out_it_says_so() -> None:
     assert _literal(TABLE) == "unmade('DataFrame')"
-    assert _literal(RECORDS).startswith("unmade('an array of dtype")
+    assert _literal(RECORDS).startswith('unmade("an array of dtype')

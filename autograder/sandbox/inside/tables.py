@@ -21,7 +21,7 @@ from .kinds import Room
 
 MAX_ROWS = 2**23
 MAX_HASHED = 4096
-"""Categories that are no texts, and entries of a matrix that is a dictionary: their hashes can be chosen to collide."""
+"""Categories that are no texts, whose hashes can be chosen to collide."""
 _COST_OF_HASHED = 1024
 _COST_OF_STEP = 1024
 """Bytes of room that one of these is charged for, and one step of a calendar: what takes time is bounded by it too."""
@@ -36,9 +36,8 @@ _LIBRARIES = {"pandas": "pandas", "scipy": "scipy.sparse", "torch": "torch"}
 _ZONE = re.compile(r"(?!dateutil)[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}", re.ASCII)
 _FREQUENCY = re.compile(r"-?\d{0,6}[A-Za-z]{1,6}(?:-[A-Z]{3})?", re.ASCII)
 _NULLABLE = re.compile(r"U?Int(?:8|16|32|64)|Float(?:32|64)|boolean", re.ASCII)
-_SPARSE = {
-    f"{form}_{kind}" for form in ("csr", "csc", "bsr", "dia", "coo", "lil", "dok") for kind in ("matrix", "array")
-}
+# Not the one that is a dictionary, and would be taken for one.
+_SPARSE = {f"{form}_{kind}" for form in ("csr", "csc", "bsr", "dia", "coo", "lil") for kind in ("matrix", "array")}
 _TENSORS = (
     *("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "bfloat16"),
     *("complex64", "complex128"),
@@ -402,7 +401,7 @@ def _scipy_parts(_: Any, thing: Any) -> tuple[str, Any] | None:
         return f"scipy.{name}", (thing.shape, thing.data, (thing.indices, thing.indptr))
     if name[:3] == "dia":
         return f"scipy.{name}", (thing.shape, thing.data, (thing.offsets,))
-    if thing.shape[0] > MAX_LISTS if name[:3] == "lil" else thing.nnz > MAX_HASHED and name[:3] == "dok":
+    if name[:3] == "lil" and thing.shape[0] > MAX_LISTS:
         return None
     entries = thing.tocoo()
     return f"scipy.{name}", (thing.shape, entries.data, tuple(entries.coords))
@@ -439,10 +438,6 @@ def _sparse(name: str) -> Callable[[Any, Any, Room], Any]:
             if len(shape) != 2 or shape[0] > MAX_LISTS:
                 raise ValueError("too many lists")
             room(_COST_OF_LIST * shape[0])
-        elif form == "dok":
-            if len(data) > MAX_HASHED:
-                raise ValueError("too many entries")
-            room(_COST_OF_HASHED * len(data))
         return entries if form == "coo" else entries.asformat(form)
 
     return make
