@@ -466,7 +466,9 @@ def _shown(value: Any) -> str:
         case tuple() | list():
             inner = ", ".join(_shown(each) for each in value[:20]) + (", …" if len(value) > 20 else "")
             return f"[{inner}]" if isinstance(value, list) else f"({inner})"
-    return _line(repr(value))
+    text = repr(value)
+    # A table has several lines.
+    return _line(" ".join(text.split()) if "\n" in text else text)
 
 
 def _line(text: str) -> str:
@@ -554,4 +556,4 @@ def _tree(value: Any) -> Any:
             return repr(value)
         case complex() | bytes():
             return repr(value)
-    return value
+    return value if value is None or isinstance(value, bool | int | float | str) else _shown(value)

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from autograder.sandbox import Opaque
-from autograder.sandbox.inside import calls, tables, wire
+from autograder.course import Limits
+from autograder.sandbox import Opaque, Worker
+from autograder.sandbox.inside import calls, protocol, tables, wire
 from autograder.sandbox.inside.wire import WireError
 from tests.sandbox.test_kinds import frame
 from tests.sandbox.test_wire import trees
@@ -221,6 +222,26 @@ def test_in_the_sandbox_no_library_is_imported_that_is_not_loaded(monkeypatch: p
     monkeypatch.delitem(sys.modules, "pandas")
     assert wire.decode(payload) == Opaque("Series")
     assert "pandas" not in sys.modules
+
+
+NOTEBOOK = """
+import pandas as pd
+def table(): return pd.DataFrame({"a": [1.5, 2], "c": pd.Categorical(["p", "q"])}, index=pd.RangeIndex(2, name="n"))
+def grown(table): return table.assign(new=table["a"] * 2)
+"""
+
+
+@pytest.mark.sandbox
+def test_a_table_comes_out_of_the_sandbox_and_goes_in() -> None:
+    limits = Limits(cell_seconds=60, call_seconds=60, submission_seconds=300, memory_mb=2048, file_mb=8, output_kb=4)
+    with Worker("bubblewrap", ("numpy", "pandas")) as worker, worker.session(limits) as session:
+        session.run([NOTEBOOK])
+        with session.row() as row:
+            (_, table) = row.exchange(protocol.Call("table", (), {}), "table")
+            (_, grown) = row.exchange(protocol.Call("grown", (table,), {}), "grown")
+    kinds = pd.Categorical(["p", "q"])
+    right = pd.DataFrame({"a": [1.5, 2], "c": kinds, "new": [3.0, 4]}, index=pd.RangeIndex(2, name="n"))
+    pd.testing.assert_frame_equal(grown, right, check_index_type=True)
 
 
 class OwnFrame(pd.DataFrame):
