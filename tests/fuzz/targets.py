@@ -115,8 +115,13 @@ FRAMED = ("replies", "channel", "cells")
 """The targets whose input is frames with their lengths, one behind the other."""
 
 
-def seeds(name: str) -> Iterator[bytes]:
+@cache
+def seeds(name: str) -> tuple[bytes, ...]:
     """Well-formed input for a target, to start from."""
+    return tuple(_seeds(name))
+
+
+def _seeds(name: str) -> Iterator[bytes]:
     trees = list(_trees())
     for tree in trees:
         payload = wire.encode(tree)

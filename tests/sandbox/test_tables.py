@@ -298,6 +298,10 @@ BEYOND = {
     "many categories in many places": wire.encode([0] * 20).replace(
         wire.encode(0), frame("pandas.CategoricalDtype", (pd.Index(np.arange(4000) << 32), False))
     ),
+    "many codes of few categories": frame(
+        "pandas.Categorical", (np.zeros(9_000_000, "i1"), pd.CategoricalDtype(["a" * 100]))
+    ),
+    "many codes of few labels": frame("pandas.MultiIndex", ([ONE], [np.zeros(9_000_000, "i1")], [None])),
     "texts that are numbers": frame("pandas.strings", (pd.StringDtype("python"), [1])),
     "texts of a dtype that is none": frame("pandas.strings", (np.dtype("O"), ["a"])),
     "a storage that is none": frame("pandas.StringDtype", ("disk", True)),

@@ -25,6 +25,8 @@ MAX_HASHED = 4096
 _COST_OF_HASHED = 1024
 _COST_OF_STEP = 1024
 """Bytes of room that one of these is charged for, and one step of a calendar: what takes time is bounded by it too."""
+_COST_OF_CODE = 8
+"""A code may be a byte, and what it stands for is seldom less than eight."""
 MAX_STEPS = 10_000
 MAX_LISTS = 100_000
 _COST_OF_LIST = 256
@@ -258,12 +260,13 @@ def _frequency(tree: Any) -> str:
     return str(tree)
 
 
-def _multi_index(pd: Any, tree: Any, _: Room) -> Any:
+def _multi_index(pd: Any, tree: Any, room: Room) -> Any:
     levels, codes, names = (kinds.exactly(list, each) for each in tree)
     if not 0 < len(levels) == len(codes) == len(names) or len({len(each) for each in codes}) != 1:
         raise ValueError("levels, codes and names of several lengths")
     for level, each in zip(levels, codes, strict=True):
         _check_codes(each, len(_index_of(pd, level)))
+        room(_COST_OF_CODE * len(each))
     # Whether the levels are unique would be found out by hashing them; whatever they are, the codes are within them.
     return pd.MultiIndex(levels, codes, names=list(map(_name, names)), verify_integrity=False)
 
@@ -276,11 +279,12 @@ def _check_codes(codes: Any, count: int) -> None:
         raise ValueError("codes of what is not there")
 
 
-def _categorical(pd: Any, tree: Any, _: Room) -> Any:
+def _categorical(pd: Any, tree: Any, room: Room) -> Any:
     codes, dtype = tree
     if not isinstance(dtype, pd.CategoricalDtype) or dtype.categories is None:
         raise TypeError("no categories")
     _check_codes(codes, len(dtype.categories))
+    room(_COST_OF_CODE * len(codes))
     return pd.Categorical.from_codes(codes, dtype=dtype)
 
 
