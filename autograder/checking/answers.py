@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from autograder.base import Cause, CheckError, Stopped, Wrong, without_host_paths, wrong
 from autograder.checking.given import GivenObjects
-from autograder.checking.identity import crossed, identical, parts_of
+from autograder.checking.identity import crossed, equal, identical, is_made_of_parts, parts_of
 from autograder.sandbox import Opaque, Ref, calls, kinds, protocol, wire
 
 
@@ -316,8 +316,8 @@ class Answer:
             Wrong: It is no dict, or keys are missing or too many.
         """
         if not isinstance(self.value, dict):
-            raise self._of_another_type("dict", keys)
-        missing = tuple(key for key in keys if key not in self.value)
+            raise self._of_another_type("dict", _keys(keys))
+        missing = _keys(key for key in keys if key not in self.value)
         extra = tuple(short(repr(key)) for key in self.value if key not in keys)
         if missing:
             raise Wrong(Cause("lacks", self.function, self.label, names=missing))
@@ -482,6 +482,9 @@ def _are_dicts(before: Any, after: Any) -> bool:
 
 def _equal(ours: Any, other: Any) -> Any:
     """Whether two pieces of plain data are equal; an array of booleans for two arrays of one shape."""
+    if is_made_of_parts(ours) or is_made_of_parts(other):
+        # As a whole: tables compare themselves entry by entry, and raise where their labels differ.
+        return equal(ours, other)
     if isinstance(ours, np.ndarray) or isinstance(other, np.ndarray):
         if not _is_numeric(ours) or not _is_numeric(other) or np.shape(ours) != np.shape(other):
             # What compares itself with arrays, such as `pytest.approx`, does so.
@@ -492,13 +495,7 @@ def _equal(ours: Any, other: Any) -> Any:
     for kind in (list, tuple):
         if isinstance(ours, kind) and isinstance(other, kind):
             return len(ours) == len(other) and all(map(_is_equal, ours, other))
-    try:
-        equal = ours == other
-    except Exception:
-        return False
-    # Tables compare themselves entry by entry, and raise where their labels differ.
-    entrywise = not isinstance(equal, bool | np.bool_) and (parts_of(ours) or parts_of(other)) is not None
-    return identical(ours, other) if entrywise else equal
+    return ours == other
 
 
 _DATA = (bool, int, float, complex, str, bytes, list, tuple, set, frozenset, dict, type(None), Opaque)
@@ -510,6 +507,11 @@ def _is_equal(ours: Any, other: Any) -> bool:
 
 def _is_numeric(value: Any) -> bool:
     return isinstance(value, np.ndarray | np.generic | bool | int | float | complex)
+
+
+def _keys(keys: Iterable[Any]) -> tuple[str, ...]:
+    """Keys for a message, each as a text."""
+    return tuple(key if type(key) is str else short(repr(key)) for key in keys)
 
 
 def dtype_name(dtype: np.dtype[Any]) -> str:

@@ -207,7 +207,7 @@ def _not_identical(answer: Answer, wanted: Any) -> str:
     asked, found = _named(wanted), _named(answer.value)
     if asked != found:
         return f"{answer.label} should be {asked}, but it is {found}."
-    if np.shape(wanted) != np.shape(answer.value) and isinstance(wanted, np.ndarray):
+    if isinstance(wanted, np.ndarray) and np.shape(wanted) != np.shape(answer.value):
         return f"{answer.label} should have the shape {np.shape(wanted)}, but it has another."
     if isinstance(wanted, np.ndarray | np.generic) and wanted.dtype != answer.value.dtype:
         return f"{answer.label} should have the dtype {dtype_name(wanted.dtype)} exactly, but it has another."

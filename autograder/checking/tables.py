@@ -6,7 +6,7 @@ that are compared as any answer is. What is said of a part names a label that th
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -60,8 +60,9 @@ def _of_pandas(thing: Any) -> TakenApart | None:
             index, columns, values = parts
             # Names may be there twice, and are then told apart by their places.
             labels = [short(repr(label), 40) for label in columns.tolist()]
+            often = Counter(labels)
             names = [
-                f"column {label}" if labels.count(label) == 1 else f"column {label} (number {place})"
+                f"column {label}" if often[label] == 1 else f"column {label} (number {place})"
                 for place, label in enumerate(labels)
             ]
             same = {"columns": _labels(columns), "index": _labels(index)}

@@ -280,6 +280,11 @@ def _compared(
         return
     for key, name, each, slack in wanted:
         try:
+            # A table has columns, and is no dictionary; one with a default has what is not there.
+            if (isinstance(value, dict) and key not in value) or (
+                not isinstance(value, dict) and is_made_of_parts(value)
+            ):
+                raise KeyError(key)
             part, problem = value[key], ""
         except (TypeError, LookupError):
             part, problem = None, "there is no such part"
@@ -492,7 +497,9 @@ def _shown(value: Any) -> str:
         case tuple() | list():
             inner = ", ".join(_shown(each) for each in value[:20]) + (", …" if len(value) > 20 else "")
             return f"[{inner}]" if isinstance(value, list) else f"({inner})"
-    return _line(repr(value))
+    text = repr(value)
+    # A table has several lines.
+    return _line(" ".join(text.split()) if "\n" in text else text)
 
 
 def _line(text: str) -> str:
@@ -580,4 +587,4 @@ def _tree(value: Any) -> Any:
             return repr(value)
         case complex() | bytes():
             return repr(value)
-    return value
+    return value if value is None or isinstance(value, bool | int | float | str) else _shown(value)

@@ -1,6 +1,7 @@
-"""What ``matches`` and ``equals`` take as right of data that is made of other data, and what they say of the wrong."""
+"""What ``matches`` and ``equals`` take as right of data that is made of other data, and what is said of wrong data."""
 
 import datetime
+import json
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 from decimal import Decimal
 from fractions import Fraction
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 
 from autograder.base import CheckError, Wrong
 from autograder.checking import Answer, Loopback, Student, crossed, equals, identical, observed_by
-from autograder.reports.explanation import comparisons
+from autograder.reports.explanation import _shown, _tree, comparisons
 from autograder.reports.reproduction import _literal
 from autograder.sandbox.inside import wire
 from tests.checking.test_matching import Kept, verdict, wrong_in_an_appeal
@@ -263,7 +264,13 @@ def test_an_appeal_is_told_what_equals_has_said() -> None:
     with observed_by(kept), pytest.raises(Wrong):
         equals(given_back(1.5 + 1e-12), 1.5)
     (shown,) = comparisons(kept.compared[0])
-    assert shown.problem == "`f(…)` is a number, but not exactly the right one."
+    assert shown.problem == "f(…) is a number, but not exactly the right one."
+
+
+@pytest.mark.parametrize("thing", [*KINDS, *SCRIPTED, pd.NaT], ids=repr)
+def test_an_explanation_has_it_as_text_and_as_json(thing: Any) -> None:
+    assert json.dumps(_tree([thing]))
+    assert _shown([thing]).isprintable()
 
 
 @pytest.mark.parametrize("thing", [*SCRIPTED, frozenset({frozenset({1})})], ids=repr)
@@ -274,4 +281,4 @@ def test_the_script_of_an_appeal_writes_it_out(thing: Any) -> None:
 
 def test_of_what_the_script_of_an_appeal_cannot_write_out_it_says_so() -> None:
     assert _literal(TABLE) == "unmade('DataFrame')"
-    assert _literal(RECORDS).startswith("unmade('an array of dtype")
+    assert _literal(RECORDS).startswith('unmade("an array of dtype')

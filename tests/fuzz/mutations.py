@@ -52,7 +52,7 @@ def mutated(tree: Any, chance: random.Random) -> Any:
 def variants(node: Any) -> list[Any]:
     """Everything that ``mutated`` may put in place of a node, apart from what it draws by chance."""
     changed: list[Any] = [*NUMBERS, *TEXTS, *OTHERS, [node], (node,), {"W1": node}, *map(np.float64, (0, np.nan))]
-    if isinstance(node, np.ndarray):
+    if type(node) is np.ndarray and node.dtype.kind in "biufc":
         changed += _arrays(node)
     if isinstance(node, list | tuple):
         changed += [node[:-1], node[1:], node[::-1], (*node, None), list(node), tuple(node), dict(enumerate(node))]
