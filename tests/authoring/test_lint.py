@@ -270,6 +270,10 @@ def test_a_mark_that_nbgrader_takes_by_chance_is_a_warning(lint: Lint) -> None:
     assert "write ### BEGIN SOLUTION" in the_warning(lint(cell(source, "more", role="solution")), "more", 1)
 
 
+def test_a_habit_of_marks_is_told_of_once(lint: Lint) -> None:
+    assert len(lint(*(cell("###BEGIN SOLUTION\nx = 1\n###END SOLUTION", f"x{n}", role="solution") for n in "123"))) == 1
+
+
 def test_comments_and_headings_that_begin_something_else_are_no_marks(lint: Lint) -> None:
     words = cell("# Begin solution\n\n## End of the tests", kind="markdown")
     assert (
@@ -385,6 +389,10 @@ def test_an_import_of_a_given_cell_that_is_not_allowed_is_a_mistake(lint: Lint) 
     assert "add its distribution to `allowed_imports`" in text
 
 
+def test_an_import_that_is_not_allowed_is_a_warning_where_students_can_take_it_away(lint: Lint) -> None:
+    assert "add its distribution" in the_warning(lint(cell("import scipy.linalg")), "", 1)
+
+
 def test_an_import_of_a_given_cell_from_a_file_that_submissions_do_not_see_is_a_mistake(
     lint: Lint, course_root: Path
 ) -> None:
@@ -398,6 +406,10 @@ def test_an_import_of_a_given_cell_from_a_file_that_submissions_do_not_see_is_a_
 def test_a_test_that_names_nothing_of_the_students_is_a_warning(lint: Lint) -> None:
     text = the_warning(lint(given("right = 6"), graded("# Right.\nassert right == 6")), "graded", 2)
     assert "a stub may pass" in text
+
+
+def test_a_test_may_look_at_a_file_that_an_answer_wrote(lint: Lint) -> None:
+    assert lint(graded("assert open('table.csv').read() == '1,2'")) == ()
 
 
 def test_a_test_may_name_what_students_write_by_way_of_a_helper_or_of_an_earlier_test(lint: Lint) -> None:

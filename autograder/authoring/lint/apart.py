@@ -13,6 +13,9 @@ _TIMED = frozenset({"time", "capture"})
 _NOTHING_LOST = frozenset({"matplotlib", "config", "load_ext", "autoreload", "pylab", "time", "precision"})
 """Line magics that a test does without."""
 
+_FILES = re.compile(r"open|exists|is_file|(read|load|from)_?\w*")
+"""Functions by which a test may look at a file that an answer wrote."""
+
 _AUTOTEST = re.compile(r"^[ \t]*#+[ \t]*(HASHED )?AUTOTEST\b.*$", re.MULTILINE)
 
 
@@ -93,12 +96,19 @@ def untouched(master: Master) -> Iterator[Finding]:
             if isinstance(each, ast.Assert) and isinstance(each.test, ast.Tuple) and each.test.elts:
                 text = "`assert (…, …)` always holds, since a tuple is true; take the brackets away"
                 yield master.mistake(cell, text, each.lineno)
-        if testing and not any(map(master.names_students, body)):
+        if testing and not any(map(master.names_students, body)) and not any(map(_looks_at_a_file, body)):
             text = (
                 "no test here names anything that students write, so a stub may pass them all; let them use what the "
                 "answer defines"
             )
             yield master.warning(cell, text, testing[0].lineno)
+
+
+def _looks_at_a_file(code: ast.AST) -> bool:
+    called = [node.func for node in ast.walk(code) if isinstance(node, ast.Call)]
+    return any(
+        _FILES.fullmatch(each.attr if isinstance(each, ast.Attribute) else getattr(each, "id", "")) for each in called
+    )
 
 
 def identity(master: Master) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from autograder.authoring.lint.finding import Finding, Master, tree_of
 from autograder.base import SandboxError
-from autograder.course import MasterCell
+from autograder.course import SHOWS_TAG, MasterCell
 from autograder.sandbox import site_entries
 
 
@@ -27,7 +27,10 @@ def outside(master: Master) -> Iterator[Finding]:
 
 
 def inside(master: Master) -> Iterator[Finding]:
-    """Imports of given cells that a submission does not find in the sandbox."""
+    """Imports of cells that students are given, and that a submission does not find in the sandbox.
+
+    One in a cell that students can change is a warning: they may do without.
+    """
     if master.assignment is None:
         return
     try:
@@ -36,7 +39,9 @@ def inside(master: Master) -> Iterator[Finding]:
         return  # one of them is not installed, which loading the course has said
     allowed = {each.split("/")[0].partition(".")[0] for each in entries} | sys.stdlib_module_names
     files = {name.partition(".")[0] for name in master.assignment.files}
-    for cell in master.given:
+    for cell in master.code:
+        if cell.solution or cell.grade or SHOWS_TAG in cell.tags:
+            continue
         for name, line, certain in _imports(cell):
             if name in allowed or name in files or not (_is_installed(name) or _is_beside(master, name)):
                 continue
@@ -47,7 +52,7 @@ def inside(master: Master) -> Iterator[Finding]:
                     f"a submission may not import {name}: add its distribution to `allowed_imports` in "
                     "gradebook_config.yaml"
                 )
-            yield (master.mistake if certain else master.warning)(cell, text, line)
+            yield (master.mistake if certain and cell.locked else master.warning)(cell, text, line)
 
 
 def _imports(cell: MasterCell) -> Iterator[tuple[str, int, bool]]:

@@ -65,7 +65,8 @@ def _in_its_place(master: Master, cell: MasterCell, mark: str, line: int) -> Ite
 
 
 def spelling(master: Master) -> Iterator[Finding]:
-    """Comments that are nearly a mark, and so are none, or are one by chance."""
+    """Comments that are nearly a mark, and so are none, or are one by chance: of these, each notebook's first."""
+    by_chance: set[str] = set()
     for cell in master.cells:
         # In prose a line that begins with # is a heading.
         options = re.IGNORECASE if cell.kind == "code" else 0
@@ -86,7 +87,8 @@ def spelling(master: Master) -> Iterator[Finding]:
                     f"{right}",
                     number,
                 )
-            elif not re.match(rf"#+ (BEGIN|END) {mark}(?![A-Z])", line.strip()):
+            elif not re.match(rf"#+ (BEGIN|END) {mark}(?![A-Z])", line.strip()) and mark not in by_chance:
+                by_chance.add(mark)
                 yield master.warning(
                     cell, f"{line.strip()!r} is taken for {right} only because it has that in it; write {right}", number
                 )
