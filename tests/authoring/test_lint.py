@@ -144,6 +144,16 @@ def test_a_test_cell_in_whose_place_checks_are_may_test_nothing(lint: Lint) -> N
     assert lint(master=tree) == ()
 
 
+def test_a_test_cell_may_test_nothing_where_any_row_may_have_checks(lint: Lint, course_root: Path) -> None:
+    more = 'for row in ["graded"]:\n    check(row)(test_scale)\n'
+    (course_root / "checks/warmup/test_warmup.py").write_text(f"{CHECKS}\n\n{more}")
+    assert lint(graded("# Try it here.")) == ()
+
+
+def test_a_test_cell_too_long_to_look_at_is_left_alone(lint: Lint) -> None:
+    assert lint(graded("assert scale(2, 3) == 6\n" * 3_000)) == ()
+
+
 def test_a_check_of_a_row_that_is_not_there_is_a_mistake(lint: Lint, course_root: Path) -> None:
     (course_root / "checks/warmup/test_warmup.py").write_text(CHECKS.replace('check("centre"', 'check("center"'))
     finding = only(lint())
@@ -178,11 +188,14 @@ def test_points_of_none_are_a_warning(lint: Lint) -> None:
 
 def test_what_keeps_a_course_from_loading_is_found_with_all_else(course_root: Path) -> None:
     tree = solved()
-    tree["cells"] += [cell("Why?", "why", kind="markdown", role="answer", points=-1), graded("1 == 1")]
+    tree["cells"] += [
+        cell("Why?", "why", kind="markdown", role="answer", points=-1),
+        graded("assert (scale, 'It is there.')"),
+    ]
     write(course_root / MASTER, tree)
     found = [(each.cell, each.grade_id, each.text.partition(";")[0]) for each in lint_course(course_root)]
     assert (8, "why", "cell 7 has the same grade_id") in found
-    assert (9, "graded", "what this compares is thrown away, so the cell tests nothing") in found
+    assert (9, "graded", "`assert (…, …)` always holds, since a tuple is true") in found
 
 
 def test_negative_and_missing_points_are_mistakes(course_root: Path) -> None:

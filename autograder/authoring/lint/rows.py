@@ -5,22 +5,27 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.authoring.lint.finding import Finding, Master, tree_of
 from autograder.base import did_you_mean
 from autograder.checking import statement_titles
 from autograder.course import Assignment, Course, MasterCell, master_cells
+from autograder.submission import parsed
 
 
 def tests_nothing(master: Master) -> Iterator[Finding]:
     """Test cells without a statement that tests, in rows that have no checks of their own."""
-    checked = set(_checks_of(master.assignment)[0]) if master.assignment else set()
-    rows = {row.test_id: row.name for row in master.assignment.rows} if master.assignment else {}
+    if master.assignment is None or (checks := _checks_of(master.assignment)).worked_out:
+        return
+    checked = {row.test_id for row in master.assignment.rows if row.name in checks.rows}
     for cell in master.tests:
         test = master.plan.tests.get(cell.grade_id)
-        if test is None or test.problem or rows.get(cell.grade_id) in checked or _has_autotest(cell):
+        if test is None or test.problem or cell.grade_id in checked or _has_autotest(cell):
             continue
+        if parsed(cell.source) is None:
+            continue  # too long to look at
         body = tree_of(cell).body
         if statement_titles(test) or (body and _may_be_points(body[-1])):
             continue
@@ -66,7 +71,8 @@ def no_points(master: Master) -> Iterator[Finding]:
 def checks_fit(course: Course, assignment: Assignment, masters: tuple[Master, ...]) -> Iterator[Finding]:
     """Checks of rows that are not there, and checks that take the place of hidden tests."""
     for part, master in zip(assignment.notebooks, masters, strict=True):
-        checks, together = _checks_of(part)
+        found = _checks_of(part)
+        checks, together = found.rows, found.together
         rows = {row.name: row for row in part.rows}
         for name, (path, line) in (checks | together).items():
             if name not in rows:
@@ -92,28 +98,48 @@ def checks_fit(course: Course, assignment: Assignment, masters: tuple[Master, ..
 _Places = dict[str, tuple[Path, int]]
 
 
-def _checks_of(assignment: Assignment) -> tuple[_Places, _Places]:
-    """By row, the first check of it that an author wrote, and where its test cell is said to count as well."""
-    checks: _Places = {}
+@dataclass(frozen=True)
+class _Checks:
+    """The checks of a notebook, as far as their text tells.
+
+    Attributes:
+        rows: The first check of each row.
+        together: Where a row's test cell is said to count as well.
+        worked_out: Whether some name their row by an expression, so that any row may have checks.
+    """
+
+    rows: _Places
+    together: _Places
+    worked_out: bool
+
+
+def _checks_of(assignment: Assignment) -> _Checks:
+    rows: _Places = {}
     together: _Places = {}
+    worked_out = False
     for path in sorted(assignment.checks.rglob("*.py")) if assignment.checks.is_dir() else ():
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 tree = ast.parse(path.read_bytes())
         except (OSError, SyntaxError, ValueError):
+            worked_out = True
             continue  # `release` says so
-        for node in ast.walk(tree):
+        nodes = [*ast.walk(tree)]
+        decorators = {id(each) for node in nodes if isinstance(node, ast.FunctionDef) for each in node.decorator_list}
+        for node in nodes:
             if not isinstance(node, ast.Call):
                 continue
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             if name == "with_test_cell":
                 together |= dict.fromkeys(_texts(node.args), (path, node.lineno))
             elif name == "check":
-                named = [each.value for each in node.keywords if each.arg == "row"]
-                for row in _texts([*node.args[:1], *named]):
-                    checks.setdefault(row, (path, node.lineno))
-    return checks, together
+                row = [*node.args[:1], *(each.value for each in node.keywords if each.arg == "row")]
+                if id(node) in decorators and (found := _texts(row)):
+                    rows.setdefault(found[0], (path, node.lineno))
+                else:
+                    worked_out = True
+    return _Checks(rows, together, worked_out)
 
 
 def _texts(nodes: list[ast.expr]) -> list[str]:
