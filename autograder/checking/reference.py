@@ -100,7 +100,8 @@ def load_reference(assignment: Assignment) -> Reference:
     if not assignment.solutions.is_dir():
         return Reference(functools.partial(_of_the_master, assignment))
     init = assignment.solutions / "__init__.py"
-    name = f"autograder_reference_{assignment.name}"
+    # Two notebooks of one assignment have a reference each.
+    name = f"autograder_reference_{assignment.name}{f'_{assignment.notebook}' if assignment.others else ''}"
     specification = importlib.util.spec_from_file_location(
         name, init, submodule_search_locations=[str(assignment.solutions)]
     )
