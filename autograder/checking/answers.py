@@ -155,17 +155,19 @@ class _Own:
     def __init__(self, calls: Calls) -> None:
         self.calls = calls
         self.given = GivenObjects()
-        self._before = calls.outside
+        self._before: Callable[[protocol.AskOutside], Any] | None = None
 
     def sent(self, tree: Any) -> Any:
         """Arguments as they are sent: answers, functions and objects as references."""
         return _by_reference(tree, self.calls, self._refer)
 
     def __enter__(self) -> None:
-        self._before, self.calls.outside = self.calls.outside, self.asked if self.given else self.calls.outside
+        if self.given:
+            self._before, self.calls.outside = self.calls.outside, self.asked
 
     def __exit__(self, *_: object) -> None:
-        self.calls.outside = self._before
+        if self._before is not None:
+            self.calls.outside = self._before
 
     def asked(self, question: protocol.AskOutside) -> Any:
         """The answer to what the student's code does with one of them."""

@@ -85,10 +85,14 @@ class RowCalls:
         self.replaced = replaced
         self.asked: set[str] = set()
         self.outside: Outside = _no_object
-        self.code = session.sources if before is None else session.sources[:before]
         self.channel: socket.socket | None = None
         self.pid = 0
         self.generation = 0
+
+    @property
+    def code(self) -> tuple[str, ...]:
+        """The code cells that have run in the process that this is a fork of."""
+        return self.session.sources[: self.before]
 
     def exchange(self, message: tuple[Any, ...], function: str) -> Any:
         """Send a message and give the reply; None where it is no message.
