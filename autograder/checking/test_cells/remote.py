@@ -28,6 +28,7 @@ _LINKED = "_remote_class"
 """Where a class has its link; a class made by a test of one of these has none of its own."""
 
 _DECISIVE = frozenset({*BINARY, *REFLECTED, *INPLACE, *COMPARISONS, "contains", "bool", "exit"})
+_LOCAL = frozenset(DUNDER[name] for name in _DECISIVE if name in DUNDER)
 _OUR_OWN = frozenset({"__class__", "__reduce__", "__reduce_ex__", "__getstate__"})
 _OF_A_CLASS = frozenset(
     {
@@ -37,6 +38,27 @@ _OF_A_CLASS = frozenset(
         *("__hash__", "__eq__", "__call__", "__prepare__", "__weakref__", "__type_params__", "__annotations__"),
     }
 )
+_TOLD = frozenset(
+    {
+        *DUNDER.values(),
+        *("__repr__", "__str__", "__format__", "__dir__", "__doc__", "__name__", "__qualname__", "__module__"),
+        *("__dict__", "__slots__", "__annotations__", "__wrapped__", "__defaults__", "__kwdefaults__", "__code__"),
+        *("__closure__", "__self__", "__func__", "__init__", "__new__", "__post_init__", "__init_subclass__"),
+        *("__array__", "__copy__", "__deepcopy__", "__length_hint__", "__missing__", "__await__", "__bytes__"),
+        *("__getattr__", "__getattribute__", "__setattr__", "__delattr__", "__get__", "__set__", "__delete__"),
+        *("__set_name__", "__class_getitem__", "__del__", "__members__", "__match_args__", "__isabstractmethod__"),
+        *("__dataclass_fields__", "__dataclass_params__", "__orig_bases__", "__parameters__", "__objclass__"),
+        *("__cause__", "__context__", "__notes__", "__traceback__", "__suppress_context__"),
+        *("__file__", "__path__", "__version__", "__all__"),
+    }
+)
+"""Names with underscores before and behind that a student's object is asked for.
+
+It is asked for no other: by ``__array_interface__`` it would say to NumPy at which address of this process its numbers
+are, and ``__array_ufunc__``, ``__array_function__`` and what other libraries have of the kind would get all that it is
+compared with.
+"""
+
 _BUILTIN: dict[str, type] = {
     "generator": types.GeneratorType,
     "builtin_function_or_method": types.BuiltinFunctionType,
@@ -69,6 +91,11 @@ class Remote:
     def __getattribute__(self, name: str) -> Any:
         if name in _OUR_OWN:
             return _class_of(self) if name == "__class__" else object.__getattribute__(self, name)
+        if _is_special(name):
+            if name in _LOCAL and (method := _own_method(type(self), name)) is not None:
+                return types.MethodType(method, self)
+            if name not in _TOLD:
+                raise AttributeError(name)
         link, _, label = parts(self)
         return link.operate(label, "getattr", self, name)
 
@@ -107,6 +134,18 @@ def is_remote(thing: Any) -> bool:
     return issubclass(kind, Remote) or (issubclass(kind, RemoteClass) and _LINKED in vars(thing))
 
 
+def _is_special(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
+
+
+def _own_method(kind: type, name: str) -> Any:
+    """The special method that a class here has for its operation, which is not to be got around; None for none."""
+    for each in type.__getattribute__(kind, "__mro__"):
+        if issubclass(each, Remote) and name in (own := type.__getattribute__(each, "__dict__")):
+            return own[name]
+    return None
+
+
 class RemoteClass(type):
     """A class of the student's: to call it makes an object there."""
 
@@ -120,6 +159,11 @@ class RemoteClass(type):
     def __getattribute__(cls, name: str) -> Any:
         if name in _OF_A_CLASS or _LINKED not in type.__getattribute__(cls, "__dict__"):
             return type.__getattribute__(cls, name)
+        if _is_special(name):
+            if name in _LOCAL and (method := _own_method(cls, name)) is not None:
+                return method
+            if name not in _TOLD:
+                raise AttributeError(name)
         link, _, label = parts(cls)
         return link.operate(label, "getattr", cls, name)
 
