@@ -23,7 +23,7 @@ def ran(folder: Path, right: str, test: str, answer: str, *, partial_credit: boo
     plan = plan_of(master_cells(path))
     names = {"__name__": "__main__"}
     exec(compile(answer, "<ipython-input-1>", "exec"), names)
-    with contextlib.chdir(folder), TestCells(plan, folder, Limits()) as running:
+    with contextlib.chdir(folder), TestCells(plan, folder, Limits(memory_mb=256)) as running:
         rehearsal = Rehearsal(path, plan, running)
         cell_of_test = plan.tests["the_test"]
         has_object = partial(rehearsal.has_object, cell_of_test)
@@ -62,3 +62,95 @@ LIES = {
 def test_an_answer_that_lies_has_no_points(lie: str, tmp_path: Path):
     right, test, answer = LIES[lie]
     assert fails(ran(tmp_path, right, test, answer))
+
+
+ESCAPES = {
+    "a path": (
+        "def f(p): return True",
+        "from pathlib import Path\nassert f(Path('words.txt'))\nassert not Path('written').exists()",
+        "def f(p):\n    p.with_name('written').write_text('x')\n    return True",
+    ),
+    "a database": (
+        "def f(c): return True",
+        "import os, sqlite3\nassert f(sqlite3.connect(':memory:'))\nassert not os.path.exists('written')",
+        "def f(c):\n    c.execute('ATTACH \"written\" AS w')\n    c.execute('CREATE TABLE w.t (a)')\n    return True",
+    ),
+    "a table": (
+        "def f(d): return True",
+        "import os, pandas as pd\nassert f(pd.DataFrame({'a': [object()]}))\nassert not os.path.exists('written')",
+        "def f(d):\n    d.to_csv('written')\n    return True",
+    ),
+    "an array of objects": (
+        "def f(a): return True",
+        "import os, numpy as np\nassert f(np.array([object()]))\nassert not os.path.exists('written')",
+        "def f(a):\n    a.dump('written')\n    return True",
+    ),
+    "a function that opens files": (
+        "def f(g): return True",
+        "import os\nassert f(os.makedirs)\nassert not os.path.exists('written')",
+        "def f(g):\n    g('written')\n    return True",
+    ),
+}
+
+
+@pytest.mark.parametrize("given", ESCAPES)
+def test_what_a_test_gives_to_an_answer_reaches_nothing_outside(
+    given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    right, test, answer = ESCAPES[given]
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    with monkeypatch.context() as there:
+        # The answer is run in this process, from another folder than the test.
+        there.setattr(contextlib, "chdir", lambda _: contextlib.nullcontext())
+        there.chdir(inside)
+        ran(tmp_path, right, test, answer)
+    assert not (tmp_path / "written").exists()
+
+
+FAULTS = {
+    "no value for a later part of the test": (
+        "def f(x): return 2",
+        "try:\n    r = f(1)\nexcept ValueError:\n    pass\nassert r == 2",
+        "def f(x): raise ValueError",
+    ),
+    "an object that cannot be shown": (
+        "def f(x): return 2",
+        "assert {2: 3}[f(1)] == 3",
+        "class L:\n    def __hash__(self): return 1\n    def __repr__(self): raise SystemExit\ndef f(x): return L()",
+    ),
+    "more than there is memory for": (
+        "def f(x): return [1]",
+        "xs = []\nfor _ in range(10_000):\n    xs.append(f(1))\nassert len(xs) == 10_000",
+        "import numpy as np\ndef f(x): return np.ones(1_000_000)",
+    ),
+    "an end of the process": (
+        "def f(x): return 0",
+        "import ctypes\nctypes.string_at(f(1) or id(f), 1)",
+        "def f(x): return 8",
+    ),
+    "calls that call each other for ever": (
+        "def f(g): return g(0)",
+        "def g(n): return f(g) if n else 1\nassert f(g) == 1",
+        "def f(g): return g(1)",
+    ),
+    "an exception of the grader's own": (
+        "def f(x): return 1",
+        "assert f(1) == 1",
+        "import sys\ndef f(x): raise sys.modules['autograder.base'].Stopped('')",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_an_answer_does_to_the_test_is_its_own_fault(fault: str, tmp_path: Path):
+    right, test, answer = FAULTS[fault]
+    assert fails(ran(tmp_path, right, test, answer))
+
+
+def test_a_part_of_a_test_that_needs_an_earlier_one_fails_with_it(tmp_path: Path):
+    test = "r = f(1)\nassert r == 2\nassert f(2) == 2"
+    answer = "def f(x):\n    if x == 1: raise ValueError\n    return 2"
+    tested = ran(tmp_path, "def f(x): return 2", test, answer, partial_credit=True)
+    assert fails(tested)
+    assert [each.cause is None for each in tested.statements] == [False, False, True]

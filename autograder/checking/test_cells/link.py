@@ -9,13 +9,13 @@ import random
 import re
 import socket
 import sys
-import types
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from autograder.base import Cause, Stopped
+from autograder.checking.test_cells.outside import can, done_outside, of_a_library
 from autograder.checking.test_cells.remote import (
     RemoteFunction,
     RemoteModule,
@@ -26,12 +26,7 @@ from autograder.checking.test_cells.remote import (
     made,
     parts,
 )
-from autograder.sandbox import DUNDER, OPERATIONS, REFLECTED, Opaque, Ref, Sent, Taken, protocol, wire, within
-
-_LIBRARIES = ("builtins", "math", "cmath", "operator", "numpy")
-"""Modules whose functions a student's function gets as its own, where a test gives it one."""
-_CLOSED = (types.ModuleType, types.FunctionType, types.GeneratorType, types.CodeType, types.FrameType, type)
-"""What gives nothing of itself to a student's code: through its attributes it would give all of the test."""
+from autograder.sandbox import Opaque, Ref, Sent, Taken, protocol, wire, within
 
 
 class Absent(Exception):  # noqa: N818 - what it is
@@ -171,9 +166,9 @@ class StudentLink:
                 self.operate("", "set generator", self._generators[id(thing)][1], generator_state(thing))
             used.append(thing)
             return Ref(parts(self._generators[id(thing)][1])[1])
-        if (library := _library_name(thing)) is not None:
-            return Ref(0, ("library", *library))
-        return Ref(0, ("outside", self._number(thing), type(thing).__name__[:100], " ".join(_can(thing))))
+        if (library := of_a_library(thing)) is not None:
+            return Ref(0, library)
+        return Ref(0, ("outside", self._number(thing), type(thing).__name__[:100], " ".join(can(thing))))
 
     def _number(self, thing: Any) -> int:
         if id(thing) not in self._numbers:
@@ -270,7 +265,7 @@ class StudentLink:
             thing = self._objects[asked.number]
             taken = Taken((*asked.operands, asked.keywords), self._found, lambda each: self._refer(each, used))
             *operands, keywords = taken.things
-            value = _with_outside(thing, asked.operation, operands, keywords)
+            value = done_outside(thing, asked.operation, operands, keywords)
             return self._payload(protocol.AnsweredOutside(value, taken.changed()), used)
         except BaseException as error:
             number = len(self._errors) + 1
@@ -278,54 +273,6 @@ class StudentLink:
             base = next(each for each in type(error).__mro__ if each.__module__ == "builtins")
             text = error.args[0] if error.args and isinstance(error.args[0], str) else ""
             return wire.encode(protocol.tree(protocol.ThrewOutside(base.__name__, text[:1000], number)))
-
-
-def _with_outside(thing: Any, operation: str, operands: list[Any], keywords: dict[str, Any]) -> Any:
-    if operation == "getattr":
-        (name,) = operands
-        if not isinstance(name, str) or name.startswith("_") or isinstance(thing, _CLOSED):
-            raise AttributeError(str(name))
-        given = getattr(thing, name)
-        if isinstance(given, types.ModuleType | types.FrameType | types.CodeType):
-            raise AttributeError(name)
-        return given
-    if operation == "setattr":
-        name, value = operands
-        if not isinstance(name, str) or name.startswith("_") or isinstance(thing, _CLOSED):
-            raise AttributeError(str(name))
-        setattr(thing, name, value)
-        return None
-    if operation in REFLECTED:
-        return OPERATIONS[REFLECTED[operation]](operands[0], thing)
-    if operation in ("dir", "delattr"):
-        raise AttributeError(operation)
-    return OPERATIONS[operation](thing, *operands, **keywords)
-
-
-def _can(thing: Any) -> list[str]:
-    """What can be done with an object of the test's, beside what all objects can."""
-    kind = type(thing)
-    return [
-        operation
-        for operation, method in DUNDER.items()
-        if getattr(kind, method, None) is not None
-        and getattr(kind, method, None) is not getattr(object, method, None)
-        and method not in ("__repr__", "__str__", "__format__", "__dir__")
-    ]
-
-
-def _library_name(thing: Any) -> tuple[str, str] | None:
-    """Where a function or class of a library is found, or a module itself; None for anything else."""
-    if isinstance(thing, types.ModuleType):
-        return (thing.__name__, "") if thing.__name__.partition(".")[0] in _LIBRARIES else None
-    name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None)
-    module = getattr(thing, "__module__", None) or ("numpy" if isinstance(thing, np.ufunc) else None)
-    if not isinstance(name, str) or not isinstance(module, str) or module.partition(".")[0] not in _LIBRARIES:
-        return None
-    for place in (module, "numpy"):
-        if getattr(sys.modules.get(place), name, None) is thing:
-            return place, name
-    return None
 
 
 def signature_of(link: StudentLink, remote: Any) -> inspect.Signature:

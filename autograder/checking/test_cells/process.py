@@ -30,6 +30,7 @@ from autograder.checking.test_cells.remote import CELL, STATEFUL, is_remote, num
 from autograder.sandbox import confine, wire
 
 MAX_SAID = 2_000
+_NO_ROOM = ["said", "What your code gives takes too much memory to test.", {}]
 
 
 def main(descriptor: int, settings_descriptor: int) -> None:
@@ -99,15 +100,25 @@ def _run_and_end(channel: socket.socket, names: Names, settings: dict[str, Any],
     try:
         if sys.platform == "linux":
             bound = confine.mapped_kb() * 1024 + settings["memory_mb"] * 2**20
-            resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
+            resource.setrlimit(resource.RLIMIT_AS, (bound, resource.RLIM_INFINITY))
             seconds = max(1, round(settings["seconds"]))
             resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-        over = _run(channel, names, wire.receive(channel), failed)
+        try:
+            over = _run(channel, names, wire.receive(channel), failed)
+        except MemoryError:
+            _make_room()
+            over = [_NO_ROOM], None, []
         wire.send(channel, wire.encode(("over", *over)))
     except wire.Closed:
         pass
     finally:
         os._exit(0)
+
+
+def _make_room() -> None:
+    """Have memory to say what has come of a test in which a student's objects have left none."""
+    if sys.platform == "linux":
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
 def _run(channel: socket.socket, names: Names, job: dict[str, Any], failed: list[str]) -> tuple[Any, ...]:
@@ -134,6 +145,8 @@ def _run(channel: socket.socket, names: Names, job: dict[str, Any], failed: list
                 exec(code, names)
             results.append(["passed", "", {}])
         except BaseException as error:
+            if isinstance(error, MemoryError):
+                _make_room()
             results.append(_failure(error, link, names, tree, job, failed))
             if not job["partial"]:
                 break
@@ -269,6 +282,8 @@ def _failure(
     if isinstance(error, NameError) and error.name in names.absent:
         if error.name in names.students or error.name in names.shared:
             return ["missing", error.name, {}]
+        if error.name in job["binds"]:
+            return ["said", "This needs an earlier part of the test, which fails with what your code gives.", {}]
         return ["errored", f"line {line}: {error}, in the master's other cells either{_because(failed)}", {}]
     if isinstance(error, ImportError):
         return ["errored", f"line {line}: {type(error).__name__}: {error}", {}]
@@ -278,8 +293,16 @@ def _failure(
         return ["said", _assertion(node, shown=shown), {}]
     if not shown:
         return ["said", "A hidden test cannot use what your code gives: it has another form than was asked for.", {}]
-    told_text = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-    return ["said", f"`{_code(node)}` fails with what your code gives: {told_text}.", {}]
+    return ["said", f"`{_code(node)}` fails with what your code gives: {_text_of(error)}.", {}]
+
+
+def _text_of(error: BaseException) -> str:
+    """The type and text of an exception of the test's; the text may be the student's code's to give, which may fail."""
+    try:
+        text = str(error)
+    except BaseException:
+        text = "…"
+    return " ".join(f"{type(error).__name__}: {text}".split())[:200]
 
 
 def _because(failed: list[str]) -> str:

@@ -250,6 +250,8 @@ def _known(link: Link, base: str, number: int) -> type | None:
 def exception_named(name: str) -> type[BaseException] | None:
     """The exception class of that full name, where it is one that is loaded here and no code of the student's."""
     module, _, last = name.rpartition(".")
+    if module.partition(".")[0] == "autograder":
+        return None
     found = getattr(builtins if module == "builtins" else sys.modules.get(module), last, None)
     return found if isinstance(found, type) and issubclass(found, BaseException) else None
 

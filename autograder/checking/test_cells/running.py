@@ -22,10 +22,21 @@ from autograder.checking.test_cells.plan import Piece, Plan, TestCell
 from autograder.checking.test_cells.process import start
 from autograder.course import Limits
 from autograder.sandbox import OF_NAMES, protocol, wire
+from autograder.submission import binds
 
 START_SECONDS = 120.0
 PATIENCE = 20
 """How many times the processor time of a test cell it may take by the clock: a machine may have much else to do."""
+MAX_NESTED = 50
+"""How deep the student's code and an object of the test's may call each other."""
+_CRASHED = "Python itself ends when what your code gives is tested."
+_OF_WHAT_IS_TESTED = {
+    signal.SIGXCPU: "What your code gives takes too long to test.",
+    signal.SIGSEGV: _CRASHED,
+    signal.SIGABRT: _CRASHED,
+    signal.SIGBUS: _CRASHED,
+    signal.SIGFPE: _CRASHED,
+}
 
 
 @dataclass(frozen=True)
@@ -214,6 +225,7 @@ class _Conversation:
         self.channel, self.calls, self.has_object = channel, calls, has_object
         self.seconds = PATIENCE * limits.cell_seconds
         self.label = ""
+        self.nested = 0
 
     def outcome(self, test: TestCell) -> Tested:
         before, self.calls.outside = self.calls.outside, self.asked
@@ -264,12 +276,18 @@ class _Conversation:
 
     def asked(self, question: protocol.AskOutside) -> Any:
         """What comes of something that the student's code does with an object of the test's."""
-        self.tell(("ask", protocol.tree(question)))
-        match self.served():
-            case ("answered", bytes(payload)):
-                answer = protocol.read(wire.decode(payload))
-                if isinstance(answer, protocol.AnsweredOutside | protocol.ThrewOutside):
-                    return answer
+        if self.nested >= MAX_NESTED:
+            return protocol.ThrewOutside("RecursionError", "maximum recursion depth exceeded", 0)
+        self.nested += 1
+        try:
+            self.tell(("ask", protocol.tree(question)))
+            match self.served():
+                case ("answered", bytes(payload)):
+                    answer = protocol.read(wire.decode(payload))
+                    if isinstance(answer, protocol.AnsweredOutside | protocol.ThrewOutside):
+                        return answer
+        finally:
+            self.nested -= 1
         raise SandboxError("the process that runs test cells gave no answer")
 
     def result(self, test: TestCell, kind: str, text: str, known: dict[str, Any]) -> Ran:
@@ -293,6 +311,7 @@ def _job(test: TestCell, partial: bool, sources: Mapping[str, str], *, records: 
         "number": test.number,
         "source": test.source,
         "hidden": sorted(test.hidden),
+        "binds": sorted(binds(test.source)),
         "before": [list(_piece(each)) for each in test.before],
         "shares_random": test.shares_random,
         "partial": partial,
@@ -306,7 +325,11 @@ def _piece(piece: Piece) -> tuple[int, str, list[int]]:
 
 
 def _died(test: TestCell, status: int) -> Ran:
-    """What is said of a test cell that ended its process: it had too much to do with what the student's code gave."""
-    if os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL):
-        return Ran(Cause("said", text="What your code gives takes too long to test.", says_all=True))
-    return Ran(trouble=f"the test cell {test.grade_id} (cell {test.number} of the master) ended its process")
+    """What is said of a test cell that ended its process.
+
+    The solved master's objects did not end it, so by a signal of its own doing it was the student's that did. Another's
+    is none of theirs.
+    """
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) in _OF_WHAT_IS_TESTED:
+        return Ran(Cause("said", text=_OF_WHAT_IS_TESTED[os.WTERMSIG(status)], says_all=True))
+    return Ran(trouble=f"the test cell {test.grade_id} (cell {test.number} of the master) ended its process: {status}")
