@@ -124,6 +124,11 @@ FAULTS = {
         "xs = []\nfor _ in range(10_000):\n    xs.append(f(1))\nassert len(xs) == 10_000",
         "import numpy as np\ndef f(x): return np.ones(1_000_000)",
     ),
+    "more than there is memory for, in one go": (
+        "def f(x): return [1]",
+        "xs = []\nfor _ in range(10_000):\n    xs.append(f(1))\nassert len(xs) == 10_000",
+        "import numpy as np\ndef f(x): return np.ones(2_000_000)",
+    ),
     "an end of the process": (
         "def f(x): return 0",
         "import ctypes\nctypes.string_at(f(1) or id(f), 1)",

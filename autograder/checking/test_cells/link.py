@@ -28,6 +28,8 @@ from autograder.checking.test_cells.remote import (
 )
 from autograder.sandbox import Opaque, Ref, Sent, Taken, protocol, wire, within
 
+NO_ROOM = "What your code gives takes too much memory to test."
+
 
 class Absent(Exception):  # noqa: N818 - what it is
     """The student's notebook has no such name."""
@@ -50,6 +52,7 @@ class StudentLink:
         self.operations = 0
         self.thrown: dict[int, protocol.Threw] = {}
         self.stopped: Cause | None = None
+        self.lost = False
         self._objects: dict[int, Any] = {}
         self._numbers: dict[int, int] = {}
         self._proxies: dict[int, Any] = {}
@@ -127,9 +130,18 @@ class StudentLink:
     # How it crosses
 
     def _exchanged(self, label: str, payload: bytes) -> Any:
+        no_room = Cause("said", label, text=NO_ROOM, says_all=True)
+        if self.lost:
+            raise Stopped(no_room)
         wire.send(self.channel, wire.encode(("do", label[:100], payload)))
         while True:
-            match wire.receive(self.channel):
+            try:
+                said = wire.receive(self.channel)
+            except MemoryError:
+                # The rest of a reply is still to be read, and there is nowhere to put it.
+                self.lost = True
+                raise self._ended(no_room) from None
+            match said:
                 case ("reply", tree):
                     return protocol.read(tree)
                 case ("ask", tree):

@@ -24,13 +24,14 @@ from pathlib import Path
 from typing import Any
 
 from autograder.base import Stopped, cause_tree
-from autograder.checking.test_cells.link import StudentLink, signature_of
+from autograder.checking.test_cells.link import NO_ROOM, StudentLink, signature_of
 from autograder.checking.test_cells.namespace import Names
 from autograder.checking.test_cells.remote import CELL, STATEFUL, is_remote, number_of, parts
 from autograder.sandbox import confine, wire
 
 MAX_SAID = 2_000
-_NO_ROOM = ["said", "What your code gives takes too much memory to test.", {}]
+_reserve = bytearray(8 * 2**20)
+"""Given back where no memory is left, so that there is some to say so with."""
 
 
 def main(descriptor: int, settings_descriptor: int) -> None:
@@ -99,26 +100,37 @@ def _run_and_end(channel: socket.socket, names: Names, settings: dict[str, Any],
     """Run one test cell and send what came of it. It never returns."""
     try:
         if sys.platform == "linux":
-            bound = confine.mapped_kb() * 1024 + settings["memory_mb"] * 2**20
-            resource.setrlimit(resource.RLIMIT_AS, (bound, resource.RLIM_INFINITY))
+            _bound_memory(confine.mapped_kb() * 1024 + settings["memory_mb"] * 2**20)
             seconds = max(1, round(settings["seconds"]))
             resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
         try:
             over = _run(channel, names, wire.receive(channel), failed)
         except MemoryError:
             _make_room()
-            over = [_NO_ROOM], None, []
+            over = [["said", NO_ROOM, {}]], None, []
         wire.send(channel, wire.encode(("over", *over)))
-    except wire.Closed:
+        # What there was no memory for is still being sent.
+        while channel.recv(2**16):
+            pass
+    except (wire.Closed, OSError):
         pass
     finally:
         os._exit(0)
 
 
-def _make_room() -> None:
-    """Have memory to say what has come of a test in which a student's objects have left none."""
+def _make_room() -> int:
+    """Have memory to say what has come of a test in which a student's objects have left none; the bound until now."""
+    _reserve.clear()
+    if sys.platform != "linux":
+        return 0
+    bound, _ = resource.getrlimit(resource.RLIMIT_AS)
+    _bound_memory(resource.RLIM_INFINITY)
+    return bound
+
+
+def _bound_memory(bound: int) -> None:
     if sys.platform == "linux":
-        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_AS, (bound, resource.RLIM_INFINITY))
 
 
 def _run(channel: socket.socket, names: Names, job: dict[str, Any], failed: list[str]) -> tuple[Any, ...]:
@@ -145,9 +157,9 @@ def _run(channel: socket.socket, names: Names, job: dict[str, Any], failed: list
                 exec(code, names)
             results.append(["passed", "", {}])
         except BaseException as error:
-            if isinstance(error, MemoryError):
-                _make_room()
+            bound = _make_room()
             results.append(_failure(error, link, names, tree, job, failed))
+            _bound_memory(bound)
             if not job["partial"]:
                 break
             if link.stopped is not None:
@@ -278,6 +290,8 @@ def _failure(
     if (threw := link.thrown.get(id(error))) is not None:
         told = [threw.type, threw.text[:MAX_SAID], threw.function, threw.line, threw.source]
         return ["threw", "", {"raised": told}]
+    if isinstance(error, MemoryError):
+        return ["said", NO_ROOM, {}]
     line = _line_of(error, job["number"])
     if isinstance(error, NameError) and error.name in names.absent:
         if error.name in names.students or error.name in names.shared:

@@ -30,7 +30,7 @@ PATIENCE = 20
 MAX_NESTED = 50
 """How deep the student's code and an object of the test's may call each other."""
 _CRASHED = "Python itself ends when what your code gives is tested."
-_OF_WHAT_IS_TESTED = {
+_OF_WHAT_IS_TESTED: dict[int, str] = {
     signal.SIGXCPU: "What your code gives takes too long to test.",
     signal.SIGSEGV: _CRASHED,
     signal.SIGABRT: _CRASHED,
