@@ -149,6 +149,15 @@ class RowCalls:
             self.close()
             raise Stopped(Cause("protocol", function)) from None
 
+    def renew(self) -> None:
+        """Have the next message answered by a fresh fork.
+
+        Raises:
+            Stopped: There is no process to fork from any more.
+        """
+        self.close()
+        self._fork("")
+
     def close(self) -> None:
         """End the row's fork."""
         if self.channel is not None:

@@ -55,13 +55,66 @@ LIES = {
         "import numpy as np\nclass L:\n    def __array_ufunc__(self, *_, **__): return np.zeros(3)\n"
         "def f(x): return L()",
     ),
+    "an argument that is changed to what is given back": (
+        DOUBLE,
+        "import numpy as np\nx = np.arange(3.0)\nnp.testing.assert_allclose(f(x), x * 2)",
+        "def f(x):\n    x[:] = 0\n    return x",
+    ),
+    "a state of random numbers in which all are 0": (
+        DOUBLE,
+        "import numpy as np\nnp.random.seed(1)\nf(0.0)\nfor _ in range(5):\n    x = np.random.rand()\n"
+        "    assert f(x) == 2 * x",
+        "import numpy as np\ndef f(x):\n    state = np.random.get_state(legacy=False)\n"
+        "    state['state']['key'][:] = 0\n    np.random.set_state(state)\n    return 0.0",
+    ),
+    "a generator in another state": (
+        "def f(x, rng): return 2 * x",
+        "import numpy as np\nrng = np.random.default_rng(1)\nf(0.0, rng)\n"
+        "for _ in range(5):\n    x = rng.random()\n    assert f(x, rng) == 2 * x",
+        "import numpy as np\ndef f(x, rng):\n    now = np.random.default_rng(7).bit_generator.state\n"
+        "    rng.bit_generator.state = now\n    return 2 * 0.625095466604667",
+    ),
+    "an end of the test's loop": (
+        DOUBLE,
+        "for got, want in zip(map(f, [1, 2]), [2, 4]):\n    assert got == want",
+        "def f(x): raise StopIteration",
+    ),
+    "a context that takes the test's failure": (
+        "class C:\n    n = 1\n    def __enter__(self): return self\n    def __exit__(self, *_): return False",
+        "with C() as c:\n    assert c.n == 1",
+        "class C:\n    n = 0\n    def __enter__(self): return self\n    def __exit__(self, *_): return True",
+    ),
+    "masked entries": (
+        DOUBLE,
+        ALL_CLOSE,
+        "import numpy as np\ndef f(x): return np.ma.array([2.0, 0, 0], mask=[0, 1, 1])",
+    ),
+    "an object where the test compares objects and numbers by the same line": (
+        "class V:\n    def __init__(self, a): self.a = a\n    def __eq__(self, other): return self.a == other.a\n"
+        "    def norm(self): return 5",
+        "def check(got, want): assert got == want\nfor got, want in [(V(1), V(1)), (V(1).norm(), 5)]: check(got, want)",
+        "class V:\n    def __init__(self, a): pass\n    def __eq__(self, other): return True\n"
+        "    def norm(self): return V(1)",
+    ),
+    "one guess after the other": (
+        "def f(given): given(42)",
+        "def given(x):\n    assert x == 42\nf(given)",
+        "def f(given):\n    for n in range(50):\n        try: return given(n)\n        except AssertionError: pass",
+    ),
+    "a number of points that is none": (
+        "def f(x): return 1",
+        "1 - abs(f(1) - 1)",
+        "def f(x): return float('nan')",
+    ),
 }
 
 
 @pytest.mark.parametrize("lie", LIES)
 def test_an_answer_that_lies_has_no_points(lie: str, tmp_path: Path):
     right, test, answer = LIES[lie]
-    assert fails(ran(tmp_path, right, test, answer))
+    assert not fails(ran(tmp_path, right, test, right))
+    tested = ran(tmp_path, right, test, answer)
+    assert fails(tested) or tested.number == 0
 
 
 ESCAPES = {

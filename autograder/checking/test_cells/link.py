@@ -17,6 +17,7 @@ import numpy as np
 from autograder.base import Cause, Stopped
 from autograder.checking.test_cells.outside import can, done_outside, of_a_library
 from autograder.checking.test_cells.remote import (
+    CELL,
     RemoteFunction,
     RemoteModule,
     RemoteObject,
@@ -25,9 +26,11 @@ from autograder.checking.test_cells.remote import (
     is_remote,
     made,
     parts,
+    position,
 )
 from autograder.sandbox import Opaque, Ref, Sent, Taken, protocol, wire, within
 
+_HIDES = "Some entries of what your code gives are masked or missing, where values are asked for."
 NO_ROOM = "What your code gives takes too much memory to test."
 
 
@@ -38,15 +41,20 @@ class Absent(Exception):  # noqa: N818 - what it is
 class StudentLink:
     """The way to one student's objects, for one run of a test cell."""
 
-    def __init__(self, channel: socket.socket, *, shares_random: bool) -> None:
+    def __init__(self, channel: socket.socket, *, shares_random: bool, keeps: bool) -> None:
         """Nothing has been asked yet.
 
         Args:
             channel: To the grader.
             shares_random: Whether the test sets or reads the state of ``random`` or ``numpy.random``.
+            keeps: Whether the test's own lists, dictionaries and arrays stay as they are where the student's code has
+                changed them and the solved master does not.
         """
         self.channel = channel
         self.shares_random = shares_random
+        self.keeps = keeps
+        self.changed = False
+        self.swallowed: AssertionError | None = None
         self.recorded: set[tuple[str, str]] | None = None
         self.before: Callable[[], None] = lambda: None
         self.operations = 0
@@ -90,13 +98,23 @@ class StudentLink:
         self.settle(used)
         match reply:
             case protocol.Done(value, changed, printed, random_now):
-                self._replay(printed, random_now)
+                self._replay(printed)
+                self._draw(state, random_now)
                 self._change(sent, changed, label)
-                return self._found_in(value, label)
+                given = self._found_in(value, label)
+                if hides(given) and not self.has_object("hide", position()):
+                    raise Stopped(Cause("said", label, text=_HIDES, says_all=True))
+                return given
             case protocol.Threw():
-                self._replay(reply.printed, reply.random)
+                self._replay(reply.printed)
+                self._draw(state, reply.random)
                 self._change(sent, reply.changed, label)
-                raise self._error(reply)
+                error = self._error(reply)
+                # It would end the test's loop, or its ``all``, as if there was nothing more to look at.
+                stops = isinstance(error, StopIteration | StopAsyncIteration) and operation not in ("next", "anext")
+                if stops and not self.has_object("stop", position()):
+                    error = self._thrown(RuntimeError(reply.text), reply)
+                raise error
             case protocol.Missing():
                 raise Absent(label)
             case protocol.TooLarge(why):
@@ -192,7 +210,8 @@ class StudentLink:
         """Bring generators that an operation has had to the state that they are in now on the other side."""
         for generator in used:
             state = self.operate("", "generator state", self._generators[id(generator)][1])
-            put_generator_state(generator, state)
+            if _encoded(state) != wire.encode(generator_state(generator)) and self.has_object("draw", position()):
+                put_generator_state(generator, state)
 
     def _found_in(self, tree: Any, label: str) -> Any:
         if isinstance(tree, Opaque | Ref):
@@ -227,20 +246,31 @@ class StudentLink:
         return self._proxies[handle]
 
     def _change(self, sent: Sent, changed: Any, label: str) -> None:
+        if changed is None:
+            return
+        if not self.has_object("change", position()):
+            self.changed = True
+            if self.keeps:
+                return
         try:
             sent.change(changed, lambda tree: self._found(tree, label))
         except ValueError:
             raise self._ended(Cause("protocol", label)) from None
 
-    def _replay(self, printed: list[Any], random_now: Any) -> None:
+    def _replay(self, printed: list[Any]) -> None:
         for each in printed:
             match each:
                 case ["stdout", str(text)]:
                     sys.stdout.write(text)
                 case ["stderr", str(text)]:
                     sys.stderr.write(text)
-        if random_now is not None:
-            _set_random_state(random_now)
+
+    def _draw(self, before: Any, now: Any) -> None:
+        """Take over the state of random numbers from the student's process, where the solved master draws as well."""
+        if before is None or now is None or wire.encode(before) == _encoded(now):
+            return
+        if self.has_object("draw", position()):
+            _set_random_state(now)
 
     def _error(self, threw: protocol.Threw) -> BaseException:
         """What a student's code raised, as an exception of the same type where that is known here."""
@@ -263,6 +293,9 @@ class StudentLink:
                 error = kind(threw.text)
         except Exception:
             error = Exception(threw.text)
+        return self._thrown(error, threw)
+
+    def _thrown(self, error: BaseException, threw: protocol.Threw) -> BaseException:
         self.thrown[id(error)] = threw
         self._errors[-len(self.thrown)] = error
         return error
@@ -284,7 +317,47 @@ class StudentLink:
             self._errors[number] = error
             base = next(each for each in type(error).__mro__ if each.__module__ == "builtins")
             text = error.args[0] if error.args and isinstance(error.args[0], str) else ""
+            if isinstance(error, AssertionError) and id(error) not in self.thrown:
+                # It says what the test expects. Who may go on after it could try one value after the other.
+                text = ""
+                if self.swallowed is None and not self.has_object("assert", _raised_at(error)):
+                    self.swallowed = error
             return wire.encode(protocol.tree(protocol.ThrewOutside(base.__name__, text[:1000], number)))
+
+
+def _raised_at(error: BaseException) -> str:
+    """The lines of the cells' code in which an exception came up."""
+    at, lines = error.__traceback__, []
+    while at is not None:
+        if at.tb_frame.f_code.co_filename.startswith(CELL):
+            lines.append(f"{at.tb_frame.f_code.co_filename}:{at.tb_lineno}")
+        at = at.tb_next
+    return " ".join(lines)
+
+
+def _encoded(tree: Any) -> bytes:
+    try:
+        return wire.encode(tree)
+    except wire.WireError:
+        return b""
+
+
+def hides(value: Any) -> bool:
+    """Whether data has masked or missing entries: these are equal to nothing and different from nothing."""
+    if isinstance(value, list | tuple):
+        return any(map(hides, value))
+    if isinstance(value, dict):
+        return any(map(hides, value.values()))
+    if isinstance(value, np.ma.MaskedArray):
+        return bool(np.any(np.ma.getmaskarray(value)))
+    kind = type(value)
+    if kind.__module__.partition(".")[0] != "pandas":
+        return False
+    if kind.__name__ == "DataFrame":
+        return any(hides(value.iloc[:, place]) for place in range(value.shape[1]))
+    array = getattr(value, "array", value)
+    is_nullable = type(array).__name__ in ("IntegerArray", "FloatingArray", "BooleanArray", "StringArray")
+    return kind.__name__ == "NAType" or (is_nullable and bool(array.isna().any()))
 
 
 def signature_of(link: StudentLink, remote: Any) -> inspect.Signature:

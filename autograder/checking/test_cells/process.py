@@ -107,7 +107,7 @@ def _run_and_end(channel: socket.socket, names: Names, settings: dict[str, Any],
             over = _run(channel, names, wire.receive(channel), failed)
         except MemoryError:
             _make_room()
-            over = [["said", NO_ROOM, {}]], None, []
+            over = [["said", NO_ROOM, {}]], None, [], False
         wire.send(channel, wire.encode(("over", *over)))
         # What there was no memory for is still being sent.
         while channel.recv(2**16):
@@ -134,8 +134,12 @@ def _bound_memory(bound: int) -> None:
 
 
 def _run(channel: socket.socket, names: Names, job: dict[str, Any], failed: list[str]) -> tuple[Any, ...]:
-    """Run a test cell: its results by top-level statement, its last value as a number, and the recorded places."""
-    link = StudentLink(channel, shares_random=job["shares_random"])
+    """Run a test cell.
+
+    Its results by top-level statement, its last value as a number, the recorded places, and whether the student's code
+    has changed what is the test's where the solved master does not.
+    """
+    link = StudentLink(channel, shares_random=job["shares_random"], keeps=job["keeps"])
     link.before = names.push
     link.recorded = set() if job["records"] else None
     names.link = link
@@ -152,14 +156,17 @@ def _run(channel: socket.socket, names: Names, job: dict[str, Any], failed: list
         index = len(results)
         try:
             if index == len(tree.body) - 1 and isinstance(statement, ast.Expr):
-                last = number_of(eval(code, names))
+                last = _points(number_of(eval(code, names)), link)
             else:
                 exec(code, names)
+            if link.swallowed is not None:
+                raise link.swallowed
             results.append(["passed", "", {}])
         except BaseException as error:
             bound = _make_room()
             results.append(_failure(error, link, names, tree, job, failed))
             _bound_memory(bound)
+            link.swallowed = None
             if not job["partial"]:
                 break
             if link.stopped is not None:
@@ -167,7 +174,16 @@ def _run(channel: socket.socket, names: Names, job: dict[str, Any], failed: list
     if names.watched and link.stopped is None:
         with contextlib.suppress(Exception):
             names.push()  # what was patched and put back is put back there too
-    return results, last, sorted(link.recorded or ())
+    return results, last, sorted(link.recorded or ()), link.changed
+
+
+def _points(number: float | None, link: StudentLink) -> float | None:
+    """A test cell's last value as points: none, where the solved master's gives some and this is no such number."""
+    gives = number is not None and number >= 0
+    if link.recorded is not None:
+        link.recorded |= {("points", "")} if gives else set()
+        return number
+    return 0.0 if not gives and link.has_object("points", "") else number
 
 
 def _compiled(name: str, source: str, statements: Sequence[int]) -> Iterator[tuple[types.CodeType, ast.stmt]]:

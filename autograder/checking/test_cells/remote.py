@@ -21,6 +21,9 @@ from autograder.sandbox import BINARY, COMPARISONS, DUNDER, INPLACE, OPERATIONS,
 CELL = "<cell "
 """How the file name of a cell's code begins, as tracebacks and frames have it."""
 
+MAX_CALLERS = 10
+"""How many calls of the cells' own functions, the innermost, say where an object is used."""
+
 STATEFUL = frozenset({"matplotlib", "pylab", "mpl_toolkits", "seaborn", "turtle"})
 """Libraries with a state of their own, such as figures: a test has those of the student's process."""
 
@@ -77,7 +80,7 @@ class Link(Protocol):
         """Have an operation done, and give what came of it; raises what it raised."""
 
     def has_object(self, operation: str, position: str) -> bool:
-        """Whether the solved master has a remote object at this place of the test."""
+        """Whether the solved master's objects do this at this place of the test."""
 
     def class_of(self, number: int) -> type:
         """The class here that stands for the student's class of this number."""
@@ -257,14 +260,23 @@ def exception_named(name: str) -> type[BaseException] | None:
 
 
 def position() -> str:
-    """The place in a cell's code from which an object is used: its file name, lines and columns."""
-    frame = sys._getframe(2)
-    while frame is not None and not frame.f_code.co_filename.startswith(CELL):
-        frame = frame.f_back  # type: ignore[assignment]
-    if frame is None:
-        return ""
-    at = next(itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None), (0, 0, 0, 0))
-    return f"{frame.f_code.co_filename}:{at[0]}:{at[2]}:{at[1]}:{at[3]}"
+    """The place in the cells' code from which an object is used: lines and columns, with those that it is called from.
+
+    A test's own function compares now objects, now numbers; so it is one place for each place that calls it.
+    """
+    frame: types.FrameType | None = sys._getframe(1)
+    places: list[str] = []
+    while frame is not None and len(places) < MAX_CALLERS:
+        if frame.f_code.co_filename.startswith(CELL):
+            at = next(itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None), (0, 0, 0, 0))
+            places.append(f"{frame.f_code.co_filename}:{at[0]}:{at[2]}:{at[1]}:{at[3]}")
+        frame = frame.f_back
+    return " ".join(places)
+
+
+def _of_what(operands: tuple[Any, ...]) -> str:
+    """What an object is used together with: where the master has two objects, there may be numbers a moment later."""
+    return "".join(" object" if is_remote(each) else " data" for each in operands)
 
 
 def _asking(operation: str) -> Callable[..., Any]:
@@ -273,7 +285,8 @@ def _asking(operation: str) -> Callable[..., Any]:
 
     def method(self: Any, *operands: Any, **keywords: Any) -> Any:
         link, _, label = parts(self)
-        if decisive and not link.has_object(operation, position()):
+        together = _of_what(operands) if operation != "exit" else ""
+        if decisive and not link.has_object(operation + together, position()):
             if (plain := _plain(link, self, label)) is not None:
                 other = [plain, *operands] if operation not in REFLECTED else [operands[0], plain]
                 return OPERATIONS[REFLECTED.get(operation, operation)](*other)
@@ -291,6 +304,10 @@ def _asking(operation: str) -> Callable[..., Any]:
         given = link.operate(label, operation, self, *operands, **keywords)
         if operation in ("bool", "contains"):
             return given is True
+        if operation == "exit":
+            raised, *_ = (*operands, None)
+            # What was raised in the block may be that the test fails.
+            return given is True and raised is not None and link.has_object(f"swallow {raised.__name__}", position())
         if operation in ("len", "index", "hash") and not (isinstance(given, int) and 0 <= given < 2**62):
             raise TypeError(f"{type(self).__name__} gives no number here")
         return self if operation in INPLACE and given is None else given
