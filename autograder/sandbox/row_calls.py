@@ -105,15 +105,16 @@ class RowCalls:
             raise Stopped(Cause("uncrossable", function, text=str(error), when="sent")) from None
         if self.channel is None:
             self._fork(function)
-        assert self.channel is not None
+        channel = self.channel
+        assert channel is not None
         begun = time.monotonic()
         stretched = self._stretched(begun, seconds)
         deadline = min(begun + seconds, self.session.deadline)
         try:
-            self.channel.settimeout(max(0.1, deadline - time.monotonic()))
-            wire.send(self.channel, payload)
+            channel.settimeout(max(0.1, deadline - time.monotonic()))
+            wire.send(channel, payload)
             for _ in range(MAX_ASKS):
-                reply = protocol.read(wire.receive(self.channel, deadline, stretched))
+                reply = protocol.read(wire.receive(channel, deadline, stretched))
                 match reply:
                     case Ask(name, arguments, keywords):
                         asked = time.monotonic()
@@ -122,14 +123,17 @@ class RowCalls:
                         begun += time.monotonic() - asked
                         stretched = self._stretched(begun, seconds)
                         deadline = min(begun + seconds, self.session.deadline)
-                        wire.send(self.channel, wire.encode(protocol.tree(answer)))
+                        wire.send(channel, wire.encode(protocol.tree(answer)))
                     case AskOutside():
                         asked = time.monotonic()
                         said = self.outside(reply)
+                        if self.channel is not channel:
+                            # To answer it something was asked of this fork, which has ended.
+                            raise Stopped(Cause("died", function, when="during"))
                         begun += time.monotonic() - asked
                         stretched = self._stretched(begun, seconds)
                         deadline = min(begun + seconds, self.session.deadline)
-                        wire.send(self.channel, wire.encode(protocol.tree(said)))
+                        wire.send(channel, wire.encode(protocol.tree(said)))
                     case Raised():
                         told = bounded(reply, self.session.sources, answered=bool(self.replaced))
                         if told.type == "ModuleNotFoundError":
