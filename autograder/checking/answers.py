@@ -39,6 +39,9 @@ class Calls(Protocol):
     def generation(self) -> int:
         """Counts the processes behind it: what one gave cannot be passed to the next."""
 
+    def renew(self) -> None:
+        """Have the next message answered by a fresh process, with the state at first; raises ``Stopped``."""
+
     def exchange(self, message: tuple[Any, ...], function: str) -> Any:
         """Send a message (``protocol``) about ``function`` and give the reply, None for none; raises ``Stopped``."""
 
@@ -60,6 +63,9 @@ class Loopback:
     @outside.setter
     def outside(self, answers: Callable[[protocol.AskOutside], Any]) -> None:
         self.row.outside = answers
+
+    def renew(self) -> None:
+        """Nothing: there is but this process."""
 
     def exchange(self, message: tuple[Any, ...], function: str) -> Any:  # noqa: ARG002 - as Calls.exchange
         """As ``Calls.exchange``."""

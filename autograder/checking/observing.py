@@ -87,6 +87,10 @@ class Observed:
         """As ``Calls.generation``."""
         return self.calls.generation
 
+    def renew(self) -> None:
+        """As ``Calls.renew``."""
+        self.calls.renew()
+
     def exchange(self, message: tuple[Any, ...], function: str) -> Any:
         """As ``Calls.exchange``."""
         if function and isinstance(message, protocol.Call | protocol.Operate):

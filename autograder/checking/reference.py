@@ -23,6 +23,7 @@ import numpy as np
 
 from autograder.base import CheckError
 from autograder.checking.numerics import conditioning
+from autograder.checking.test_cells.outside import REFERENCE
 from autograder.course import master_cells
 from autograder.sandbox import Answered, Refused, kinds, wire
 from autograder.submission import without_magics
@@ -101,7 +102,7 @@ def load_reference(assignment: Assignment) -> Reference:
         return Reference(functools.partial(_of_the_master, assignment))
     init = assignment.solutions / "__init__.py"
     # Two notebooks of one assignment have a reference each.
-    name = f"autograder_reference_{assignment.name}{f'_{assignment.notebook}' if assignment.others else ''}"
+    name = f"{REFERENCE}{assignment.name}{f'_{assignment.notebook}' if assignment.others else ''}"
     specification = importlib.util.spec_from_file_location(
         name, init, submodule_search_locations=[str(assignment.solutions)]
     )
@@ -121,7 +122,7 @@ def load_reference(assignment: Assignment) -> Reference:
 
 def _of_the_master(assignment: Assignment) -> ModuleType:
     """The master's own functions, once its cells have run but for the test cells."""
-    module = ModuleType(f"autograder_reference_{assignment.name}")
+    module = ModuleType(f"{REFERENCE}{assignment.name}")
     problem = ""
     with run_in(assignment.master.parent):
         for cell in master_cells(assignment.master):

@@ -118,15 +118,16 @@ class RowCalls:
             raise Stopped(Cause("uncrossable", function, text=str(error), when="sent")) from None
         if self.channel is None:
             self._fork(function)
-        assert self.channel is not None
+        channel = self.channel
+        assert channel is not None
         begun = time.monotonic()
         stretched = self._stretched(begun, seconds)
         deadline = min(begun + seconds, self.session.deadline)
         try:
-            self.channel.settimeout(max(0.1, deadline - time.monotonic()))
-            wire.send(self.channel, payload)
+            channel.settimeout(max(0.1, deadline - time.monotonic()))
+            wire.send(channel, payload)
             for _ in range(MAX_ASKS):
-                reply = protocol.read(wire.receive(self.channel, deadline, stretched))
+                reply = protocol.read(wire.receive(channel, deadline, stretched))
                 match reply:
                     case Ask(name, arguments, keywords):
                         asked = time.monotonic()
@@ -135,14 +136,17 @@ class RowCalls:
                         begun += time.monotonic() - asked
                         stretched = self._stretched(begun, seconds)
                         deadline = min(begun + seconds, self.session.deadline)
-                        wire.send(self.channel, wire.encode(protocol.tree(answer)))
+                        wire.send(channel, wire.encode(protocol.tree(answer)))
                     case AskOutside():
                         asked = time.monotonic()
                         said = self._of_object(reply, asked + seconds)
+                        if self.channel is not channel:
+                            # To answer it something was asked of this fork, which has ended.
+                            raise Stopped(Cause("died", function, when="during"))
                         begun += time.monotonic() - asked
                         stretched = self._stretched(begun, seconds)
                         deadline = min(begun + seconds, self.session.deadline)
-                        wire.send(self.channel, wire.encode(protocol.tree(said)))
+                        wire.send(channel, wire.encode(protocol.tree(said)))
                     case Raised():
                         told = bounded(reply, self.session.sources, answered=bool(self.replaced))
                         if told.type == "ModuleNotFoundError":
@@ -161,6 +165,15 @@ class RowCalls:
         except wire.WireError:
             self.close()
             raise Stopped(Cause("protocol", function)) from None
+
+    def renew(self) -> None:
+        """Have the next message answered by a fresh fork.
+
+        Raises:
+            Stopped: There is no process to fork from any more.
+        """
+        self.close()
+        self._fork("")
 
     def close(self) -> None:
         """End the row's fork."""

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from autograder.base import Cause, Stopped
-from autograder.checking.given import abilities, done_with, library_name
+from autograder.checking.test_cells.outside import can, done_outside, of_a_library
 from autograder.checking.test_cells.remote import (
+    CELL,
     RemoteFunction,
     RemoteModule,
     RemoteObject,
@@ -25,8 +26,12 @@ from autograder.checking.test_cells.remote import (
     is_remote,
     made,
     parts,
+    position,
 )
 from autograder.sandbox import Opaque, Ref, Sent, Taken, protocol, wire, within
+
+_HIDES = "Some entries of what your code gives are masked or missing, where values are asked for."
+NO_ROOM = "What your code gives takes too much memory to test."
 
 
 class Absent(Exception):  # noqa: N818 - what it is
@@ -36,20 +41,26 @@ class Absent(Exception):  # noqa: N818 - what it is
 class StudentLink:
     """The way to one student's objects, for one run of a test cell."""
 
-    def __init__(self, channel: socket.socket, *, shares_random: bool) -> None:
+    def __init__(self, channel: socket.socket, *, shares_random: bool, keeps: bool) -> None:
         """Nothing has been asked yet.
 
         Args:
             channel: To the grader.
             shares_random: Whether the test sets or reads the state of ``random`` or ``numpy.random``.
+            keeps: Whether the test's own lists, dictionaries and arrays stay as they are where the student's code has
+                changed them and the solved master does not.
         """
         self.channel = channel
         self.shares_random = shares_random
+        self.keeps = keeps
+        self.changed = False
+        self.swallowed: AssertionError | None = None
         self.recorded: set[tuple[str, str]] | None = None
         self.before: Callable[[], None] = lambda: None
         self.operations = 0
         self.thrown: dict[int, protocol.Threw] = {}
         self.stopped: Cause | None = None
+        self.lost = False
         self._objects: dict[int, Any] = {}
         self._numbers: dict[int, int] = {}
         self._proxies: dict[int, Any] = {}
@@ -87,13 +98,23 @@ class StudentLink:
         self.settle(used)
         match reply:
             case protocol.Done(value, changed, printed, random_now):
-                self._replay(printed, random_now)
+                self._replay(printed)
+                self._draw(state, random_now)
                 self._change(sent, changed, label)
-                return self._found_in(value, label)
+                given = self._found_in(value, label)
+                if hides(given) and not self.has_object("hide", position()):
+                    raise Stopped(Cause("said", label, text=_HIDES, says_all=True))
+                return given
             case protocol.Threw():
-                self._replay(reply.printed, reply.random)
+                self._replay(reply.printed)
+                self._draw(state, reply.random)
                 self._change(sent, reply.changed, label)
-                raise self._error(reply)
+                error = self._error(reply)
+                # It would end the test's loop, or its ``all``, as if there was nothing more to look at.
+                stops = isinstance(error, StopIteration | StopAsyncIteration) and operation not in ("next", "anext")
+                if stops and not self.has_object("stop", position()):
+                    error = self._thrown(RuntimeError(reply.text), reply)
+                raise error
             case protocol.Missing():
                 raise Absent(label)
             case protocol.TooLarge(why):
@@ -127,9 +148,18 @@ class StudentLink:
     # How it crosses
 
     def _exchanged(self, label: str, payload: bytes) -> Any:
+        no_room = Cause("said", label, text=NO_ROOM, says_all=True)
+        if self.lost:
+            raise Stopped(no_room)
         wire.send(self.channel, wire.encode(("do", label[:100], payload)))
         while True:
-            match wire.receive(self.channel):
+            try:
+                said = wire.receive(self.channel)
+            except MemoryError:
+                # The rest of a reply is still to be read, and there is nowhere to put it.
+                self.lost = True
+                raise self._ended(no_room) from None
+            match said:
                 case ("reply", tree):
                     return protocol.read(tree)
                 case ("ask", tree):
@@ -166,9 +196,9 @@ class StudentLink:
                 self.operate("", "set generator", self._generators[id(thing)][1], generator_state(thing))
             used.append(thing)
             return Ref(parts(self._generators[id(thing)][1])[1])
-        if (library := library_name(thing)) is not None:
-            return Ref(0, ("library", *library))
-        return Ref(0, ("outside", self._number(thing), type(thing).__name__[:100], " ".join(abilities(thing))))
+        if (library := of_a_library(thing)) is not None:
+            return Ref(0, library)
+        return Ref(0, ("outside", self._number(thing), type(thing).__name__[:100], " ".join(can(thing))))
 
     def _number(self, thing: Any) -> int:
         if id(thing) not in self._numbers:
@@ -180,7 +210,8 @@ class StudentLink:
         """Bring generators that an operation has had to the state that they are in now on the other side."""
         for generator in used:
             state = self.operate("", "generator state", self._generators[id(generator)][1])
-            put_generator_state(generator, state)
+            if _encoded(state) != wire.encode(generator_state(generator)) and self.has_object("draw", position()):
+                put_generator_state(generator, state)
 
     def _found_in(self, tree: Any, label: str) -> Any:
         if isinstance(tree, Opaque | Ref):
@@ -215,20 +246,31 @@ class StudentLink:
         return self._proxies[handle]
 
     def _change(self, sent: Sent, changed: Any, label: str) -> None:
+        if changed is None:
+            return
+        if not self.has_object("change", position()):
+            self.changed = True
+            if self.keeps:
+                return
         try:
             sent.change(changed, lambda tree: self._found(tree, label))
         except ValueError:
             raise self._ended(Cause("protocol", label)) from None
 
-    def _replay(self, printed: list[Any], random_now: Any) -> None:
+    def _replay(self, printed: list[Any]) -> None:
         for each in printed:
             match each:
                 case ["stdout", str(text)]:
                     sys.stdout.write(text)
                 case ["stderr", str(text)]:
                     sys.stderr.write(text)
-        if random_now is not None:
-            _set_random_state(random_now)
+
+    def _draw(self, before: Any, now: Any) -> None:
+        """Take over the state of random numbers from the student's process, where the solved master draws as well."""
+        if before is None or now is None or wire.encode(before) == _encoded(now):
+            return
+        if self.has_object("draw", position()):
+            _set_random_state(now)
 
     def _error(self, threw: protocol.Threw) -> BaseException:
         """What a student's code raised, as an exception of the same type where that is known here."""
@@ -251,6 +293,9 @@ class StudentLink:
                 error = kind(threw.text)
         except Exception:
             error = Exception(threw.text)
+        return self._thrown(error, threw)
+
+    def _thrown(self, error: BaseException, threw: protocol.Threw) -> BaseException:
         self.thrown[id(error)] = threw
         self._errors[-len(self.thrown)] = error
         return error
@@ -265,14 +310,54 @@ class StudentLink:
             thing = self._objects[asked.number]
             taken = Taken((*asked.operands, asked.keywords), self._found, lambda each: self._refer(each, used))
             *operands, keywords = taken.things
-            value = done_with(thing, asked.operation, operands, keywords)
+            value = done_outside(thing, asked.operation, operands, keywords)
             return self._payload(protocol.AnsweredOutside(value, taken.changed()), used)
         except BaseException as error:
             number = len(self._errors) + 1
             self._errors[number] = error
             base = next(each for each in type(error).__mro__ if each.__module__ == "builtins")
             text = error.args[0] if error.args and isinstance(error.args[0], str) else ""
+            if isinstance(error, AssertionError) and id(error) not in self.thrown:
+                # It says what the test expects. Who may go on after it could try one value after the other.
+                text = ""
+                if self.swallowed is None and not self.has_object("assert", _raised_at(error)):
+                    self.swallowed = error
             return wire.encode(protocol.tree(protocol.ThrewOutside(base.__name__, text[:1000], number)))
+
+
+def _raised_at(error: BaseException) -> str:
+    """The lines of the cells' code in which an exception came up."""
+    at, lines = error.__traceback__, []
+    while at is not None:
+        if at.tb_frame.f_code.co_filename.startswith(CELL):
+            lines.append(f"{at.tb_frame.f_code.co_filename}:{at.tb_lineno}")
+        at = at.tb_next
+    return " ".join(lines)
+
+
+def _encoded(tree: Any) -> bytes:
+    try:
+        return wire.encode(tree)
+    except wire.WireError:
+        return b""
+
+
+def hides(value: Any) -> bool:
+    """Whether data has masked or missing entries: these are equal to nothing and different from nothing."""
+    if isinstance(value, list | tuple):
+        return any(map(hides, value))
+    if isinstance(value, dict):
+        return any(map(hides, value.values()))
+    if isinstance(value, np.ma.MaskedArray):
+        return bool(np.any(np.ma.getmaskarray(value)))
+    kind = type(value)
+    if kind.__module__.partition(".")[0] != "pandas":
+        return False
+    if kind.__name__ == "DataFrame":
+        return any(hides(value.iloc[:, place]) for place in range(value.shape[1]))
+    array = getattr(value, "array", value)
+    is_nullable = type(array).__name__ in ("IntegerArray", "FloatingArray", "BooleanArray", "StringArray")
+    return kind.__name__ == "NAType" or (is_nullable and bool(array.isna().any()))
 
 
 def signature_of(link: StudentLink, remote: Any) -> inspect.Signature:

@@ -24,12 +24,14 @@ from pathlib import Path
 from typing import Any
 
 from autograder.base import Stopped, cause_tree
-from autograder.checking.test_cells.link import StudentLink, signature_of
+from autograder.checking.test_cells.link import NO_ROOM, StudentLink, signature_of
 from autograder.checking.test_cells.namespace import Names
 from autograder.checking.test_cells.remote import CELL, STATEFUL, is_remote, number_of, parts
 from autograder.sandbox import confine, wire
 
 MAX_SAID = 2_000
+_reserve = bytearray(8 * 2**20)
+"""Given back where no memory is left, so that there is some to say so with."""
 
 
 def main(descriptor: int, settings_descriptor: int) -> None:
@@ -98,21 +100,46 @@ def _run_and_end(channel: socket.socket, names: Names, settings: dict[str, Any],
     """Run one test cell and send what came of it. It never returns."""
     try:
         if sys.platform == "linux":
-            bound = confine.mapped_kb() * 1024 + settings["memory_mb"] * 2**20
-            resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
+            _bound_memory(confine.mapped_kb() * 1024 + settings["memory_mb"] * 2**20)
             seconds = max(1, round(settings["seconds"]))
             resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-        over = _run(channel, names, wire.receive(channel), failed)
+        try:
+            over = _run(channel, names, wire.receive(channel), failed)
+        except MemoryError:
+            _make_room()
+            over = [["said", NO_ROOM, {}]], None, [], False
         wire.send(channel, wire.encode(("over", *over)))
-    except wire.Closed:
+        # What there was no memory for is still being sent.
+        while channel.recv(2**16):
+            pass
+    except (wire.Closed, OSError):
         pass
     finally:
         os._exit(0)
 
 
+def _make_room() -> int:
+    """Have memory to say what has come of a test in which a student's objects have left none; the bound until now."""
+    _reserve.clear()
+    if sys.platform != "linux":
+        return 0
+    bound, _ = resource.getrlimit(resource.RLIMIT_AS)
+    _bound_memory(resource.RLIM_INFINITY)
+    return bound
+
+
+def _bound_memory(bound: int) -> None:
+    if sys.platform == "linux":
+        resource.setrlimit(resource.RLIMIT_AS, (bound, resource.RLIM_INFINITY))
+
+
 def _run(channel: socket.socket, names: Names, job: dict[str, Any], failed: list[str]) -> tuple[Any, ...]:
-    """Run a test cell: its results by top-level statement, its last value as a number, and the recorded places."""
-    link = StudentLink(channel, shares_random=job["shares_random"])
+    """Run a test cell.
+
+    Its results by top-level statement, its last value as a number, the recorded places, and whether the student's code
+    has changed what is the test's where the solved master does not.
+    """
+    link = StudentLink(channel, shares_random=job["shares_random"], keeps=job["keeps"])
     link.before = names.push
     link.recorded = set() if job["records"] else None
     names.link = link
@@ -129,12 +156,17 @@ def _run(channel: socket.socket, names: Names, job: dict[str, Any], failed: list
         index = len(results)
         try:
             if index == len(tree.body) - 1 and isinstance(statement, ast.Expr):
-                last = number_of(eval(code, names))
+                last = _points(number_of(eval(code, names)), link)
             else:
                 exec(code, names)
+            if link.swallowed is not None:
+                raise link.swallowed
             results.append(["passed", "", {}])
         except BaseException as error:
+            bound = _make_room()
             results.append(_failure(error, link, names, tree, job, failed))
+            _bound_memory(bound)
+            link.swallowed = None
             if not job["partial"]:
                 break
             if link.stopped is not None:
@@ -142,7 +174,16 @@ def _run(channel: socket.socket, names: Names, job: dict[str, Any], failed: list
     if names.watched and link.stopped is None:
         with contextlib.suppress(Exception):
             names.push()  # what was patched and put back is put back there too
-    return results, last, sorted(link.recorded or ())
+    return results, last, sorted(link.recorded or ()), link.changed
+
+
+def _points(number: float | None, link: StudentLink) -> float | None:
+    """A test cell's last value as points: none, where the solved master's gives some and this is no such number."""
+    gives = number is not None and number >= 0
+    if link.recorded is not None:
+        link.recorded |= {("points", "")} if gives else set()
+        return number
+    return 0.0 if not gives and link.has_object("points", "") else number
 
 
 def _compiled(name: str, source: str, statements: Sequence[int]) -> Iterator[tuple[types.CodeType, ast.stmt]]:
@@ -265,10 +306,14 @@ def _failure(
     if (threw := link.thrown.get(id(error))) is not None:
         told = [threw.type, threw.text[:MAX_SAID], threw.function, threw.line, threw.source]
         return ["threw", "", {"raised": told}]
+    if isinstance(error, MemoryError):
+        return ["said", NO_ROOM, {}]
     line = _line_of(error, job["number"])
     if isinstance(error, NameError) and error.name in names.absent:
         if error.name in names.students or error.name in names.shared:
             return ["missing", error.name, {}]
+        if error.name in job["binds"]:
+            return ["said", "This needs an earlier part of the test, which fails with what your code gives.", {}]
         return ["errored", f"line {line}: {error}, in the master's other cells either{_because(failed)}", {}]
     if isinstance(error, ImportError):
         return ["errored", f"line {line}: {type(error).__name__}: {error}", {}]
@@ -278,8 +323,16 @@ def _failure(
         return ["said", _assertion(node, shown=shown), {}]
     if not shown:
         return ["said", "A hidden test cannot use what your code gives: it has another form than was asked for.", {}]
-    told_text = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-    return ["said", f"`{_code(node)}` fails with what your code gives: {told_text}.", {}]
+    return ["said", f"`{_code(node)}` fails with what your code gives: {_text_of(error)}.", {}]
+
+
+def _text_of(error: BaseException) -> str:
+    """The type and text of an exception of the test's; the text may be the student's code's to give, which may fail."""
+    try:
+        text = str(error)
+    except BaseException:
+        text = "…"
+    return " ".join(f"{type(error).__name__}: {text}".split())[:200]
 
 
 def _because(failed: list[str]) -> str:

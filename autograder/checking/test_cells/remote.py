@@ -21,6 +21,9 @@ from autograder.sandbox import BINARY, COMPARISONS, DUNDER, INPLACE, OPERATIONS,
 CELL = "<cell "
 """How the file name of a cell's code begins, as tracebacks and frames have it."""
 
+MAX_CALLERS = 10
+"""How many calls of the cells' own functions, the innermost, say where an object is used."""
+
 STATEFUL = frozenset({"matplotlib", "pylab", "mpl_toolkits", "seaborn", "turtle"})
 """Libraries with a state of their own, such as figures: a test has those of the student's process."""
 
@@ -28,6 +31,7 @@ _LINKED = "_remote_class"
 """Where a class has its link; a class made by a test of one of these has none of its own."""
 
 _DECISIVE = frozenset({*BINARY, *REFLECTED, *INPLACE, *COMPARISONS, "contains", "bool", "exit"})
+_LOCAL = frozenset(DUNDER[name] for name in _DECISIVE if name in DUNDER)
 _OUR_OWN = frozenset({"__class__", "__reduce__", "__reduce_ex__", "__getstate__"})
 _OF_A_CLASS = frozenset(
     {
@@ -37,6 +41,27 @@ _OF_A_CLASS = frozenset(
         *("__hash__", "__eq__", "__call__", "__prepare__", "__weakref__", "__type_params__", "__annotations__"),
     }
 )
+_TOLD = frozenset(
+    {
+        *DUNDER.values(),
+        *("__repr__", "__str__", "__format__", "__dir__", "__doc__", "__name__", "__qualname__", "__module__"),
+        *("__dict__", "__slots__", "__annotations__", "__wrapped__", "__defaults__", "__kwdefaults__", "__code__"),
+        *("__closure__", "__self__", "__func__", "__init__", "__new__", "__post_init__", "__init_subclass__"),
+        *("__array__", "__copy__", "__deepcopy__", "__length_hint__", "__missing__", "__await__", "__bytes__"),
+        *("__getattr__", "__getattribute__", "__setattr__", "__delattr__", "__get__", "__set__", "__delete__"),
+        *("__set_name__", "__class_getitem__", "__del__", "__members__", "__match_args__", "__isabstractmethod__"),
+        *("__dataclass_fields__", "__dataclass_params__", "__orig_bases__", "__parameters__", "__objclass__"),
+        *("__cause__", "__context__", "__notes__", "__traceback__", "__suppress_context__"),
+        *("__file__", "__path__", "__version__", "__all__"),
+    }
+)
+"""Names with underscores before and behind that a student's object is asked for.
+
+It is asked for no other: by ``__array_interface__`` it would say to NumPy at which address of this process its numbers
+are, and ``__array_ufunc__``, ``__array_function__`` and what other libraries have of the kind would get all that it is
+compared with.
+"""
+
 _BUILTIN: dict[str, type] = {
     "generator": types.GeneratorType,
     "builtin_function_or_method": types.BuiltinFunctionType,
@@ -55,7 +80,7 @@ class Link(Protocol):
         """Have an operation done, and give what came of it; raises what it raised."""
 
     def has_object(self, operation: str, position: str) -> bool:
-        """Whether the solved master has a remote object at this place of the test."""
+        """Whether the solved master's objects do this at this place of the test."""
 
     def class_of(self, number: int) -> type:
         """The class here that stands for the student's class of this number."""
@@ -69,6 +94,11 @@ class Remote:
     def __getattribute__(self, name: str) -> Any:
         if name in _OUR_OWN:
             return _class_of(self) if name == "__class__" else object.__getattribute__(self, name)
+        if _is_special(name):
+            if name in _LOCAL and (method := _own_method(type(self), name)) is not None:
+                return types.MethodType(method, self)
+            if name not in _TOLD:
+                raise AttributeError(name)
         link, _, label = parts(self)
         return link.operate(label, "getattr", self, name)
 
@@ -107,6 +137,18 @@ def is_remote(thing: Any) -> bool:
     return issubclass(kind, Remote) or (issubclass(kind, RemoteClass) and _LINKED in vars(thing))
 
 
+def _is_special(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
+
+
+def _own_method(kind: type, name: str) -> Any:
+    """The special method that a class here has for its operation, which is not to be got around; None for none."""
+    for each in type.__getattribute__(kind, "__mro__"):
+        if issubclass(each, Remote) and name in (own := type.__getattribute__(each, "__dict__")):
+            return own[name]
+    return None
+
+
 class RemoteClass(type):
     """A class of the student's: to call it makes an object there."""
 
@@ -120,6 +162,11 @@ class RemoteClass(type):
     def __getattribute__(cls, name: str) -> Any:
         if name in _OF_A_CLASS or _LINKED not in type.__getattribute__(cls, "__dict__"):
             return type.__getattribute__(cls, name)
+        if _is_special(name):
+            if name in _LOCAL and (method := _own_method(cls, name)) is not None:
+                return method
+            if name not in _TOLD:
+                raise AttributeError(name)
         link, _, label = parts(cls)
         return link.operate(label, "getattr", cls, name)
 
@@ -221,19 +268,30 @@ def _known(link: Link, base: str, number: int) -> type | None:
 def exception_named(name: str) -> type[BaseException] | None:
     """The exception class of that full name, where it is one that is loaded here and no code of the student's."""
     module, _, last = name.rpartition(".")
+    if module.partition(".")[0] == "autograder":
+        return None
     found = getattr(builtins if module == "builtins" else sys.modules.get(module), last, None)
     return found if isinstance(found, type) and issubclass(found, BaseException) else None
 
 
 def position() -> str:
-    """The place in a cell's code from which an object is used: its file name, lines and columns."""
-    frame = sys._getframe(2)
-    while frame is not None and not frame.f_code.co_filename.startswith(CELL):
-        frame = frame.f_back  # type: ignore[assignment]
-    if frame is None:
-        return ""
-    at = next(itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None), (0, 0, 0, 0))
-    return f"{frame.f_code.co_filename}:{at[0]}:{at[2]}:{at[1]}:{at[3]}"
+    """The place in the cells' code from which an object is used: lines and columns, with those that it is called from.
+
+    A test's own function compares now objects, now numbers; so it is one place for each place that calls it.
+    """
+    frame: types.FrameType | None = sys._getframe(1)
+    places: list[str] = []
+    while frame is not None and len(places) < MAX_CALLERS:
+        if frame.f_code.co_filename.startswith(CELL):
+            at = next(itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None), (0, 0, 0, 0))
+            places.append(f"{frame.f_code.co_filename}:{at[0]}:{at[2]}:{at[1]}:{at[3]}")
+        frame = frame.f_back
+    return " ".join(places)
+
+
+def _of_what(operands: tuple[Any, ...]) -> str:
+    """What an object is used together with: where the master has two objects, there may be numbers a moment later."""
+    return "".join(" object" if is_remote(each) else " data" for each in operands)
 
 
 def _asking(operation: str) -> Callable[..., Any]:
@@ -242,7 +300,8 @@ def _asking(operation: str) -> Callable[..., Any]:
 
     def method(self: Any, *operands: Any, **keywords: Any) -> Any:
         link, _, label = parts(self)
-        if decisive and not link.has_object(operation, position()):
+        together = _of_what(operands) if operation != "exit" else ""
+        if decisive and not link.has_object(operation + together, position()):
             if (plain := _plain(link, self, label)) is not None:
                 other = [plain, *operands] if operation not in REFLECTED else [operands[0], plain]
                 return OPERATIONS[REFLECTED.get(operation, operation)](*other)
@@ -260,6 +319,10 @@ def _asking(operation: str) -> Callable[..., Any]:
         given = link.operate(label, operation, self, *operands, **keywords)
         if operation in ("bool", "contains"):
             return given is True
+        if operation == "exit":
+            raised, *_ = (*operands, None)
+            # What was raised in the block may be that the test fails.
+            return given is True and raised is not None and link.has_object(f"swallow {raised.__name__}", position())
         if operation in ("len", "index", "hash") and not (isinstance(given, int) and 0 <= given < 2**62):
             raise TypeError(f"{type(self).__name__} gives no number here")
         return self if operation in INPLACE and given is None else given

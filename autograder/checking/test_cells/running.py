@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import array
 import contextlib
+import itertools
 import os
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,10 +23,21 @@ from autograder.checking.test_cells.plan import Piece, Plan, TestCell
 from autograder.checking.test_cells.process import start
 from autograder.course import Limits
 from autograder.sandbox import OF_NAMES, Opaque, protocol, wire
+from autograder.submission import binds
 
 START_SECONDS = 120.0
 PATIENCE = 20
 """How many times the processor time of a test cell it may take by the clock: a machine may have much else to do."""
+MAX_NESTED = 50
+"""How deep the student's code and an object of the test's may call each other."""
+_CRASHED = "Python itself ends when what your code gives is tested."
+_OF_WHAT_IS_TESTED: dict[int, str] = {
+    signal.SIGXCPU: "What your code gives takes too long to test.",
+    signal.SIGSEGV: _CRASHED,
+    signal.SIGABRT: _CRASHED,
+    signal.SIGBUS: _CRASHED,
+    signal.SIGFPE: _CRASHED,
+}
 
 
 @dataclass(frozen=True)
@@ -49,11 +61,23 @@ class Tested:
         statements: For each top-level statement that was run.
         number: The last value, where that is a number.
         places: The places where it used remote objects to decide something, where that was recorded.
+        changed: Whether the student's code changed lists, dictionaries or arrays of the test's where the master's does
+            not.
     """
 
     statements: tuple[Ran, ...]
     number: float | None = None
     places: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    changed: bool = False
+
+    def and_also(self, other: Tested) -> Tested:
+        """What came of it in two runs: of each statement, and of the number, the worse."""
+        pairs = itertools.zip_longest(self.statements, other.statements)
+        statements = tuple(
+            next((each for each in pair if each and (each.cause or each.trouble)), Ran()) for pair in pairs
+        )
+        numbers = [each for each in (self.number, other.number) if each is not None]
+        return replace(self, statements=statements, number=min(numbers, default=None))
 
     __test__ = False  # it is no test of pytest's
 
@@ -100,9 +124,23 @@ class TestCells:
         """
         if test.problem:
             return Tested((Ran(trouble=f"the test cell {test.grade_id} cannot be run: {test.problem}"),))
+        job = _job(test, partial, sources or {}, records=has_object is None)
+        tested = self._ran(test, calls, job, has_object)
+        if tested.changed and any(each.cause is None and not each.trouble for each in tested.statements):
+            # It may pass because what it compares with has been changed as well.
+            try:
+                calls.renew()
+            except Stopped as error:
+                return replace(tested, statements=(Ran(error.cause),) * len(tested.statements), number=None)
+            tested = tested.and_also(self._ran(test, calls, job | {"keeps": True}, has_object))
+        return tested
+
+    def _ran(
+        self, test: TestCell, calls: Calls, job: dict[str, Any], has_object: Callable[[str, str], bool] | None
+    ) -> Tested:
         ours, child = self._forked()
         try:
-            wire.send(ours, wire.encode(_job(test, partial, sources or {}, records=has_object is None)))
+            wire.send(ours, wire.encode(job))
             return _Conversation(ours, calls, self.limits, has_object).outcome(test)
         except wire.Closed:
             status, child = self._ended(child, ask=True), 0
@@ -214,16 +252,18 @@ class _Conversation:
         self.channel, self.calls, self.has_object = channel, calls, has_object
         self.seconds = PATIENCE * limits.cell_seconds
         self.label = ""
+        self.nested = 0
 
     def outcome(self, test: TestCell) -> Tested:
         before, self.calls.outside = self.calls.outside, self.asked
         try:
             match self.served():
-                case ("over", list(results), number, list(places)):
+                case ("over", list(results), number, list(places), bool(changed)):
                     return Tested(
                         tuple(self.result(test, *each) for each in results),
                         number if isinstance(number, float) else None,
                         frozenset((operation, place) for operation, place in places),
+                        changed,
                     )
         finally:
             self.calls.outside = before
@@ -265,12 +305,18 @@ class _Conversation:
 
     def asked(self, question: protocol.AskOutside) -> Any:
         """What comes of something that the student's code does with an object of the test's."""
-        self.tell(("ask", protocol.tree(question)))
-        match self.served():
-            case ("answered", bytes(payload)):
-                answer = protocol.read(wire.decode(payload))
-                if isinstance(answer, protocol.AnsweredOutside | protocol.ThrewOutside):
-                    return answer
+        if self.nested >= MAX_NESTED:
+            return protocol.ThrewOutside("RecursionError", "maximum recursion depth exceeded", 0)
+        self.nested += 1
+        try:
+            self.tell(("ask", protocol.tree(question)))
+            match self.served():
+                case ("answered", bytes(payload)):
+                    answer = protocol.read(wire.decode(payload))
+                    if isinstance(answer, protocol.AnsweredOutside | protocol.ThrewOutside):
+                        return answer
+        finally:
+            self.nested -= 1
         raise SandboxError("the process that runs test cells gave no answer")
 
     def result(self, test: TestCell, kind: str, text: str, known: dict[str, Any]) -> Ran:
@@ -294,11 +340,13 @@ def _job(test: TestCell, partial: bool, sources: Mapping[str, str], *, records: 
         "number": test.number,
         "source": test.source,
         "hidden": sorted(test.hidden),
+        "binds": sorted(binds(test.source)),
         "before": [list(_piece(each)) for each in test.before],
         "shares_random": test.shares_random,
         "partial": partial,
         "sources": dict(sources),
         "records": records,
+        "keeps": False,
     }
 
 
@@ -307,7 +355,11 @@ def _piece(piece: Piece) -> tuple[int, str, list[int]]:
 
 
 def _died(test: TestCell, status: int) -> Ran:
-    """What is said of a test cell that ended its process: it had too much to do with what the student's code gave."""
-    if os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL):
-        return Ran(Cause("said", text="What your code gives takes too long to test.", says_all=True))
-    return Ran(trouble=f"the test cell {test.grade_id} (cell {test.number} of the master) ended its process")
+    """What is said of a test cell that ended its process.
+
+    The solved master's objects did not end it, so by a signal of its own doing it was the student's that did. Another's
+    is none of theirs.
+    """
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) in _OF_WHAT_IS_TESTED:
+        return Ran(Cause("said", text=_OF_WHAT_IS_TESTED[os.WTERMSIG(status)], says_all=True))
+    return Ran(trouble=f"the test cell {test.grade_id} (cell {test.number} of the master) ended its process: {status}")

@@ -10,6 +10,7 @@ import functools
 import importlib
 import inspect
 import itertools
+import pathlib
 import random
 import sys
 import traceback
@@ -110,6 +111,8 @@ class Objects:
             case Ref(0, ("library", str(module), str(name))):
                 library = importlib.import_module(module)
                 return getattr(library, name) if name else library
+            case Ref(0, ("path", str(text))):
+                return pathlib.Path(text)
             case Ref(handle, path) if handle in self.kept:
                 thing = self.kept[handle]
                 for key in path:
