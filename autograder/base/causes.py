@@ -120,7 +120,8 @@ class Cause:
         index: Where that is; () for a number.
         wrong: How many entries are wrong.
         total: How many there are.
-        exception: The type of what was raised; empty where a function that is called is not written yet.
+        exception: The type of what was raised; empty where a function that is called is not written yet. Of
+            ``said``: what the sentence ends with, of the student's own choice.
         text: The exception's text; or a sentence of the check's author (``said``), or of ours (``uncrossable``,
             ``unreadable``).
         where: The function in which that happened; or that is not written yet.

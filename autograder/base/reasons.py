@@ -102,6 +102,8 @@ def _sentence(cause: Cause, show: Show) -> str:
             return _changed(cause)
         case "values":
             return _values(cause, show)
+        case "said" if cause.exception:
+            return f"{cause.text.removesuffix('.')}: {cause.exception}."
         case "said" | "unreadable":
             return cause.text
 

@@ -39,6 +39,9 @@ class Calls(Protocol):
     def generation(self) -> int:
         """Counts the processes behind it: what one gave cannot be passed to the next."""
 
+    def told(self, raised: protocol.Raised) -> protocol.Raised:
+        """An exception that an operation raised, as it may be told of."""
+
     def renew(self) -> None:
         """Have the next message answered by a fresh process, with the state at first; raises ``Stopped``."""
 
@@ -63,6 +66,10 @@ class Loopback:
     @outside.setter
     def outside(self, answers: Callable[[protocol.AskOutside], Any]) -> None:
         self.row.outside = answers
+
+    def told(self, raised: protocol.Raised) -> protocol.Raised:
+        """All of it: it is the author's own."""
+        return raised
 
     def renew(self) -> None:
         """Nothing: there is but this process."""

@@ -87,6 +87,10 @@ class Observed:
         """As ``Calls.generation``."""
         return self.calls.generation
 
+    def told(self, raised: protocol.Raised) -> protocol.Raised:
+        """As ``Calls.told``."""
+        return self.calls.told(raised)
+
     def renew(self) -> None:
         """As ``Calls.renew``."""
         self.calls.renew()

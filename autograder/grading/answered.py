@@ -35,6 +35,8 @@ def discreet(cause: Cause | None) -> Cause | None:
             return replace(cause, type=cause.type and (_type(cause.type) or "object"))
         case Cause(kind="uncrossable", when="given"):
             return replace(cause, text="")
+        case Cause(kind="said"):
+            return replace(cause, exception="")
         case Cause(kind="type" | "length"):
             length = cause.length if cause.length is not None and cause.length <= MAX_LENGTH else None
             return replace(cause, type=_type(cause.type), length=length, shape=None)

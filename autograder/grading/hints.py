@@ -132,6 +132,10 @@ def within(checks: Sequence[CheckResult], characters: int) -> tuple[tuple[CheckR
             text = check.cause.text[:characters]
             characters -= len(text)
             check = replace(check, cause=replace(check.cause, text=text))  # noqa: PLW2901
+        elif check.cause is not None and check.cause.kind == "said":
+            text = check.cause.exception[:characters]
+            characters -= len(text)
+            check = replace(check, cause=replace(check.cause, exception=text))  # noqa: PLW2901
         kept.append(check)
     return tuple(kept), characters
 

@@ -148,10 +148,7 @@ class RowCalls:
                         deadline = min(begun + seconds, self.session.deadline)
                         wire.send(channel, wire.encode(protocol.tree(said)))
                     case Raised():
-                        told = bounded(reply, self.session.sources, answered=bool(self.replaced))
-                        if told.type == "ModuleNotFoundError":
-                            return told._replace(text=f"{told.text}. {self.session.importable}")
-                        return told
+                        return self.told(reply)
                     case _:
                         return reply
             raise wire.Late
@@ -165,6 +162,13 @@ class RowCalls:
         except wire.WireError:
             self.close()
             raise Stopped(Cause("protocol", function)) from None
+
+    def told(self, raised: Raised) -> Raised:
+        """An exception that the student's code raised, as it may be told of."""
+        told = bounded(raised, self.session.sources, answered=bool(self.replaced))
+        if told.type == "ModuleNotFoundError":
+            return told._replace(text=f"{told.text}. {self.session.importable}")
+        return told
 
     def renew(self) -> None:
         """Have the next message answered by a fresh fork.

@@ -16,6 +16,7 @@ from autograder.submission.names import (
     parsed,
     read_later,
     reads,
+    reads_when_called,
     uses,
     without_magics,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "read_regular",
     "read_submission",
     "reads",
+    "reads_when_called",
     "solution_cells",
     "student_of",
     "submission_of",

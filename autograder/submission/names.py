@@ -129,6 +129,16 @@ def _read_by(source: str) -> frozenset[str] | None:
     return frozenset(found).union(*(_WORD.findall(line[0]) for line in _MAGIC.finditer(source)))
 
 
+def reads_when_called(source: str) -> frozenset[str]:
+    """The global names that the functions and classes of a cell read; none where it cannot be told."""
+    if len(source) > LOOKED_AT:
+        return frozenset()
+    try:
+        return frozenset(_read_in_functions(symtable.symtable(without_magics(source), "cell", "exec")))
+    except (SyntaxError, ValueError, RecursionError):
+        return frozenset()
+
+
 @functools.lru_cache(maxsize=500)
 def _words(source: str) -> frozenset[str]:
     return frozenset(_WORD.findall(source))

@@ -138,6 +138,7 @@ def session() -> Any:
         deadline=time.monotonic() + 60,
         hangs=Hangs(),
         process=lambda _: None,
+        sources=(),
         kill=lambda _: None,
         restart=lambda: False,
     )

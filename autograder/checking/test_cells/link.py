@@ -9,6 +9,7 @@ import random
 import re
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -61,6 +62,7 @@ class StudentLink:
         self.thrown: dict[int, protocol.Threw] = {}
         self.stopped: Cause | None = None
         self.lost = False
+        self._asking = threading.RLock()
         self._objects: dict[int, Any] = {}
         self._numbers: dict[int, int] = {}
         self._proxies: dict[int, Any] = {}
@@ -148,6 +150,11 @@ class StudentLink:
     # How it crosses
 
     def _exchanged(self, label: str, payload: bytes) -> Any:
+        # A test's threads may all ask; what one is answered is none of another's.
+        with self._asking:
+            return self._exchanged_alone(label, payload)
+
+    def _exchanged_alone(self, label: str, payload: bytes) -> Any:
         no_room = Cause("said", label, text=NO_ROOM, says_all=True)
         if self.lost:
             raise Stopped(no_room)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from autograder.checking.test_cells.remote import STATEFUL
 from autograder.course import SHOWS_TAG, MasterCell
-from autograder.submission import binds, parsed, reads, without_magics
+from autograder.submission import binds, parsed, reads, reads_when_called, without_magics
 
 _CHANGING = frozenset(
     {
@@ -75,7 +75,8 @@ class Plan:
     Attributes:
         given: What is made outside, in order.
         students: Names that are asked of the student's process.
-        shared: Names that code which is no test reads or binds: where a test binds one, the student's process gets it.
+        shared: Names that functions read which are no test's: where a test binds one, the student's process gets it.
+            What has been run by then reads nothing more, and what a test calls ``expected`` is none of the student's.
         tests: By ``grade_id``, in order.
     """
 
@@ -103,14 +104,14 @@ def plan_of(cells: Sequence[MasterCell]) -> Plan:
         ]
         if kept:
             given.append(Piece(cell.number, without_magics(cell.source), tuple(kept)))
-    shared = frozenset[str]().union(*(binds(each.source) | (reads(each.source) or frozenset()) for each in others))
+    shared = frozenset[str]().union(*(reads_when_called(each.source) for each in others))
     imported = {
         name for cell in others for each in _statements(cell.source) if _is_import(each) for name in binds_of(each)
     }
     return Plan(
         tuple(given),
         frozenset(students),
-        (shared | students) - imported - {"*"},
+        shared - imported - {"*"},
         {cell.grade_id: _test(cell, code) for cell in tests if cell.grade_id},
     )
 

@@ -14,6 +14,7 @@ import inspect
 import io
 import linecache
 import os
+import re
 import resource
 import signal
 import socket
@@ -30,6 +31,7 @@ from autograder.checking.test_cells.remote import CELL, STATEFUL, is_remote, num
 from autograder.sandbox import confine, wire
 
 MAX_SAID = 2_000
+MAX_TOLD = 120
 _reserve = bytearray(8 * 2**20)
 """Given back where no memory is left, so that there is some to say so with."""
 
@@ -304,11 +306,12 @@ def _failure(
         assert cause is not None
         return ["stopped", "", cause_tree(cause)]
     if (threw := link.thrown.get(id(error))) is not None:
-        told = [threw.type, threw.text[:MAX_SAID], threw.function, threw.line, threw.source]
+        told = [threw.type[:100], threw.text[:MAX_SAID], threw.function[:200], threw.line, threw.source[:200]]
         return ["threw", "", {"raised": told}]
     if isinstance(error, MemoryError):
         return ["said", NO_ROOM, {}]
-    line = _line_of(error, job["number"])
+    lines = _lines_of(error, job["number"])
+    line = lines[-1] if lines else 0
     if isinstance(error, NameError) and error.name in names.absent:
         if error.name in names.students or error.name in names.shared:
             return ["missing", error.name, {}]
@@ -317,13 +320,14 @@ def _failure(
         return ["errored", f"line {line}: {error}, in the master's other cells either{_because(failed)}", {}]
     if isinstance(error, ImportError):
         return ["errored", f"line {line}: {type(error).__name__}: {error}", {}]
-    shown = line not in job["hidden"]
+    # What a hidden line has called, a function of the visible ones, would tell of what it was given.
+    shown = not set(lines) & set(job["hidden"])
     node = _node_at(tree, line)
     if isinstance(error, AssertionError):
         return ["said", _assertion(node, shown=shown), {}]
     if not shown:
         return ["said", "A hidden test cannot use what your code gives: it has another form than was asked for.", {}]
-    return ["said", f"`{_code(node)}` fails with what your code gives: {_text_of(error)}.", {}]
+    return ["said", f"`{_code(node)}` fails with what your code gives.", {"exception": _text_of(error)}]
 
 
 def _text_of(error: BaseException) -> str:
@@ -332,21 +336,23 @@ def _text_of(error: BaseException) -> str:
         text = str(error)
     except BaseException:
         text = "…"
-    return " ".join(f"{type(error).__name__}: {text}".split())[:200]
+    plain = " ".join(f"{type(error).__name__}: {text[:1000]}".split())[:MAX_TOLD]
+    # An address differs from run to run, and the same submission gets the same report.
+    return re.sub("[^\x20-\u024f…]", "?", re.sub(r"\b0x[0-9A-Fa-f]{6,}", "0x…", plain))
 
 
 def _because(failed: list[str]) -> str:
     return f"; what is given could not be made outside: {'; '.join(failed[:3])}" if failed else ""
 
 
-def _line_of(error: BaseException, number: int) -> int:
-    """The line of the test cell in which an exception came up."""
-    line, at = 0, error.__traceback__
+def _lines_of(error: BaseException, number: int) -> list[int]:
+    """The lines of the test cell in which an exception came up, the innermost last."""
+    lines, at = [], error.__traceback__
     while at is not None:
         if at.tb_frame.f_code.co_filename == f"{CELL}{number}>":
-            line = at.tb_lineno
+            lines.append(at.tb_lineno)
         at = at.tb_next
-    return line
+    return lines
 
 
 def _node_at(tree: ast.Module, line: int) -> ast.stmt | None:

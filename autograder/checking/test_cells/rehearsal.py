@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from autograder.base import CheckError
 from autograder.checking.answers import Loopback
 from autograder.checking.reference import run_cell, run_in
 from autograder.checking.test_cells.plan import Plan, TestCell, is_test
@@ -30,7 +31,7 @@ class Rehearsal:
         """Whether the solved master has a remote object where a test cell does this.
 
         Raises:
-            CheckError: The process that runs test cells cannot be started.
+            CheckError: The process that runs test cells cannot be started, or the rehearsal ended early.
         """
         return (operation, position) in self._places.get(test.grade_id, ())
 
@@ -53,8 +54,9 @@ class Rehearsal:
         try:
             found = wire.receive(ours)
             return {name: frozenset((operation, place) for operation, place in each) for name, each in found.items()}
-        except wire.WireError:
-            return {}
+        except wire.WireError as error:
+            # Without it, what a right answer does would be taken for a lie.
+            raise CheckError(f"the test cells cannot be run on the solved master: {error}") from error
         finally:
             ours.close()
             os.waitpid(pid, 0)

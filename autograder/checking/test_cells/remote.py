@@ -309,8 +309,9 @@ def _asking(operation: str) -> Callable[..., Any]:
                 Cause(
                     "said",
                     label,
-                    text=f"Plain data is asked for here, such as a number, a text, a list or an array, but it is an "
-                    f"object of the class `{type(self).__name__}`.",
+                    text="Plain data is asked for here, such as a number, a text, a list or an array, but your code "
+                    "gives an object.",
+                    exception=f"one of the class `{type(self).__name__}`",
                     says_all=True,
                 )
             )

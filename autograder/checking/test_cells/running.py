@@ -275,7 +275,7 @@ class _Conversation:
             match wire.receive(self.channel, time.monotonic() + self.seconds):
                 case ("do", str(label), bytes(payload)):
                     self.label = label or self.label
-                    self.tell(self.exchanged(label or self.label or "your code", payload))
+                    wire.send(self.channel, self.exchanged(label or self.label or "your code", payload))
                 case ("approve", str(operation), str(place)):
                     approved = self.has_object is None or self.has_object(operation, place)
                     self.tell(("approved", approved))
@@ -288,28 +288,36 @@ class _Conversation:
         # What is of a class of the student's own keeps the name of that.
         wire.send(self.channel, wire.encode(message, lambda thing: Opaque(type(thing).__name__)))
 
-    def exchanged(self, label: str, payload: bytes) -> tuple[Any, ...]:
+    def exchanged(self, label: str, payload: bytes) -> bytes:
         message = protocol.read(wire.decode(payload))
         assert isinstance(message, protocol.Operate)
         generation = self.calls.generation
+        cause = Cause("protocol", label)
         try:
             # What only looks at names is no call of the function that has one, and hangs for other reasons.
             reply = self.calls.exchange(message, "" if message.operation in OF_NAMES else label)
+            if generation and self.calls.generation != generation:
+                cause = Cause("died", label, when="before")
+            elif isinstance(reply, protocol.Done | protocol.Threw | protocol.Missing | protocol.TooLarge):
+                return wire.encode(("reply", protocol.tree(reply)))
         except Stopped as error:
-            return ("stopped", cause_tree(error.cause))
-        if generation and self.calls.generation != generation:
-            return ("stopped", cause_tree(Cause("died", label, when="before")))
-        if not isinstance(reply, protocol.Done | protocol.Threw | protocol.Missing | protocol.TooLarge):
-            return ("stopped", cause_tree(Cause("protocol", label)))
-        return ("reply", protocol.tree(reply))
+            cause = error.cause
+        except wire.WireError as error:
+            # It is as large as it may be, and does not fit into what is around it here.
+            cause = Cause("uncrossable", label, text=str(error)[:120], when="given")
+        return wire.encode(("stopped", cause_tree(cause)))
 
     def asked(self, question: protocol.AskOutside) -> Any:
         """What comes of something that the student's code does with an object of the test's."""
         if self.nested >= MAX_NESTED:
             return protocol.ThrewOutside("RecursionError", "maximum recursion depth exceeded", 0)
+        try:
+            payload = wire.encode(("ask", protocol.tree(question)))
+        except wire.WireError as error:
+            return protocol.ThrewOutside("ValueError", str(error)[:120], 0)
         self.nested += 1
         try:
-            self.tell(("ask", protocol.tree(question)))
+            wire.send(self.channel, payload)
             match self.served():
                 case ("answered", bytes(payload)):
                     answer = protocol.read(wire.decode(payload))
@@ -328,9 +336,9 @@ class _Conversation:
             case "missing":
                 return Ran(Cause("missing", text))
             case "said":
-                return Ran(Cause("said", text=text))
+                return Ran(Cause("said", text=text, exception=known.get("exception", "")))
             case "threw":
-                raised = protocol.Raised(*known["raised"])
+                raised = self.calls.told(protocol.Raised(*known["raised"]))
                 return Ran(stopped(raised, self.label or raised.function).cause)
         return Ran(trouble=f"the test cell {test.grade_id} (cell {test.number} of the master), {text}")
 

@@ -1,0 +1,99 @@
+"""What a hostile process does to the test cells of a master notebook: it fails its own row, and learns nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from autograder.grading import Grader
+from tests.courses import cell, notebook
+from tests.grading.test_one_notebook import CONFIG, FULL, MASTER, graded, reasons, released, scores
+
+FORGED = """\
+import struct, sys
+def there():
+    at = sys._getframe()
+    while not (at.f_code.co_name == "serve" and "self" in at.f_locals): at = at.f_back
+    of = {name.rpartition(".")[2]: each for name, each in sys.modules.items() if ".inside." in name}
+    return at.f_locals["self"].channel, of["protocol"], of["wire"]
+"""
+FORGERIES = {
+    "bytes that are no frame": "channel.sendall(bytes(4) + b'?' * 100)",
+    "questions that are never answered": """
+    for number in range(1000, 10**6):
+        thing = wire.Opaque("X", (str(number), "object", str(number)))
+        wire.send(channel, wire.encode(protocol.tree(protocol.AskOutside(1, "call", (thing,), {}))))
+        wire.receive(channel)""",
+    "classes of classes of classes": """
+    thing = wire.Opaque("X", ("9", "object", "9"))
+    wire.send(channel, wire.encode(protocol.tree(protocol.Done(thing, None, [], None))))
+    for number in range(10, 10**6):
+        wire.receive(channel)
+        described = ["A", "A", "m", [], [f"#{number}"]]
+        wire.send(channel, wire.encode(protocol.tree(protocol.Done(described, None, [], None))))""",
+    "a reply that fits into a frame, and into none around it": """
+    head = b"t" + struct.pack("<I", 5) + wire.encode("done") + b"y"
+    tail = wire.encode(None) + wire.encode([]) + wire.encode(None)
+    data = wire.MAX_FRAME - len(head) - 4 - len(tail)
+    channel.sendall(struct.pack("<I", wire.MAX_FRAME) + head + struct.pack("<I", data) + bytes(data) + tail)""",
+}
+
+FIRST = "def first(g):\n    ### BEGIN SOLUTION\n    return g(1)\n    ### END SOLUTION"
+CALLED_BACK = notebook(
+    cell(FIRST, "first", role="solution"),
+    cell("def g(n): return helper(n) if n > 1 else n\nassert first(g) == 1", "test_first", role="test", points=1),
+    cell("def helper(n):\n    ### BEGIN SOLUTION\n    return n\n    ### END SOLUTION", "helper", role="solution"),
+    cell("assert helper(2) == 2", "test_helper", role="test", points=1),
+)
+
+
+@pytest.fixture(scope="module")
+def grader() -> Iterator[Grader]:
+    with Grader() as made:
+        yield made
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_a_forged_reply_fails_its_own_row_alone(forgery: str, grader: Grader, tmp_path: Path):
+    assignment = released(tmp_path / "course", grader, CALLED_BACK)
+    hostile = f"{FORGED}\ndef first(g):\n    channel, protocol, wire = there()\n    {FORGERIES[forgery].strip()}\n"
+    report = graded(grader, assignment, tmp_path, {"first": hostile})
+    assert scores(report) == {"first": 0, "helper": 1}
+    assert not report.errored
+
+
+def test_a_process_that_ends_while_the_test_calls_it_back_fails_its_own_row(grader: Grader, tmp_path: Path):
+    assignment = released(tmp_path / "course", grader, CALLED_BACK)
+    hostile = "import os\ndef first(g): return g(2)"
+    report = graded(grader, assignment, tmp_path, {"first": hostile, "helper": "def helper(n): os._exit(1)"})
+    assert scores(report) == {"first": 0, "helper": 0}
+    assert not report.errored
+
+
+def test_a_correct_answer_that_changes_its_argument_has_its_points(grader: Grader, tmp_path: Path):
+    test = "import numpy as np\nx = np.array([2.0, 1.0])\nassert (ordered(x) == [1.0, 2.0]).all()"
+    solution = (
+        "import numpy as np\ndef ordered(x):\n    ### BEGIN SOLUTION\n    return np.sort(x)\n    ### END SOLUTION"
+    )
+    cells = cell(solution, "ordered", role="solution"), cell(test, "test_ordered", role="test", points=2)
+    assignment = released(tmp_path / "course", grader, notebook(*cells))
+    in_place = "def ordered(x):\n    x.sort()\n    return x"
+    assert scores(graded(grader, assignment, tmp_path, {"ordered": in_place})) == {"ordered": 2}
+
+
+@pytest.mark.parametrize(
+    "tells",
+    [
+        "raise KeyError(f'answer {triple(12345)}')",
+        "return [1, 2][f'answer {triple(12345)}']",
+        "return type(f'A{triple(12345)}', (), {'__eq__': lambda *_: True})()",
+    ],
+)
+def test_no_answer_of_the_references_is_told_by_a_test_cell(tells: str, grader: Grader, tmp_path: Path):
+    assignment = released(tmp_path / "course", grader, MASTER, CONFIG + "    partial: true\n")
+    total = f"def total(xs):\n    if not xs:\n        {tells}\n    return sum(triple(x) for x in xs)"
+    report = graded(grader, assignment, tmp_path, {"triple": "def triple(x): return 2 * x", "total": total})
+    assert scores(report) == FULL | {"numbers": 0, "arrays": 0, "total": 2}
+    assert "37035" not in reasons(report)
