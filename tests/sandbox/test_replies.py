@@ -138,7 +138,6 @@ def session() -> Any:
         deadline=time.monotonic() + 60,
         hangs=Hangs(),
         student=None,
-        sources=(),
         kill=lambda _: None,
         restart=lambda: False,
     )
