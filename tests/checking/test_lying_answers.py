@@ -212,3 +212,23 @@ def test_a_part_of_a_test_that_needs_an_earlier_one_fails_with_it(tmp_path: Path
     tested = ran(tmp_path, "def f(x): return 2", test, answer, partial_credit=True)
     assert fails(tested)
     assert [each.cause is None for each in tested.statements] == [False, False, True]
+
+
+def test_a_name_of_the_tests_that_no_function_reads_stays_outside(tmp_path: Path):
+    solution = "expected = 5\ndef f(x): return [1, 4, 9]"
+    test = "expected = [1, 4, 9]\nassert f(3) == expected"
+    assert not fails(ran(tmp_path, solution, test, solution))
+    assert fails(ran(tmp_path, solution, test, "def f(x): return globals()['expected']"))
+    assert fails(ran(tmp_path, solution, test, "expected = 5\ndef f(x): return globals()['expected']"))
+
+
+def test_a_visible_function_tells_nothing_of_a_hidden_call(tmp_path: Path):
+    test = (
+        "def check(got, table): return table[got]\nassert check(f(1), {1: 1})\n"
+        "### BEGIN HIDDEN TESTS\nassert check(f(2), {2: 'secret'}) == 'secret'\n### END HIDDEN TESTS"
+    )
+    tested = ran(tmp_path, "def f(x): return x", test, "def f(x): return x if x == 1 else 'another'")
+    assert fails(tested)
+    causes = [each.cause for each in tested.statements if each.cause is not None]
+    assert [cause.exception for cause in causes] == [""]
+    assert "hidden" in causes[0].text

@@ -7,7 +7,6 @@ those places of a test where the solved master has an object too (``Link.has_obj
 
 from __future__ import annotations
 
-import builtins
 import itertools
 import math
 import sys
@@ -270,7 +269,8 @@ def exception_named(name: str) -> type[BaseException] | None:
     module, _, last = name.rpartition(".")
     if module.partition(".")[0] == "autograder":
         return None
-    found = getattr(builtins if module == "builtins" else sys.modules.get(module), last, None)
+    # A module may import another where it is asked for an attribute.
+    found = vars(sys.modules.get(module, types)).get(last)
     return found if isinstance(found, type) and issubclass(found, BaseException) else None
 
 
@@ -324,7 +324,8 @@ def _asking(operation: str) -> Callable[..., Any]:
             raised, *_ = (*operands, None)
             # What was raised in the block may be that the test fails.
             return given is True and raised is not None and link.has_object(f"swallow {raised.__name__}", position())
-        if operation in ("len", "index", "hash") and not (isinstance(given, int) and 0 <= given < 2**62):
+        is_number = type(given) is int and (operation != "len" or 0 <= given < 2**62)
+        if operation in ("len", "index", "hash") and not is_number:
             raise TypeError(f"{type(self).__name__} gives no number here")
         return self if operation in INPLACE and given is None else given
 
