@@ -29,9 +29,9 @@ def assignment_digest(assignment: Assignment) -> str:
     """SHA-256, in hex, over what decides a grade besides the submission and the environment.
 
     The name (inputs are drawn from it), seed, inputs, limits, allowed imports, names of files and whether test cells
-    are all or nothing; the bytes of the master, of the Python files beside it, the release and the files that the
-    course gives; the relative names and bytes of all files of the checks and the solutions. Caches and hidden files
-    count for nothing, and neither do ``AUTHORS_OWN`` files of the solutions.
+    are all or nothing; the bytes of the master, of what its test cells may import or read beside it, the release and
+    the files that the course gives; the relative names and bytes of all files of the checks and the solutions. Caches
+    and hidden files count for nothing, and neither do ``AUTHORS_OWN`` files of the solutions.
     """
     digest = hashlib.sha256()
 
@@ -66,9 +66,18 @@ def assignment_digest(assignment: Assignment) -> str:
 
 
 def helpers_beside(assignment: Assignment) -> list[Path]:
-    """The Python files beside the master, which its test cells may import."""
-    beside = sorted(assignment.master.parent.glob("*.py"))
-    return [path for path in beside if path.is_file() and path.name not in assignment.given]
+    """What its test cells may import or read beside the master: Python files, and files that the master names."""
+    if not assignment.master.is_file():
+        return []
+    text = assignment.master.read_bytes()
+    beside = [path for path in sorted(assignment.master.parent.iterdir()) if path.is_file() and path.name[0] != "."]
+    return [
+        path
+        for path in beside
+        if path.name not in assignment.given
+        and path.suffix != ".ipynb"
+        and (path.suffix == ".py" or path.name.encode() in text)
+    ]
 
 
 def decisive_files(folder: Path) -> Iterator[Path]:

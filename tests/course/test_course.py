@@ -632,3 +632,13 @@ class TestDigest:
         changed = CONFIG.replace("Warm-up", "Another").replace("2026-11-29", "2026-12-01")
         digests = {assignment_digest(load(tmp_path, config).assignment("warmup")) for config in (CONFIG, changed)}
         assert len(digests) == 1
+
+
+@pytest.mark.parametrize(("name", "decides"), [("helper.py", True), ("words.txt", True), ("other.txt", False)])
+def test_the_digest_changes_with_what_test_cells_may_read_beside_the_master(tmp_path: Path, name: str, decides: bool):
+    master = solved()
+    master["cells"][3]["source"] = "assert open('words.txt').read()"
+    warmup = load_course(make_course(tmp_path, master=master)).assignment("warmup")
+    before = assignment_digest(warmup)
+    (warmup.master.parent / name).write_text("new")
+    assert (assignment_digest(warmup) != before) == decides
