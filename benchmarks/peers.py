@@ -175,7 +175,9 @@ def ways(root: Path, assignment: str, nbgrader: Path, otter: Path | None) -> dic
     }
     if assignment == "week2":
         found[f"autograder --show, {cores()} jobs"] = lambda: grade(cores(), "--show")
-    found |= {"floor": floor, "nbgrader, sharded over 2": sharded, "nbgrader, stock": autograde}
+    if assignment != "ps1":
+        found["floor"] = floor
+    found |= {"nbgrader, sharded over 2": sharded, "nbgrader, stock": autograde}
     return found if otter is None else {**found, "otter-grader, pool of 2": pool}
 
 
@@ -243,6 +245,31 @@ def make_right(root: Path, size: int, nbgrader: Path) -> None:
         shutil.copytree(ours / name, stock / name)
     (stock / "nbgrader_config.py").write_text(four.NBGRADER_CONFIG.format(root=str(stock)))
     run(["nbgrader", "generate_assignment", "week2", "--force"], stock, nbgrader)
+
+
+def make_quickstart(root: Path, size: int, nbgrader: Path) -> None:
+    """The quickstart assignment that nbgrader ships, of two notebooks, with a class that has everything right."""
+    import nbgrader as package
+
+    shipped = Path(package.__file__).parent / "docs/source/user_guide/source/ps1"
+    ours, stock = root / "ours", root / "stock"
+    shutil.copytree(shipped, ours / "source/ps1")
+    ours.chmod(0o700)
+    (ours / "gradebook_config.yaml").write_text("name: quickstart\ntimezone: UTC\nassignments:\n  ps1: {}\n")
+    shutil.copy(COURSE / "nbgrader_config.py", ours)
+    run(["autograder", "release", "ps1"], ours, OURS)
+    for number in range(size):
+        for notebook in ("problem1", "problem2"):
+            solved = json.loads((shipped / f"{notebook}.ipynb").read_text())
+            own = {"cell_type": "markdown", "metadata": {}, "source": f"Student {number}"}
+            solved["cells"].append(own | ({"id": "own"} if solved["nbformat_minor"] >= 5 else {}))
+            path = ours / f"submitted/s{number:05}/ps1/{notebook}.ipynb"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(solved))
+    for name in ("source", "submitted"):
+        shutil.copytree(ours / name, stock / name)
+    (stock / "nbgrader_config.py").write_text(four.NBGRADER_CONFIG.format(root=str(stock)))
+    run(["nbgrader", "generate_assignment", "ps1", "--force"], stock, nbgrader)
 
 
 def median(workload: str, way: str, size: int, taken: list[Taken]) -> Figure:
@@ -339,6 +366,7 @@ def main() -> None:
     parser.add_argument("--own", type=int, default=10_000, help="a class for this project alone; 0 for none")
     parser.add_argument("--week2", type=int, default=12, help="a class of Week 2; 0 for none")
     parser.add_argument("--right", type=int, default=24, help="a class that has all of Week 2 right; 0 for none")
+    parser.add_argument("--quickstart", type=int, default=24, help="a class of nbgrader's quickstart; 0 for none")
     parser.add_argument("--cache", type=Path, default=Path(".benchmarks"))
     parser.add_argument("--resume", action="store_true", help="keep the figures of a run that was stopped")
     options = parser.parse_args()
@@ -398,6 +426,12 @@ def main() -> None:
             shutil.rmtree(root, ignore_errors=True)
             make_right(root, options.right, nbgrader)
         graded("week2 right", root, options.right, "all")
+    if options.quickstart:
+        root = cache / f"ps1-{options.quickstart}"
+        if not (root / "stock/release").exists():
+            shutil.rmtree(root, ignore_errors=True)
+            make_quickstart(root, options.quickstart, nbgrader)
+        graded("ps1", root, options.quickstart, "all")
     if largest > 1:
         graded("four", roots[largest], largest, "peers")
     RESULTS.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Before students meet an assignment: release, proofs, audit, quiz, overview, demo."""
+"""Before students meet an assignment: lint, release, proofs, audit, quiz, overview, demo."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from autograder.authoring.audit.record import keep_record, unaudited, write_record
     from autograder.authoring.demo import Made, make_course
     from autograder.authoring.gradient_proofs import Claim
+    from autograder.authoring.lint.finding import Finding
+    from autograder.authoring.lint.linting import lint_assignment, lint_course, lint_tree
     from autograder.authoring.mistakes import Mistake, stock_mistakes
     from autograder.authoring.overview import calendar, overview_page, write_overview
     from autograder.authoring.quiz import quiz_file, quiz_notebook, quiz_qti, read_quiz, write_quiz
@@ -22,6 +24,7 @@ __all__ = [
     "EQUIVALENT",
     "Audit",
     "Claim",
+    "Finding",
     "Made",
     "Mistake",
     "ReleaseResult",
@@ -31,6 +34,9 @@ __all__ = [
     "diff",
     "findings",
     "keep_record",
+    "lint_assignment",
+    "lint_course",
+    "lint_tree",
     "make_course",
     "overview_page",
     "quiz_file",
@@ -74,6 +80,12 @@ __getattr__ = on_demand(
             "make_course",
         ),
         "gradient_proofs": ("Claim",),
+        "lint.finding": ("Finding",),
+        "lint.linting": (
+            "lint_assignment",
+            "lint_course",
+            "lint_tree",
+        ),
         "mistakes": (
             "Mistake",
             "stock_mistakes",

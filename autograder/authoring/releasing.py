@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 import hashlib
 import json
@@ -10,11 +9,11 @@ import logging
 import re
 import shutil
 import tempfile
-import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from autograder.authoring.giveaways import TELLING_LENGTH, expressions, secrets_of
 from autograder.authoring.gradient_proofs import claims_of, refuted
 from autograder.authoring.hollow_checks import hollow_checks
 from autograder.authoring.showing import tagged_wrongly, untagged
@@ -37,21 +36,6 @@ _MARKS = (
     "END MARK SCHEME",
 )
 _KEPT_METADATA = ("deletable", "editable", "jupyter", "nbgrader", "slideshow", "tags")
-_CODE = (
-    ast.BinOp,
-    ast.UnaryOp,
-    ast.BoolOp,
-    ast.Compare,
-    ast.Call,
-    ast.Subscript,
-    ast.IfExp,
-    ast.comprehension,
-)
-_TELLING = 3
-"""Operations from which on an expression is somebody's thought and no coincidence."""
-_TELLING_IN_REFERENCE = 5
-_TELLING_LENGTH = 16
-_TELLING_TEXT = 40
 
 
 @dataclass(frozen=True)
@@ -310,74 +294,16 @@ def _leaks(assignment: Assignment, made: Path) -> Iterator[str]:
             if mark in piece.text:
                 yield f"{piece.place}: {mark!r} is still in it; is its partner missing, or the cell no solution cell?"
     yield from _copies(assignment, made)
-    secrets = dict(_secrets(assignment))
+    secrets = dict(secrets_of(assignment))
     names = _check_names(assignment)
     for piece in pieces:
-        expressions = _expressions(piece.text) if piece.code else set()
+        found = set(expressions(piece.text)) if piece.code else set()
         squeezed = "".join(piece.text.split())
         for secret, origin in secrets.items():
-            if secret in expressions or (len(secret) >= _TELLING_LENGTH and secret in squeezed):
+            if secret in found or (len(secret) >= TELLING_LENGTH and secret in squeezed):
                 yield f"{piece.place}: gives away {origin}"
         for name in names & set(re.findall(r"\bdef\s+(test_\w+)", piece.text)):
             yield f"{piece.place}: has the hidden check {name}"
-
-
-def _secrets(assignment: Assignment) -> Iterator[tuple[str, str]]:
-    """What students must not read, without spaces, and what to call it; where two have it, the master's name wins."""
-    given = {name for row in assignment.rows for name in row.functions}
-    for path in sorted(assignment.solutions.rglob("*.py")) if assignment.solutions.is_dir() else ():
-        text = path.read_text(encoding="utf-8")
-        for secret, shown in _answers(text, _TELLING_IN_REFERENCE, given):
-            yield secret, f"the reference ({path.name}): {shown}"
-    for cell in [cell for each in assignment.notebooks for cell in master_cells(each.master)]:
-        if not cell.solution:
-            continue
-        regions = re.findall(r"BEGIN SOLUTION[^\n]*\n(.*?)[^\n]*END SOLUTION", cell.source, re.DOTALL) or [cell.source]
-        for region in regions:
-            if cell.kind == "code":
-                for secret, shown in _answers(region, _TELLING, given):
-                    yield secret, f"the solution of {cell.grade_id}: {shown}"
-            else:
-                for line in region.splitlines():
-                    if len(line.strip()) >= _TELLING_TEXT:
-                        shown = textwrap.shorten(line, 60, placeholder="…")
-                        yield "".join(line.split()), f"the answer of {cell.grade_id}: {shown}"
-
-
-def _answers(source: str, least: int, given: set[str]) -> Iterator[tuple[str, str]]:
-    """The values that a piece of code works out, where they are telling, without spaces and as they read.
-
-    A call of one of the assignment's functions tells nothing: that they are called is in the text.
-    """
-    for node in ast.walk(_parsed(source)):
-        if not isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Return | ast.Expr | ast.Yield):
-            continue
-        if node.value is None:
-            continue
-        operations = sum(isinstance(inner, _CODE) and not _is_given(inner, given) for inner in ast.walk(node.value))
-        if operations + isinstance(node, ast.AugAssign) >= least:
-            shown = ast.unparse(node.value)
-            yield "".join(shown.split()), textwrap.shorten(shown, 60, placeholder="…")
-
-
-def _is_given(node: ast.AST, given: set[str]) -> bool:
-    if isinstance(node, ast.Call):
-        return isinstance(node.func, ast.Name) and node.func.id in given
-    return isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)
-
-
-def _expressions(source: str) -> set[str]:
-    return {"".join(ast.unparse(node).split()) for node in ast.walk(_parsed(source)) if isinstance(node, ast.expr)}
-
-
-def _parsed(source: str) -> ast.AST:
-    lines = [
-        ("pass" if line.lstrip().startswith(("%", "!")) else line) for line in textwrap.dedent(source).splitlines()
-    ]
-    try:
-        return ast.parse("\n".join(lines))
-    except (SyntaxError, ValueError):
-        return ast.Module([], [])
 
 
 def _check_names(assignment: Assignment) -> set[str]:

@@ -6,7 +6,7 @@ submission: they end a check, never a run, and their text is written for the stu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from autograder.base.causes import Cause, said
 from autograder.base.reasons import reason
@@ -17,7 +17,17 @@ class AutograderError(Exception):
 
 
 class ConfigError(AutograderError):
-    """The course's configuration or a master notebook has a mistake."""
+    """The course's configuration or a master notebook has a mistake.
+
+    Attributes:
+        problems: Where several were looked for at once: each one's file, as the course has it, its line there, or in a
+            notebook its cell, from 1 or 0, and its text.
+    """
+
+    def __init__(self, message: str, problems: Sequence[tuple[str, int, str]] = ()) -> None:
+        """The message says all of the problems."""
+        super().__init__(message)
+        self.problems = tuple(problems)
 
 
 class SubmissionError(AutograderError):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from autograder.checking.comparing import (
         agree,
         complex_noise,
+        equals,
+        fault,
         is_array_like,
         is_rounded,
         matches,
@@ -41,12 +43,19 @@ if TYPE_CHECKING:
         alike,
         components,
         is_exact,
+        same_data,
     )
+    from autograder.checking.given import GivenObjects
     from autograder.checking.gradient_halves import (
         Halves,
         halves,
         telling,
         which_half,
+    )
+    from autograder.checking.identity import (
+        crossed,
+        identical,
+        is_made_of_parts,
     )
     from autograder.checking.numerics.compare import (
         compare,
@@ -63,17 +72,20 @@ if TYPE_CHECKING:
         Observer,
         observed_by,
     )
+    from autograder.checking.raising import raises
     from autograder.checking.reference import (
         Reference,
         answer,
         load_reference,
     )
     from autograder.checking.test_cells import (
+        Plan,
         Rehearsal,
         TestCell,
         TestCells,
         Tested,
         definitions,
+        is_test,
         plan_of,
         statement_titles,
         title_of,
@@ -88,10 +100,12 @@ __all__ = [
     "Compared",
     "Declared",
     "Draw",
+    "GivenObjects",
     "Halves",
     "Loopback",
     "Observed",
     "Observer",
+    "Plan",
     "Reference",
     "Rehearsal",
     "Student",
@@ -105,13 +119,19 @@ __all__ = [
     "compare",
     "complex_noise",
     "components",
+    "crossed",
     "definitions",
+    "equals",
     "fail_unless",
+    "fault",
     "gradient",
     "halves",
+    "identical",
     "is_array_like",
     "is_exact",
+    "is_made_of_parts",
     "is_rounded",
+    "is_test",
     "judge",
     "load_reference",
     "matches",
@@ -119,7 +139,9 @@ __all__ = [
     "plan_of",
     "precise",
     "projections",
+    "raises",
     "right",
+    "same_data",
     "short",
     "statement_titles",
     "telling",
@@ -143,6 +165,8 @@ __getattr__ = on_demand(
         "comparing": (
             "agree",
             "complex_noise",
+            "equals",
+            "fault",
             "is_array_like",
             "is_rounded",
             "matches",
@@ -164,12 +188,19 @@ __getattr__ = on_demand(
             "alike",
             "components",
             "is_exact",
+            "same_data",
         ),
+        "given": ("GivenObjects",),
         "gradient_halves": (
             "Halves",
             "halves",
             "telling",
             "which_half",
+        ),
+        "identity": (
+            "crossed",
+            "identical",
+            "is_made_of_parts",
         ),
         "numerics.compare": (
             "compare",
@@ -186,17 +217,20 @@ __getattr__ = on_demand(
             "Observer",
             "observed_by",
         ),
+        "raising": ("raises",),
         "reference": (
             "Reference",
             "answer",
             "load_reference",
         ),
         "test_cells": (
+            "Plan",
             "Rehearsal",
             "TestCell",
             "TestCells",
             "Tested",
             "definitions",
+            "is_test",
             "plan_of",
             "statement_titles",
             "title_of",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
@@ -17,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from autograder.base import Cause, CheckError, Stopped, Wrong, without_host_paths, wrong
-from autograder.sandbox import Opaque, Ref, calls, protocol, wire
+from autograder.checking.given import GivenObjects
+from autograder.checking.identity import crossed, equal, identical, is_made_of_parts, parts_of
+from autograder.sandbox import Opaque, Ref, calls, kinds, protocol, wire
 
 
 class Calls(Protocol):
@@ -101,6 +103,14 @@ class Student:
             raise AttributeError(name)
         return Function(name, self._calls, self._parameters(name))
 
+    def value(self, name: str) -> Answer:
+        """What a name stands for once the notebook has run, such as a variable that it asks for.
+
+        Raises:
+            Stopped: There is no such name.
+        """
+        return replace(_result(self._calls, protocol.LookUp(name), name, ()), label=f"`{name}`")
+
     def rng(self, seed: int) -> Answer:
         """A ``numpy.random.Generator`` made inside, to pass to a function; the same object each time it is passed."""
         return _result(self._calls, protocol.MakeGenerator(seed), "rng", ())
@@ -108,22 +118,81 @@ class Student:
 
 @dataclass(frozen=True)
 class Function:
-    """One of the student's functions, looked up by name when it is called."""
+    """One of the student's functions or classes, looked up by name when it is called."""
 
     name: str
     calls: Calls
     parameters: tuple[str, ...] = ()
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Answer:
-        """Call it in the sandbox.
+        """Call it in the sandbox: a class makes an object, which stays there.
+
+        An argument may be data, an answer, another function of the student's, or a function or object of the check's
+        own, which is asked out here whenever the student's code uses it.
 
         Raises:
             Stopped: It is missing, raised, hung, died or gave too much.
         """
-        sent = _by_reference(arguments, self.calls), _by_reference(keywords, self.calls)
-        return replace(
-            _result(self.calls, protocol.Call(self.name, *sent), self.name, sent), parameters=self.parameters
-        )
+        own = _Own(self.calls)
+        sent = own.sent(arguments), own.sent(keywords)
+        with own:
+            answer = _result(self.calls, protocol.Call(self.name, *sent), self.name, sent)
+        return replace(answer, parameters=self.parameters)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A method of an object that a student's function or class gave, looked up when it is called."""
+
+    of: Answer
+    name: str
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Answer:
+        """Call it in the sandbox, as a function of the student's.
+
+        Raises:
+            Stopped: It is missing, raised, hung, died or gave too much.
+        """
+        answer, own = self.of, _Own(self.of.calls)
+        ref = _by_reference(answer, answer.calls)
+        sent = own.sent(arguments), own.sent(keywords)
+        label = f"{_short_name(answer)}.{self.name}"
+        with own:
+            message = protocol.CallMember(ref, self.name, *sent)
+            return replace(_result(answer.calls, message, answer.function, sent), label=f"`{label}(…)`")
+
+
+class _Own:
+    """The functions and objects of a check's own that are among the arguments of a call."""
+
+    def __init__(self, calls: Calls) -> None:
+        self.calls = calls
+        self.given = GivenObjects()
+        self._before: Callable[[protocol.AskOutside], Any] | None = None
+
+    def sent(self, tree: Any) -> Any:
+        """Arguments as they are sent: answers, functions and objects as references."""
+        return _by_reference(tree, self.calls, self._refer)
+
+    def __enter__(self) -> None:
+        if self.given:
+            self._before, self.calls.outside = self.calls.outside, self.asked
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            self.calls.outside = self._before
+
+    def asked(self, question: protocol.AskOutside) -> Any:
+        """The answer to what the student's code does with one of them."""
+        return protocol.read(wire.decode(self.given.answer(question)))
+
+    def _refer(self, thing: Any) -> Ref | None:
+        if isinstance(thing, Function):
+            return Ref(0, ("name", thing.name))
+        if not callable(thing) or isinstance(thing, type | Answer):
+            return None
+        reference: Ref = self.given.refer(thing)
+        return reference
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +228,11 @@ class Answer:
             raise self._of_another_type("truth")
         if isinstance(self.value, Opaque):
             raise self._out_of_reach("true")
-        return bool(self.value)
+        try:
+            return bool(self.value)
+        except Exception:
+            # A table, or a tensor of several numbers.
+            raise self._of_another_type("truth") from None
 
     def __eq__(self, other: object) -> Any:
         """Whether it holds the same data: for two arrays of one shape entry by entry, else True or False.
@@ -182,6 +255,22 @@ class Answer:
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __getattr__(self, name: str) -> Member:
+        """A method of the object, to be called: ``layer.forward(x)``."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return Member(self, name)
+
+    def attribute(self, name: str) -> Answer:
+        """An attribute of the object.
+
+        Raises:
+            Stopped: There is none, or it could not be looked at.
+        """
+        message = protocol.Look(_by_reference(self, self.calls), name)
+        label = f"`{_short_name(self)}.{name}`"
+        return replace(_result(self.calls, message, self.function, ()), label=label)
+
     def named(self, label: str) -> Answer:
         """The same answer under another name."""
         return replace(self, label=label)
@@ -202,10 +291,10 @@ class Answer:
         if not isinstance(self.value, np.ndarray):
             raise self._of_another_type("array")
         if not self._real_kind():
-            raise Wrong(Cause("dtype", self.function, self.label, dtype=str(self.value.dtype)))
+            raise Wrong(Cause("dtype", self.function, self.label, dtype=dtype_name(self.value.dtype)))
         if shape is not None and self.value.shape != shape:
             raise Wrong(Cause("shape", self.function, self.label, shape=self.value.shape, asked_shape=shape))
-        return self.value
+        return np.asarray(self.value)
 
     def scalar(self) -> float:
         """One real number: a Python or NumPy number, or a 0-d array.
@@ -217,7 +306,11 @@ class Answer:
             raise Wrong(Cause("shape", self.function, self.label, "number", shape=self.value.shape))
         if not isinstance(self.value, int | float | np.generic | np.ndarray) or not self._real_kind():
             raise self._of_another_type("number")
-        return float(np.float64(self.value)) if isinstance(self.value, np.ndarray | np.generic) else _float(self.value)
+        return (
+            float(np.float64(np.asarray(self.value)))
+            if isinstance(self.value, np.ndarray | np.generic)
+            else _float(self.value)
+        )
 
     def unpack(self, *names: str) -> tuple[Answer, ...]:
         """The parts of a tuple or list of exactly ``len(names)``.
@@ -238,8 +331,8 @@ class Answer:
             Wrong: It is no dict, or keys are missing or too many.
         """
         if not isinstance(self.value, dict):
-            raise self._of_another_type("dict", keys)
-        missing = tuple(key for key in keys if key not in self.value)
+            raise self._of_another_type("dict", _keys(keys))
+        missing = _keys(key for key in keys if key not in self.value)
         extra = tuple(short(repr(key)) for key in self.value if key not in keys)
         if missing:
             raise Wrong(Cause("lacks", self.function, self.label, names=missing))
@@ -335,28 +428,31 @@ def _result(calls: Calls, message: tuple[Any, ...], function: str, sent: tuple[A
             raise stopped(reply, function)
 
 
+def _short_name(answer: Answer) -> str:
+    """What an object is called in the name of a method of it."""
+    return answer.value.type_name if isinstance(answer.value, Opaque) else answer.label.strip("`")
+
+
 def _is_handle(handle: int) -> bool:
     """Whether a reply's handle can be sent back: the process that made it up may have been hostile."""
     return type(handle) is int and 0 < handle < 2**63
 
 
-def _by_reference(tree: Any, calls: Calls) -> Any:
-    """``tree`` with answers as references to the objects inside."""
+def _by_reference(tree: Any, calls: Calls, refer: Callable[[Any], Ref | None] = lambda _: None) -> Any:
+    """``tree`` with answers as references to the objects inside; ``refer`` may name others."""
     if isinstance(tree, Answer):
         if tree.generation != calls.generation:
             raise Stopped(Cause("died", tree.function, tree.label, when="since"))
         return tree.ref
-    if isinstance(tree, dict):
-        return {key: _by_reference(value, calls) for key, value in tree.items()}
-    if isinstance(tree, list | tuple):
-        return type(tree)(_by_reference(item, calls) for item in tree)
-    return tree
+    if isinstance(tree, dict | list | tuple):
+        return kinds.with_entries(tree, lambda each: _by_reference(each, calls, refer))
+    return tree if (ref := refer(tree)) is None else ref
 
 
 def _same(sent: Any, now: Any) -> bool:
     if isinstance(sent, Ref):
         return True
-    if isinstance(sent, np.ndarray):
+    if type(sent) is np.ndarray and sent.dtype.kind not in "OV":
         return (
             isinstance(now, np.ndarray)
             and sent.dtype == now.dtype
@@ -369,7 +465,8 @@ def _same(sent: Any, now: Any) -> bool:
         return isinstance(now, list | tuple) and len(sent) == len(now) and all(map(_same, sent, now))
     if isinstance(sent, set | frozenset):
         return isinstance(now, set | frozenset) and sent == now
-    return True
+    # What cannot be changed needs no second look; of a table or a deque, all that shows is looked at.
+    return parts_of(sent) is None or identical(crossed(sent), now)
 
 
 def _changed(sent: Any, now: Any, parameters: tuple[str, ...]) -> tuple[str, ...]:
@@ -400,6 +497,9 @@ def _are_dicts(before: Any, after: Any) -> bool:
 
 def _equal(ours: Any, other: Any) -> Any:
     """Whether two pieces of plain data are equal; an array of booleans for two arrays of one shape."""
+    if is_made_of_parts(ours) or is_made_of_parts(other):
+        # As a whole: tables compare themselves entry by entry, and raise where their labels differ.
+        return equal(ours, other)
     if isinstance(ours, np.ndarray) or isinstance(other, np.ndarray):
         if not _is_numeric(ours) or not _is_numeric(other) or np.shape(ours) != np.shape(other):
             # What compares itself with arrays, such as `pytest.approx`, does so.
@@ -424,6 +524,17 @@ def _is_numeric(value: Any) -> bool:
     return isinstance(value, np.ndarray | np.generic | bool | int | float | complex)
 
 
+def _keys(keys: Iterable[Any]) -> tuple[str, ...]:
+    """Keys for a message, each as a text."""
+    return tuple(key if type(key) is str else short(repr(key)) for key in keys)
+
+
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """A dtype for a message: nothing of the names, the lengths and the units in it, which are the student's choice."""
+    kinds = {"M": "datetime64", "m": "timedelta64", "S": "bytes", "U": "str", "O": "object"}
+    return str(dtype) if dtype.kind in "biufc" else kinds.get(dtype.kind, "record")
+
+
 def _float(number: float) -> float:
     try:
         return float(number)
@@ -440,6 +551,10 @@ def _form(value: Any) -> dict[str, Any]:
             return {"type": short(type_name)}
         case np.ndarray():
             return {"type": "array", "shape": value.shape}
+        case wire.ListLike() | wire.TupleLike():
+            return {"type": short(value.type_name), "length": len(value)}
+        case wire.DictLike():
+            return {"type": short(value.type_name)}
         case tuple() | list():
             return {"type": type(value).__name__, "length": len(value)}
     return {"type": type(value).__name__}

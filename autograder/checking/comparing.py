@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from functools import partial
 from itertools import combinations
 from typing import Any
@@ -12,11 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from autograder.base import Cause, Stopped, Wrong
-from autograder.checking.answers import Answer, Function
-from autograder.checking.exactness import alike, components, is_exact
-from autograder.checking.numerics import cause_of, compare, judge, tolerances
+from autograder.checking.answers import Answer, Function, dtype_name
+from autograder.checking.exactness import components, is_exact, same_data
+from autograder.checking.identity import crossed, identical
+from autograder.checking.numerics import cause_of, compare, judge, no_noise, tolerances
 from autograder.checking.observing import Compared, Parts, tell
 from autograder.checking.reference import ReferenceFunction, is_single
+from autograder.checking.tables import TakenApart, beside, taken_apart
 
 
 def matches(
@@ -162,7 +168,57 @@ def right(answer: Answer, desired: npt.ArrayLike) -> bool:
     return True
 
 
+def equals(answer: Answer, expected: Any) -> Answer:
+    """Compare an answer with what the check worked out itself, exactly: type and value, and floats bit by bit.
+
+    1 is not 1.0 nor True, a list no tuple, float32 not float64, and 0.0 not -0.0; NaN is NaN. What is expected is taken
+    as it would be once it had crossed the wall. A class of one's own, such as a named tuple's, is known by its name.
+
+    Args:
+        answer: The student's.
+        expected: Data of any kind that crosses.
+
+    Returns:
+        The answer.
+
+    Raises:
+        Wrong: It differs.
+        CheckError: Something of what is expected does not cross.
+    """
+    wanted = crossed(expected)
+    tell(Compared(answer, wanted, 0.0, False, identical=True))
+    if not identical(answer.value, wanted):
+        raise Wrong(_not_identical(answer, wanted))
+    return answer
+
+
+def fault(answer: Answer, compared: Compared) -> str:
+    """Why an answer is not what it was compared with, in one sentence; empty where it is right."""
+    try:
+        if compared.identical:
+            return "" if identical(answer.value, compared.desired) else _not_identical(answer, compared.desired)
+        _match(answer, compared.desired, compared.noise, compared.single, compared.parts)
+    except Wrong as error:
+        return str(error)
+    return ""
+
+
+def _not_identical(answer: Answer, wanted: Any) -> str:
+    asked, found = _named(wanted), _named(answer.value)
+    if asked != found:
+        return f"{answer.label} should be {asked}, but it is {found}."
+    if isinstance(wanted, np.ndarray) and np.shape(wanted) != np.shape(answer.value):
+        return f"{answer.label} should have the shape {np.shape(wanted)}, but it has another."
+    if isinstance(wanted, np.ndarray | np.generic) and wanted.dtype != answer.value.dtype:
+        return f"{answer.label} should have the dtype {dtype_name(wanted.dtype)} exactly, but it has another."
+    return f"{answer.label} is {found}, but not exactly the right one."
+
+
 def _match(answer: Answer, desired: Any, noise: Any, single: bool, parts: Parts | None = None) -> None:
+    if not _is_plain(desired) and taken_apart(desired) is not None:
+        apart = taken_apart(crossed(desired))
+        assert apart is not None
+        return _match_parts(answer, apart, single)
     if isinstance(desired, list) and isinstance(answer.value, np.ndarray) and is_array_like(desired):
         desired, noise = np.asarray(desired), np.asarray(noise, dtype=np.float64)
     if isinstance(desired, tuple | list):
@@ -177,6 +233,36 @@ def _match(answer: Answer, desired: Any, noise: Any, single: bool, parts: Parts 
         _exactly(answer, desired)
     else:
         _agree(answer, desired, noise=noise, single=single)
+
+
+def _is_plain(desired: Any) -> bool:
+    """Whether it is no thing of parts, as a look at its class tells."""
+    kind = type(desired)
+    return kind in _PLAIN or (kind is np.ndarray and desired.dtype.kind in "biufcU")
+
+
+_PLAIN = frozenset({int, float, bool, complex, str, bytes, type(None), list, tuple, dict, set, frozenset})
+
+
+def _match_parts(answer: Answer, wanted: TakenApart, single: bool) -> None:
+    """Compare a thing of parts: first what has to be the very same, such as labels, then part by part."""
+    given = taken_apart(answer.value)
+    if given is None or given.name != wanted.name:
+        raise Wrong(f"{answer.label} should be {wanted.name}, but it is {_named(answer.value)}.")
+    for name, asked in wanted.same.items():
+        if not identical(given.same.get(name), asked):
+            raise Wrong(f"{answer.label} is {wanted.name}, but its {name} should be another.")
+    found: list[Wrong] = []
+    for name, asked in wanted.compared.items():
+        ours, theirs = beside(given.compared[name], asked)
+        piece = replace(answer, value=ours, label=f"{name} of {answer.label}")
+        places = tuple(f"{name}[{place}]" for place in range(len(theirs))) if isinstance(theirs, list) else None
+        try:
+            _match(piece, theirs, no_noise(theirs), single, places)
+        except Wrong as error:
+            found.append(error)
+    if found:
+        raise min(found, key=lambda error: _says_little(error.cause))
 
 
 def _match_all(parts: Sequence[tuple[Answer, Any, Any]], single: bool) -> None:
@@ -244,7 +330,7 @@ def is_array_like(desired: list[Any]) -> bool:
 
 
 def _exactly(answer: Answer, desired: Any) -> None:
-    if alike(answer.value, desired):
+    if same_data(answer.value, desired):
         return
     if isinstance(desired, int | np.number | np.ndarray) and np.asarray(desired).dtype.kind in "iu":
         # What is off, and where; a boolean or a text is told what was asked for.
@@ -257,18 +343,40 @@ def _exactly(answer: Answer, desired: Any) -> None:
     asked, found = _named(desired), _named(answer.value)
     if asked != found:
         raise Wrong(f"{answer.label} should be {asked}, but it is {found}.")
-    if np.shape(desired) and np.shape(desired) != np.shape(answer.value):
+    if isinstance(desired, np.ndarray) and np.shape(desired) != np.shape(answer.value):
         raise Wrong(f"{answer.label} should have the shape {np.shape(desired)}, but it has another.")
     raise Wrong(f"{answer.label} is {found}, but not the right one.")
 
 
+_KINDS = (
+    range,
+    slice,
+    bytearray,
+    date,
+    datetime,
+    time,
+    timedelta,
+    Decimal,
+    Fraction,
+    OrderedDict,
+    Counter,
+    defaultdict,
+)
+
+
 def _named(value: Any) -> str:
     """What kind of thing it is, in words; nothing of its value."""
+    if not _is_plain(value) and (apart := taken_apart(value)) is not None:
+        return apart.name
     if isinstance(value, np.ndarray | np.generic) and np.ndim(value):
         kind = {"b": "booleans", "i": "integers", "u": "integers", "f": "numbers", "c": "complex numbers", "U": "texts"}
+        kind |= {"M": "times", "m": "intervals of time", "S": "bytes"}
         return f"an array of {kind.get(value.dtype.kind, 'objects')}"
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        return "a time of NumPy's" if isinstance(value, np.datetime64) else "an interval of time of NumPy's"
     if isinstance(value, np.ndarray | np.generic):
         value = value.item()
     words = {bool: "True or False", int: "an integer", float: "a number", complex: "a complex number", str: "a text"}
     words |= {bytes: "bytes", set: "a set", frozenset: "a set", list: "a list", tuple: "a tuple", dict: "a dict"}
+    words |= {kind: f"a {kind.__name__}" for kind in _KINDS}
     return "None" if value is None else words.get(type(value), "an object of another type")

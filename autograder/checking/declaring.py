@@ -15,7 +15,7 @@ import numpy as np
 
 from autograder.base import Cause, CheckError, Wrong
 from autograder.checking.answers import Answer, Student
-from autograder.checking.comparing import agree, matches, precise, right
+from autograder.checking.comparing import agree, equals, matches, precise, right
 from autograder.checking.gradient_halves import Halves, halves, telling, which_half
 from autograder.checking.reference import Reference
 from autograder.course import Visibility
@@ -28,6 +28,7 @@ __all__ = [
     "Student",
     "agree",
     "check",
+    "equals",
     "fail_unless",
     "halves",
     "matches",

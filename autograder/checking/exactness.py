@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from autograder.base import CheckError
+from autograder.checking.identity import equal, is_made_of_parts
 
 
 def is_exact(desired: Any) -> bool:
-    """Whether this is compared exactly: None, a boolean, an integer, a text, bytes, a set, or an array of such.
+    """Whether this is compared exactly: None, a boolean, an integer, a text, bytes, a set, a date, or an array of such.
 
     Raises:
         CheckError: It is nothing that can be compared, such as an object.
@@ -21,11 +22,18 @@ def is_exact(desired: Any) -> bool:
         return desired.dtype.kind in "biuU"
     if isinstance(desired, float | complex):
         return False
+    if is_made_of_parts(desired):
+        return True
     what = f"array of dtype {desired.dtype}" if isinstance(desired, np.ndarray) else type(desired).__name__
     raise CheckError(
         f"the reference gave a {what}, with which no answer can be compared: let it give numbers, texts, booleans, "
         "None, arrays of these, or lists, tuples, dicts and sets of them"
     )
+
+
+def same_data(actual: Any, desired: Any) -> bool:
+    """Whether an answer is exactly what is desired, of whatever kind that is; see ``alike`` and ``equal``."""
+    return equal(actual, desired) if is_made_of_parts(desired) else alike(actual, desired)
 
 
 def alike(actual: Any, desired: Any) -> bool:

@@ -20,7 +20,8 @@ Parts = tuple[str | None, ...]
 class Compared:
     """What a check is about to compare, for whoever explains a grade; ``actual`` is an ``Answer`` or plain.
 
-    ``exact`` says whether what is no float is compared exactly, as ``matches`` does and ``agree`` does not.
+    ``exact`` says whether what is no float is compared exactly, as ``matches`` does and ``agree`` does not;
+    ``identical`` whether everything is, its type too, as ``equals`` does.
     """
 
     actual: Any
@@ -30,6 +31,7 @@ class Compared:
     what: str = ""
     parts: Parts | None = None
     exact: bool = False
+    identical: bool = False
 
 
 class Observer:

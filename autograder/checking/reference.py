@@ -23,8 +23,9 @@ import numpy as np
 
 from autograder.base import CheckError
 from autograder.checking.numerics import conditioning
+from autograder.checking.test_cells.outside import REFERENCE
 from autograder.course import master_cells
-from autograder.sandbox import Answered, Refused, wire
+from autograder.sandbox import Answered, Refused, kinds, wire
 from autograder.submission import without_magics
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def load_reference(assignment: Assignment) -> Reference:
     if not assignment.solutions.is_dir():
         return Reference(functools.partial(_of_the_master, assignment))
     init = assignment.solutions / "__init__.py"
-    name = f"autograder_reference_{assignment.name}"
+    # Two notebooks of one assignment have a reference each.
+    name = f"{REFERENCE}{assignment.name}{f'_{assignment.notebook}' if assignment.others else ''}"
     specification = importlib.util.spec_from_file_location(
         name, init, submodule_search_locations=[str(assignment.solutions)]
     )
@@ -120,7 +122,7 @@ def load_reference(assignment: Assignment) -> Reference:
 
 def _of_the_master(assignment: Assignment) -> ModuleType:
     """The master's own functions, once its cells have run but for the test cells."""
-    module = ModuleType(f"autograder_reference_{assignment.name}")
+    module = ModuleType(f"{REFERENCE}{assignment.name}")
     problem = ""
     with run_in(assignment.master.parent):
         for cell in master_cells(assignment.master):
@@ -224,10 +226,8 @@ def _exact(tree: Any) -> Any:
     """A copy of ``tree`` with its float arrays in float64."""
     if isinstance(tree, np.ndarray):
         return tree.astype({"f": np.float64, "c": np.complex128}.get(tree.dtype.kind, tree.dtype))
-    if isinstance(tree, dict):
-        return {key: _exact(value) for key, value in tree.items()}
-    if isinstance(tree, list | tuple):
-        return type(tree)(_exact(item) for item in tree)
+    if isinstance(tree, dict | list | tuple):
+        return kinds.with_entries(tree, _exact)
     return tree
 
 

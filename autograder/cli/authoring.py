@@ -10,32 +10,73 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autograder.base import ConfigError, visible, write_output
+from autograder.base import ConfigError, ReleaseError, visible, write_output
 from autograder.cli.command import OURS, AsJson, AssignmentName, CourseFolder, Jobs, app, open_assignment
-from autograder.cli.printing import near_path, print_audit, print_release, progress, say, say_warning, waiting
+from autograder.cli.printing import (
+    near_path,
+    print_audit,
+    print_lint,
+    print_release,
+    progress,
+    say,
+    say_warning,
+    waiting,
+)
 
 if TYPE_CHECKING:
     from autograder.course import Assignment, Course
 
 
 @app.command()
+def lint(
+    assignment: Annotated[
+        str, typer.Argument(metavar="[ASSIGNMENT]", help="The assignment's name; all of them by default.")
+    ] = "",
+    as_json: AsJson = False,
+    course: CourseFolder = None,
+) -> None:
+    """Find mistakes in master notebooks, checks and configuration before students meet them, all at once.
+
+    Reads, and runs nothing of the course. Each finding has its file, its cell and line, and what to do. Exit status: 1
+    where one of them is a mistake, 0 where there are warnings alone or nothing.
+    """
+    from autograder.authoring import lint_course, lint_tree
+    from autograder.course import chosen_course
+
+    found = lint_course(chosen_course(course), assignment)
+    if as_json:
+        print(json.dumps(lint_tree(found), indent=1))
+    else:
+        print_lint(found)
+    if any(each.severity == "mistake" for each in found):
+        raise typer.Exit(OURS)
+
+
+@app.command()
 def release(assignment: AssignmentName, course: CourseFolder = None) -> None:
     """Make what students get, release/ASSIGNMENT, from the master notebook.
 
-    Refused where it would leak a solution, a hidden check or an output, where the solved master does not get full
-    marks in every row, where the untouched release scores anything, where a check passes a function that gives a
-    constant, one of its arguments or zeros, or where finite differences say otherwise than a gradient that the
-    reference claims. Says so where the hidden checks have not been audited since the assignment changed.
+    Refused where `autograder lint` finds a mistake, where it would leak a solution, a hidden check or an output,
+    where the solved master does not get full marks in every row, where the untouched release scores anything, where
+    a check passes a function that gives a constant, one of its arguments or zeros, or where finite differences say
+    otherwise than a gradient that the reference claims. Says so where the hidden checks have not been audited since
+    the assignment changed.
     """
     release_and_print(*open_assignment(course, assignment, runs_code=True))
 
 
 def release_and_print(course: Course, assignment: Assignment) -> None:
     """Release an assignment, and say what was made of it and what is left to do."""
+    from autograder.authoring import lint_assignment, unaudited
     from autograder.authoring import release as make
-    from autograder.authoring import unaudited
     from autograder.operations import how_open
 
+    found = lint_assignment(course, assignment)
+    for each in found:
+        if each.severity == "warning":
+            say_warning(visible(str(each)))
+    if mistakes := [f"  - {each}" for each in found if each.severity == "mistake"]:
+        raise ReleaseError("\n".join([f"{assignment.name} was not released, and nothing of it was run:", *mistakes]))
     with waiting(f"Releasing {assignment.name}"):
         made = make(course, assignment.name)
     print_release(made, course, assignment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from autograder.authoring import Audit, Made, ReleaseResult
+    from autograder.authoring import Finding as LintFinding
     from autograder.course import Assignment, Course
     from autograder.feedback import FeedbackWritten
     from autograder.gradebook import HeldGrade
@@ -204,6 +206,23 @@ def print_findings(findings: Iterable[Finding]) -> bool:
         console.print(f"{mark} {escape(visible(finding.text))}", soft_wrap=True)
         well = well and finding.well
     return well
+
+
+def print_lint(found: Sequence[LintFinding]) -> None:
+    """Print what was found in a course's files, by file, and how much of it there is."""
+    from rich.text import Text
+
+    console = open_console()
+    for file, those in itertools.groupby(found, lambda each: each.file):
+        console.print(Text(visible(file), style="bold"), soft_wrap=True)
+        for each in those:
+            severity = Text(f"  {each.severity}: ", style="red" if each.severity == "mistake" else "yellow")
+            place = f"{each.place}: " if each.place else ""
+            console.print(severity.append(visible(f"{place}{each.text}"), style="default"), soft_wrap=True)
+    mistakes = sum(each.severity == "mistake" for each in found)
+    counts = [(mistakes, "mistake"), (len(found) - mistakes, "warning")]
+    said = [f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts if count]
+    say(f"{' and '.join(said)}." if said else "Nothing was found.")
 
 
 def print_results(results: list[Line], assignment: Assignment, course: Course, held: dict[str, HeldGrade]) -> None:

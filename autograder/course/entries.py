@@ -122,6 +122,30 @@ def _student(value: Any) -> str:
     return value
 
 
+def _groups(value: Any) -> dict[str, tuple[str, ...]]:
+    """Who works with whom, by the group's name: looked at together, since nobody may be in two groups."""
+    if not isinstance(value, dict):
+        raise PydanticKnownError("dict_type")
+    where: dict[str, str] = {}
+    found = {}
+    wrong: list[InitErrorDetails] = []
+    for name, members in value.items():
+        if not isinstance(members, list) or not members:
+            problem = _problem(f"expected a list of students' ids such as [ada, bob], found {shown(members)}")
+            wrong.append({"type": problem, "loc": (name,), "input": members})
+            continue
+        for place, each in enumerate(members):
+            try:
+                if (other := where.setdefault(_student(each), name)) != name or members.index(each) != place:
+                    raise _problem(f"{each!r} is in the group {other!r} already; leave one out")
+            except PydanticCustomError as error:
+                wrong.append({"type": error, "loc": (name, place), "input": each})
+        found[name] = tuple(members)
+    if wrong:
+        raise ValidationError.from_exception_data("groups", wrong)
+    return found
+
+
 def _day(value: Any) -> date:
     return day_of(_text(value))
 
@@ -227,6 +251,7 @@ class AssignmentEntry:
     attempts: Attempts = field(default_factory=Attempts)
     extensions: dict[str, Annotated[datetime, PlainValidator(_extension)]] = field(default_factory=dict)
     excused: frozenset[Annotated[str, PlainValidator(_student)]] = frozenset()
+    groups: Annotated[dict[str, tuple[str, ...]], PlainValidator(_groups)] = field(default_factory=dict)
     activities: tuple[ActivityEntry, ...] = ()
     seed: Seed = 0
     inputs: Inputs | None = None

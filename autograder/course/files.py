@@ -40,7 +40,7 @@ def _file_problem(name: str) -> str:
         return f"expected a name of letters, digits, '_', '-' and '.' (at most 100), found {shown(name)}; rename it"
     if re.search(r"\.ipynb(\.|$)", name, re.IGNORECASE):
         return f"{name!r} is a notebook's name; only the assignment's own notebook is run, and needs no entry here"
-    if name.lower() in _TAKEN or name.lower().endswith((".pyc", ".pth")):
+    if name.lower() in _TAKEN or name.lower().startswith(_OURS) or name.lower().endswith((".pyc", ".pth")):
         return f"{name!r} is taken by nbgrader, Python or autograder; give the file another name"
     stem, dot, suffix = name.rpartition(".")
     if f"{dot}{suffix}".lower() == ".py":
@@ -51,11 +51,13 @@ def _file_problem(name: str) -> str:
     return ""
 
 
+_OURS = "autograder-result"
+"""How the names of results begin, which lie beside the executed notebooks."""
+
 _TAKEN = frozenset(
     {
         "timestamp.txt",
         "submission_secret.txt",
-        "autograder-result.json",
         "feedback",
         "__pycache__",
         "ipython",

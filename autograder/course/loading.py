@@ -39,6 +39,7 @@ AS_WRITTEN: tuple[tuple[str, ...], ...] = (
     ("assignments", "*", "checks"),
     ("assignments", "*", "solutions"),
     ("assignments", "*", "excused", "*"),
+    ("assignments", "*", "groups", "*", "*"),
     ("assignments", "*", "files", "*"),
     ("assignments", "*", "allowed_imports", "*"),
     ("assignments", "*", "activities", "*", "title"),
@@ -99,6 +100,7 @@ class Assignment:
         attempts: What is graded of a student who hands in more than once, and what of it counts.
         extensions: Until when some students may hand in, by their ids.
         excused: Students from whom no grade is wanted.
+        groups: Who hands in together: members, by the group's name; nobody is in two.
         activities: What students do in its week beside it.
         term: What late days need to know of the course's other assignments.
         show: Whether cells that only show something are run as well, so that the pages have this run's pictures.
@@ -128,6 +130,7 @@ class Assignment:
     attempts: Attempts = field(default_factory=Attempts)
     extensions: dict[str, datetime] = field(default_factory=dict)
     excused: frozenset[str] = frozenset()
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     activities: tuple[Activity, ...] = ()
     term: Term = field(default_factory=Term)
     show: bool = False
@@ -154,8 +157,15 @@ class Assignment:
         return replace(self, show=True, parts=tuple(each.showing() for each in self.parts))
 
     def inputs_of(self, student: str | None) -> str:
-        """Whose inputs the checks draw for a student: their id, or ``""``, which is everybody or nobody known."""
-        return student or "" if self.inputs == "per_student" else ""
+        """Whose inputs the checks draw for a student: their id, or ``""``, which is everybody or nobody known.
+
+        Those of a group's first member are drawn for all of it: they hand in together.
+        """
+        return self.members_with(student)[0] if student and self.inputs == "per_student" else ""
+
+    def members_with(self, student: str) -> tuple[str, ...]:
+        """Who hands in together with a student: that student alone, without a group."""
+        return next((members for members in self.groups.values() if student in members), (student,))
 
     @property
     def given(self) -> dict[str, Path]:
@@ -313,7 +323,7 @@ def _assignment(
             folders[key] = root / "autograder" / key / name  # where courses had them before
         if given and not _is_folder_inside(folders[key], root):
             configuration.blame((*where, key), f"expected a folder inside the course, found {shown(given)}")
-        elif any(folders[key].resolve().is_relative_to((root / each).resolve()) for each in STUDENTS):
+        elif _is_students(folders[key], root):
             configuration.blame((*where, key), f"expected a folder of the course's own, found {folders[key].resolve()}")
     masters = find_masters(root, name, entry.notebook, configuration, missing)
     read = {master: read_master(root, master, configuration) for master in masters}
@@ -334,6 +344,9 @@ def _assignment(
     parts = []
     for each in found:
         own = {key: folder / each.path.stem for key, folder in folders.items()}
+        for key, folder in own.items():
+            if _is_students(folder, root):
+                configuration.blame((*where, key), f"expected a folder of the course's own, found {folder.resolve()}")
         titled = replace(entry, title=f"{entry.title or name}: {each.path.stem}")
         parts.append(_of_notebook(root, name, titled, term, configuration, own, each))
     return _of_all(parts, entry.title or name, folders)
@@ -401,11 +414,17 @@ def _of_notebook(
         attempts=entry.attempts,
         extensions=entry.extensions,
         excused=entry.excused,
+        groups=entry.groups,
         activities=tuple(each.activity() for each in entry.activities),
         term=term,
         show=entry.show,
         partial=entry.partial,
     )
+
+
+def _is_students(folder: Path, root: Path) -> bool:
+    """Whether a folder lies among what students hand in, or leads there."""
+    return any(folder.resolve().is_relative_to((root / each).resolve()) for each in STUDENTS)
 
 
 def _is_folder_inside(folder: Path, root: Path) -> bool:

@@ -64,7 +64,8 @@ class Located:
             else f"{self.path.parent / file}: {text}"
             for file, at, text in ordered
         ]
-        return ConfigError(texts[0] if len(texts) == 1 else f"{len(texts)} mistakes:\n" + "\n".join(texts))
+        message = texts[0] if len(texts) == 1 else f"{len(texts)} mistakes:\n" + "\n".join(texts)
+        return ConfigError(message, ordered)
 
 
 def read_located(path: Path, as_written: Collection[tuple[str, ...]] = ()) -> Located:

@@ -20,7 +20,7 @@ from autograder.base import (
     replace_file,
 )
 from autograder.course import Assignment, Course
-from autograder.submission import read_regular
+from autograder.submission import hand_ins, read_regular
 
 RESULT_FILE = "autograder-result.json"
 """Beside the executed notebook: the report and its digest. ``nbgrader_plugins.configure`` has nbgrader leave
@@ -109,7 +109,7 @@ def copy_companions(course: Course, assignment: Assignment, student: str, folder
     given = {place: path for place, path in given.items() if place.suffix != ".ipynb" and place.parts[0] not in own}
     left_out: list[str] = []
     copies: dict[Path, bytes] = {}
-    for place, content in _handed_in(course.root / "submitted" / student / assignment.name, assignment, left_out):
+    for place, content in _handed_in(_folder_of(course, assignment, student), assignment, left_out):
         if place.parts[0] in own or place in given:
             continue
         if any(one in other.parents for each in given for one, other in ((place, each), (each, place))):
@@ -122,6 +122,13 @@ def copy_companions(course: Course, assignment: Assignment, student: str, folder
         _copy(content, folder, place)
     _sweep(folder, {*map(Path, own), *given, *copies})
     return tuple(left_out)
+
+
+def _folder_of(course: Course, assignment: Assignment, student: str) -> Path:
+    """Where what counts for a student lies: with one of the group, where there is a group."""
+    if len(assignment.members_with(student)) > 1:
+        return hand_ins(course.root, assignment, [student], timezone=course.timezone)[0].folder
+    return course.root / "submitted" / student / assignment.name
 
 
 def _handed_in(folder: Path, assignment: Assignment, left_out: list[str]) -> Iterator[tuple[Path, bytes]]:

@@ -17,7 +17,7 @@ from autograder.grading.answered import discreet
 from autograder.grading.hints import looked_into, told, within
 from autograder.grading.reference_process import ReferenceProcess
 from autograder.grading.report import RowResult
-from autograder.sandbox import Refused, Session
+from autograder.sandbox import Refused, Session, ThrewOutside
 
 if TYPE_CHECKING:
     from autograder.grading.suite import Check, Suite, Verdict
@@ -157,7 +157,7 @@ def _comes_of_answers(
         return True
     with session.anew() as again:
         for state, some in states.of(checks):
-            with again.row(_refuse, replaced, before=state) as calls:
+            with again.row(_Refusing(), replaced, before=state) as calls:
                 if any(verdict.result.outcome == "passed" for verdict in suite.run(some, calls)):
                     return False
     return True
@@ -167,8 +167,14 @@ def _discreet(verdict: Verdict) -> Verdict:
     return replace(verdict, result=replace(verdict.result, cause=discreet(verdict.result.cause)))
 
 
-def _refuse(name: str, *_: Any) -> Refused:
-    return Refused(f"{name}: a correct one is not there now")
+class _Refusing:
+    """Answers nothing."""
+
+    def __call__(self, name: str, *_: Any) -> Refused:
+        return Refused(f"{name}: a correct one is not there now")
+
+    def asked(self, *_: Any) -> ThrewOutside:
+        return ThrewOutside("RuntimeError", "a correct one is not there now", 0)
 
 
 def replacements(

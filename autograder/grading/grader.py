@@ -177,6 +177,8 @@ class Grader:
         self, assignment: Assignment, submission: Submission, suite: Suite | None
     ) -> tuple[tuple[RowResult, ...], tuple[CellRun, ...]]:
         """Grade in a warm worker, in a new one where the first turns out to be gone."""
+        if suite is None and not code_cells(submission):
+            return (), ()
         try:
             return _grade(self._ready(assignment), assignment, submission, suite)
         except SandboxError:

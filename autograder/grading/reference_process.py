@@ -17,8 +17,8 @@ from collections.abc import Collection
 from types import TracebackType
 from typing import Any, Self
 
-from autograder.checking import Observer, Reference, answer
-from autograder.sandbox import Answered, Refused, confine, protocol, wire
+from autograder.checking import GivenObjects, Observer, Reference, answer
+from autograder.sandbox import Answered, AnsweredOutside, Refused, ThrewOutside, confine, protocol, wire
 
 MEMORY = 2**29
 
@@ -46,27 +46,33 @@ class ReferenceProcess:
         self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], deadline: float
     ) -> Answered | Refused:
         """The answer, or that there is none in time or within the memory."""
-        answer = self._answer(name, arguments, keywords, deadline)
-        self.observer.answered(name, answer)
-        return answer
+        answer = self._said((name, arguments, keywords), deadline)
+        said = answer if isinstance(answer, Answered | Refused) else None
+        said = said or Refused(f"{name}: a correct one could not be called with these arguments")
+        self.observer.answered(name, said)
+        return said
 
-    def _answer(
-        self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], deadline: float
-    ) -> Answered | Refused:
+    def asked(self, question: protocol.AskOutside, deadline: float) -> AnsweredOutside | ThrewOutside:
+        """What comes of something that is done with an object which an answer has given."""
+        answer = self._said(protocol.tree(question), deadline)
+        if isinstance(answer, AnsweredOutside | ThrewOutside):
+            return answer
+        return ThrewOutside("RuntimeError", "a correct one could not be asked that", 0)
+
+    def _said(self, question: tuple[Any, ...], deadline: float) -> Any:
+        """What the process says to a question; None where it says nothing in time or within the memory."""
         if not self.over:
             try:
                 if self.channel is None:
                     self._fork()
                 assert self.channel is not None
                 self.channel.settimeout(max(0.1, deadline - time.monotonic()))
-                wire.send(self.channel, wire.encode((name, arguments, keywords)))
-                answer = protocol.read(wire.receive(self.channel, deadline))
-                assert isinstance(answer, Answered | Refused)
-                return answer
+                wire.send(self.channel, wire.encode(question))
+                return protocol.read(wire.receive(self.channel, deadline))
             except wire.WireError:
                 self.over = True
                 self.close()
-        return Refused(f"{name}: a correct one could not be called with these arguments")
+        return None
 
     def close(self) -> None:
         """End the process."""
@@ -100,12 +106,18 @@ def _answer_until_closed(channel: socket.socket, reference: Reference, wrong: fr
         confine.die_with_parent()
         bound = confine.mapped_kb() * 1024 + MEMORY
         resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
+    objects = GivenObjects(below_zero=True)
     with contextlib.suppress(wire.Closed):
         while True:
-            name, arguments, keywords = wire.receive(channel)
+            question = wire.receive(channel)
+            asked = protocol.read(question)
+            if isinstance(asked, protocol.AskOutside):
+                wire.send(channel, objects.answer(asked))
+                continue
+            name, arguments, keywords = question
             try:
                 answered = answer(reference, name, arguments, keywords, lenient=name in wrong)
-                payload = wire.encode(protocol.tree(answered))
+                payload = wire.encode(protocol.tree(answered), objects.refer)
             except wire.WireError:
                 payload = wire.encode(protocol.tree(Refused(f"{name}: the answer is too large")))
             wire.send(channel, payload)

@@ -27,7 +27,7 @@ from autograder.operations.exchange import release_feedback
 from autograder.operations.graded import Graded
 from autograder.operations.storing import asked_for, grade_of, joined_notes, store_grades
 from autograder.sandbox import Kind
-from autograder.submission import HandIn, find_hand_in, submissions
+from autograder.submission import HandIn, find_hand_in, hand_ins
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def to_be_graded(watched: Watched, student: str) -> HandIn | None:
         AutograderError: The assignment has no release, or one that does not fit its master.
     """
     course, assignment = watched.course, watched.assignment
-    folder = submissions(course.root, assignment.name, [student], timezone=course.timezone, due=assignment.due)[0]
+    folder = hand_ins(course.root, assignment, [student], timezone=course.timezone)[0]
     found = find_hand_in(folder, assignment)
     attempts = attempts_of(course, assignment, student)
     wanted = wanted_digests(assignment, watched.sandbox)(found)

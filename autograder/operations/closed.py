@@ -107,10 +107,10 @@ def exposures(course: Course) -> list[Exposure]:
 def _secret(course: Course) -> Iterator[Path]:
     """What others are neither to read nor to write."""
     yield course.root / "source"
-    for assignment in course.assignments.values():
-        if not assignment.master.resolve().is_relative_to((course.root / "source").resolve()):
-            yield assignment.master.resolve().parent
-        yield from (assignment.solutions, assignment.checks)
+    for each in [one for assignment in course.assignments.values() for one in (assignment, *assignment.parts)]:
+        if not each.master.resolve().is_relative_to((course.root / "source").resolve()):
+            yield each.master.resolve().parent
+        yield from (each.solutions, each.checks)
     yield from (course.root / name for name in STUDENTS)
     if (file := database_file(course)) is not None:
         yield from (file.with_name(file.name + suffix) for suffix in ("", "-journal", "-wal"))

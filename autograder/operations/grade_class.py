@@ -33,7 +33,7 @@ from autograder.operations.graded import Graded, require_gradable
 from autograder.operations.pool import grade_all
 from autograder.operations.storing import Result, asked_for, joined_notes, not_copied, stored
 from autograder.sandbox import Kind
-from autograder.submission import HandIn, SubmittedFolder, find_hand_in, submissions
+from autograder.submission import HandIn, SubmittedFolder, find_hand_in, hand_ins
 
 if TYPE_CHECKING:
     from autograder.operations.fleet import Scheduler
@@ -74,7 +74,7 @@ def grade_assignment(
             others on the machine can get at.
     """
     require_closed(course)
-    folders = submissions(course.root, assignment.name, students, timezone=course.timezone, due=assignment.due)
+    folders = hand_ins(course.root, assignment, students, timezone=course.timezone)
     started(len(folders))
     with only_run(course):
         backup(course)

@@ -54,7 +54,7 @@ from autograder.operations.nbgrader_exchange import CollectArrivals, submitted_d
 from autograder.operations.nbgrader_pages import highlight_code, markdown2html
 from autograder.operations.storing import store_grade
 from autograder.reports import fill_in_file, scores_of
-from autograder.submission import Submission, submission_of
+from autograder.submission import Submission, id_problem, submission_of
 
 __all__ = [
     "BlackboardExporter",
@@ -135,6 +135,9 @@ class GradeSubmission(NbGraderPreprocessor):  # type: ignore[misc]
         submission, report = self._graded(course, assignment, names["student"])
         with only_run(course), open_gradebook(course) as gradebook:
             now = datetime.now(UTC)
+            for member in _with_no_folder(course, assignment, names["student"]):
+                theirs = replace(submission, student=member), replace(report, student=member)
+                store_grade(gradebook, course, assignment, *theirs, now)
             store_grade(gradebook, course, assignment, submission, report, now)
             seen = seen_now(gradebook, course, assignment, names["student"], now)
         # The stored result has no outputs: those of the run belong into the notebook.
@@ -364,6 +367,16 @@ def configure(c: Any, config_file: str) -> None:
     c.NbGraderAPI.timezone = course.timezone.key
     if course.exchange is not None:
         c.Exchange.root = str(course.exchange)
+
+
+def _with_no_folder(course: Course, assignment: Assignment, student: str) -> list[str]:
+    """Who is in a group with a student and handed in nothing, so that nbgrader does not come to them."""
+    submitted = course.root / "submitted"
+    return [
+        member
+        for member in assignment.members_with(student)
+        if member != student and not id_problem(member) and not (submitted / member / assignment.name).exists()
+    ]
 
 
 def _notebook_of(coursedir: Any, assignment: str, notebook: str) -> tuple[Course, Assignment]:

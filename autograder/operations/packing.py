@@ -58,6 +58,7 @@ def _assignment_tree(assignment: Assignment) -> dict[str, Any]:
         "limits": asdict(assignment.limits),
         "allowed_imports": list(assignment.allowed_imports),
         "files": list(assignment.files),
+        "groups": {name: list(members) for name, members in assignment.groups.items()},
         "rows": [asdict(row) for row in assignment.rows],
         "folders": [assignment.checks.name, assignment.solutions.name],
         "contents": files,
@@ -96,6 +97,7 @@ def _unpacked(tree: Any, packed: bytes, folder: Path) -> Assignment:
         allowed_imports=tuple(tree["allowed_imports"]),
         rows=tuple(Row(**{**row, "functions": tuple(row["functions"])}) for row in tree["rows"]),
         files=tuple(tree["files"]),
+        groups={name: tuple(members) for name, members in tree["groups"].items()},
         others=tree.get("others", {}),
     )
 

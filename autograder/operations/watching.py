@@ -239,8 +239,11 @@ def _notice(under_way: _UnderWay, changes: set[Path] | None, submitted: Path, *,
     students = {path.relative_to(root).parts[0] for path in changes or () for root in roots if root in path.parents}
     if everything:
         students = {path.name for path in submitted.iterdir()}
-    for student in sorted(each for each in students if not each.startswith(".")):
-        if (submitted / student / watched.assignment.name).exists():
+    name = watched.assignment.name
+    # What one hands in counts for the whole group.
+    there = {each for each in students if not each.startswith(".") and (submitted / each / name).exists()}
+    for each in sorted(there):
+        for student in watched.assignment.members_with(each):
             under_way.changed[student] = now - (SETTLED_SECONDS if settled or everything else 0.0)
 
 

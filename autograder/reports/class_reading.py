@@ -9,7 +9,7 @@ from autograder.course import Assignment, Course
 from autograder.gradebook import Gradebook, HeldGrade, held_grades, read_report, roster, up_to_date_gradebook
 from autograder.grading import Report
 from autograder.reports.class_items import ClassReport, class_report
-from autograder.submission import find_hand_in, submissions
+from autograder.submission import find_hand_in, hand_ins
 
 
 def read_class(course: Course, assignment: Assignment) -> ClassReport:
@@ -25,7 +25,7 @@ def read_class(course: Course, assignment: Assignment) -> ClassReport:
 def _read_class(gradebook: Gradebook, course: Course, assignment: Assignment) -> ClassReport:
     grade = {each.student: each for each in held_grades(gradebook, assignment)}
     ungraded: dict[str, str] = {}
-    for folder in submissions(course.root, assignment.name, timezone=course.timezone, due=assignment.due):
+    for folder in hand_ins(course.root, assignment, timezone=course.timezone):
         if read_report(course, folder.student, assignment) is None or folder.student not in grade:
             try:
                 find_hand_in(folder, assignment)

@@ -18,8 +18,10 @@ from autograder.checking import (
     alike,
     complex_noise,
     components,
+    fault,
     is_array_like,
     is_exact,
+    is_made_of_parts,
     is_rounded,
     judge,
     tolerances,
@@ -90,6 +92,7 @@ class ShownComparison:
         entries: The entries that are furthest off in terms of what is allowed, at most ``MAX_ENTRIES``.
         of_complex: Whether these are the parts of complex numbers, along the last axis.
         of_float64: Whether it has to have the precision of float64.
+        scripted: Whether a script with NumPy alone can make the comparison again.
     """
 
     label: str
@@ -103,6 +106,7 @@ class ShownComparison:
     entries: tuple[Entry, ...]
     of_complex: bool = False
     of_float64: bool = False
+    scripted: bool = True
 
 
 @dataclass(frozen=True)
@@ -251,6 +255,9 @@ def _compared(
     value: Any, desired: Any, noise: Any, around: Compared, label: str, ref: Ref | None, parts: Any = None
 ) -> Iterator[ShownComparison]:
     """The comparisons of single arrays and numbers that a comparison of a dictionary or tuple consists of."""
+    if isinstance(around.actual, Answer) and (around.identical or (around.exact and is_made_of_parts(desired))):
+        yield _whole_comparison(replace(around.actual, value=value, label=label), desired, around, ref)
+        return
     parted = isinstance(desired, tuple) or (isinstance(desired, list) and around.exact)
     if parted and isinstance(desired, list) and isinstance(value, np.ndarray) and is_array_like(desired):
         # As `matches` has it: a list of numbers may come as an array.
@@ -273,15 +280,37 @@ def _compared(
         return
     for key, name, each, slack in wanted:
         try:
+            # A table has columns, and is no dictionary; one with a default has what is not there.
+            if (isinstance(value, dict) and key not in value) or (
+                not isinstance(value, dict) and is_made_of_parts(value)
+            ):
+                raise KeyError(key)
             part, problem = value[key], ""
         except (TypeError, LookupError):
             part, problem = None, "there is no such part"
         inner = Ref(ref.handle, (*ref.path, key)) if ref is not None else None
         if problem:
-            nothing = np.zeros(np.shape(each))
-            yield ShownComparison(name, None, problem, None, np.asarray(each), Tolerance(0.0, 0.0, 0.0), nothing, 0, ())
+            wanted_here = np.asarray(each) if isinstance(each, np.ndarray | np.generic | int | float) else _boxed(each)
+            nothing, zero = np.zeros(wanted_here.shape), Tolerance(0.0, 0.0, 0.0)
+            yield ShownComparison(name, None, problem, None, wanted_here, zero, nothing, 0, ())
         else:
             yield from _compared(part, each, slack, around, name, inner)
+
+
+def _whole_comparison(answer: Answer, desired: Any, around: Compared, ref: Ref | None) -> ShownComparison:
+    """A thing of parts, or one that has to be the very same, and what the check says of it."""
+    problem = fault(answer, replace(around, desired=desired, noise=0.0, parts=None))
+    whole, nothing = _boxed(desired), np.zeros(())
+    return ShownComparison(
+        answer.label, ref, problem, None, whole, None, nothing, int(bool(problem)), (), scripted=False
+    )
+
+
+def _boxed(thing: Any) -> np.ndarray:
+    """An array without dimensions that holds the thing."""
+    box = np.empty((), dtype=object)
+    box[()] = thing
+    return box
 
 
 def _exact_comparison(value: Any, desired: Any, label: str, ref: Ref | None) -> ShownComparison:
@@ -295,8 +324,7 @@ def _exact_comparison(value: Any, desired: Any, label: str, ref: Ref | None) -> 
     problem = "" if right else f"it is {_kind(value)}"
     wanted: Any = desired
     if not isinstance(desired, np.ndarray):
-        wanted = np.empty((), dtype=object)
-        wanted[()] = desired
+        wanted = _boxed(desired)
     nothing = np.zeros(wanted.shape)
     return ShownComparison(label, ref, problem, None, wanted, None, nothing, int(bool(problem)), ())
 
@@ -469,7 +497,9 @@ def _shown(value: Any) -> str:
         case tuple() | list():
             inner = ", ".join(_shown(each) for each in value[:20]) + (", …" if len(value) > 20 else "")
             return f"[{inner}]" if isinstance(value, list) else f"({inner})"
-    return _line(repr(value))
+    text = repr(value)
+    # A table has several lines.
+    return _line(" ".join(text.split()) if "\n" in text else text)
 
 
 def _line(text: str) -> str:
@@ -557,4 +587,4 @@ def _tree(value: Any) -> Any:
             return repr(value)
         case complex() | bytes():
             return repr(value)
-    return value
+    return value if value is None or isinstance(value, bool | int | float | str) else _shown(value)

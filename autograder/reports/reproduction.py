@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import inspect
 import re
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterator
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from autograder.checking import alike, judge
+from autograder.checking import alike, judge, short
 from autograder.grading import CallRecord, Checked
 from autograder.reports.explanation import FOR_INSTRUCTORS, Explanation, comparisons
 from autograder.sandbox import Opaque, Ref, calls, protocol, repeatable
@@ -22,6 +26,7 @@ MAX_LITERAL = 64
 _BEGINNING = '''\
 import base64
 import contextlib
+import datetime
 import functools
 import io
 import itertools
@@ -30,7 +35,10 @@ import os
 import random
 import sys
 import traceback
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -54,6 +62,10 @@ wrong = 0
 
 def encoded(dtype, shape, data):
     return np.frombuffer(base64.b64decode(data), dtype).reshape(shape).copy()
+
+
+def unmade(what):
+    raise NotImplementedError(f"this script cannot make {what}")
 
 
 def run_cell(name, source):
@@ -208,6 +220,9 @@ def _check(checked: Checked) -> Iterator[str]:
                 actual = f"{_literal(each.actual)}"
             else:
                 continue
+            if not each.scripted:
+                yield f"    print({f'  {each.label}: ' + (each.problem or 'right') + ' (as the grader says)'!r})"
+                continue
             label = each.label if each.ref is not None else f"{each.label} (worked out from the answers)"
             if each.tolerance is None:
                 yield f"    compare_exactly({label!r}, {actual}, {_literal(each.desired)})"
@@ -243,10 +258,14 @@ def _literal(value: Any) -> str:
             return _literal(value[()])
         case np.ndarray() if value.dtype.kind == "U":
             return f"np.array({value.ravel().tolist()!r}, dtype=str).reshape({value.shape!r})"
-        case set() | frozenset():
+        case frozenset():
+            return f"frozenset({_literal(set(value))})"
+        case set():
             return "{" + ", ".join(sorted(map(_literal, value))) + "}" if value else "set()"
         case np.ndarray() if value.size <= MAX_LITERAL and value.dtype.kind in "biuf" and value.size:
             return f"np.array({value.tolist()!r}, dtype={value.dtype.name!r}).reshape({value.shape!r})"
+        case np.ndarray() if value.dtype.kind not in "biufc":
+            return f"unmade({'an array of dtype ' + short(str(value.dtype))!r})"
         case np.ndarray():
             data = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
             return f"encoded({value.dtype.name!r}, {value.shape!r}, {data!r})"
@@ -256,13 +275,28 @@ def _literal(value: Any) -> str:
             return f"kept[{handle}]" + "".join(f"[{key!r}]" for key in path)
         case Opaque():
             return "None"
+        case defaultdict():
+            return f"defaultdict({getattr(value.default_factory, '__name__', None)}, {_literal(dict(value))})"
+        case OrderedDict() | Counter():
+            return f"{type(value).__name__}({_literal(dict(value))})"
+        case deque():
+            return f"deque({_literal(list(value))}, {value.maxlen})"
         case dict():
             return "{" + ", ".join(f"{key!r}: {_literal(each)}" for key, each in value.items()) + "}"
         case tuple():
             return "(" + "".join(f"{_literal(each)}, " for each in value) + ")"
         case list():
             return "[" + ", ".join(map(_literal, value)) + "]"
-    return repr(value)
+    if value is None or type(value) in _WRITTEN:
+        return repr(value)
+    return f"unmade({short(type(value).__name__)!r})"
+
+
+_WRITTEN = (
+    *(bool, int, float, complex, str, bytes, bytearray, range, slice, type(...), Decimal, Fraction),
+    *(datetime.date, datetime.datetime, datetime.time, datetime.timedelta),
+)
+"""What writes itself as an expression that the script understands."""
 
 
 def _quoted(text: str) -> str:

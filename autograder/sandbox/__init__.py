@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from autograder.sandbox.inside import (
         calls,
         confine,
+        kinds,
         protocol,
         repeatable,
+        tables,
         wire,
     )
     from autograder.sandbox.inside.objects import OF_NAMES
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
     )
     from autograder.sandbox.inside.protocol import (
         Answered,
+        AnsweredOutside,
         Refused,
+        ThrewOutside,
     )
     from autograder.sandbox.inside.wire import (
         Opaque,
@@ -68,6 +72,7 @@ __all__ = [
     "OPERATIONS",
     "REFLECTED",
     "Answered",
+    "AnsweredOutside",
     "CellRun",
     "Kind",
     "Opaque",
@@ -77,11 +82,13 @@ __all__ = [
     "Sent",
     "Session",
     "Taken",
+    "ThrewOutside",
     "Worker",
     "bubblewrap_version",
     "calls",
     "confine",
     "find_bubblewrap",
+    "kinds",
     "one_at_a_time",
     "passive_outputs",
     "probe",
@@ -90,6 +97,7 @@ __all__ = [
     "repeatable",
     "require",
     "site_entries",
+    "tables",
     "wire",
     "within",
 ]
@@ -100,8 +108,10 @@ __getattr__ = on_demand(
         "inside.": (
             "calls",
             "confine",
+            "kinds",
             "protocol",
             "repeatable",
+            "tables",
             "wire",
         ),
         "inside.objects": ("OF_NAMES",),
@@ -120,7 +130,9 @@ __getattr__ = on_demand(
         ),
         "inside.protocol": (
             "Answered",
+            "AnsweredOutside",
             "Refused",
+            "ThrewOutside",
         ),
         "inside.wire": (
             "Opaque",

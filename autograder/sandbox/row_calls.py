@@ -29,8 +29,17 @@ from autograder.sandbox.student_process import StudentProcess, forked
 
 MAX_ASKS = 100_000
 
-Answerer = Callable[[str, tuple[Any, ...], dict[str, Any], float], Answered | Refused]
-"""Answers a call, given the function's name, its arguments, and when an answer comes too late (``time.monotonic``)."""
+
+class Answerer(Protocol):
+    """Answers calls of functions that are replaced, and what is done with the objects that it has given."""
+
+    def __call__(
+        self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], deadline: float, /
+    ) -> Answered | Refused:
+        """Answer a call; ``deadline`` says when an answer comes too late (``time.monotonic``)."""
+
+    def asked(self, question: AskOutside, deadline: float, /) -> AnsweredOutside | ThrewOutside:
+        """Answer what is done with an object that it has given, which has a number below 0."""
 
 
 Outside = Callable[[AskOutside], AnsweredOutside | ThrewOutside]
@@ -76,10 +85,14 @@ class RowCalls:
         self.replaced = replaced
         self.asked: set[str] = set()
         self.outside: Outside = _no_object
-        self.code = session.sources if before is None else session.sources[:before]
         self.channel: socket.socket | None = None
         self.pid = 0
         self.generation = 0
+
+    @property
+    def code(self) -> tuple[str, ...]:
+        """The code cells that have run in the process that this is a fork of."""
+        return self.session.sources[: self.before]
 
     def exchange(self, message: tuple[Any, ...], function: str) -> Any:
         """Send a message and give the reply; None where it is no message.
@@ -126,7 +139,7 @@ class RowCalls:
                         wire.send(channel, wire.encode(protocol.tree(answer)))
                     case AskOutside():
                         asked = time.monotonic()
-                        said = self.outside(reply)
+                        said = self._of_object(reply, asked + seconds)
                         if self.channel is not channel:
                             # To answer it something was asked of this fork, which has ended.
                             raise Stopped(Cause("died", function, when="during"))
@@ -196,6 +209,12 @@ class RowCalls:
             return Refused("this function is not answered from outside")
         self.asked.add(name)
         return self.answers(name, arguments, keywords, deadline)
+
+    def _of_object(self, question: AskOutside, deadline: float) -> AnsweredOutside | ThrewOutside:
+        """The answer to what the student's code does with an object from outside: the reference's, or a test's."""
+        if question.number >= 0:
+            return self.outside(question)
+        return _no_object(question) if self.answers is None else self.answers.asked(question, deadline)
 
     def _fork(self, function: str) -> None:
         """Open a fresh fork for the row; where the student's process has ended, run the notebook again first.

@@ -3,8 +3,9 @@
 from autograder.submission.beside import files_beside
 from autograder.submission.collecting import Collected, Person, collect, local_time, plain_name
 from autograder.submission.file_names import is_called, one_form
-from autograder.submission.folders import SubmittedFolder, read_regular, student_of, submissions
+from autograder.submission.folders import SubmittedFolder, id_problem, read_regular, student_of, submissions
 from autograder.submission.from_exchange import Look, Terms, collect_arrivals
+from autograder.submission.groups import hand_ins
 from autograder.submission.hand_in import HandIn, find_hand_in
 from autograder.submission.names import (
     LOOKED_AT,
@@ -47,6 +48,8 @@ __all__ = [
     "collect_arrivals",
     "files_beside",
     "find_hand_in",
+    "hand_ins",
+    "id_problem",
     "is_called",
     "is_tagged",
     "local_time",

@@ -174,9 +174,20 @@ def choose_in(folder: Path, assignment: Assignment) -> tuple[Path, str]:
         return folder / name, ""  # a link or a pipe in its place is refused, whatever else is there
     reading = candidates({path.name: _reader(path, assignment) for path in notebooks}, assignment)
     if not reading:
-        raise NotHandedInError(f"This notebook was not handed in: there is no {name} in your submission.")
+        missing = f"This notebook was not handed in: there is no {name} in your submission"
+        if odd := [path.name for path in notebooks if not _is_known(path.name, assignment)]:
+            # What is written there may be the answers: a person has to look.
+            raise SubmissionError(f"{missing}, and {', '.join(map(printable, odd[:5]))} has not its text.")
+        raise NotHandedInError(f"{missing}.")
     choice = choose(reading, assignment)
     return folder / choice.name, choice.note
+
+
+def _is_known(name: str, assignment: Assignment) -> bool:
+    """Whether a file is called as one of the assignment's notebooks, or as one that was released along to be read."""
+    return any(is_called(name, each) for each in assignment.names_of_notebooks) or (
+        os.path.lexists(assignment.release.parent / name)
+    )
 
 
 def _is_plain(path: Path) -> bool:

@@ -14,6 +14,7 @@ from autograder.course import SHOWS_TAG, Assignment, cells_in, notebook_in, rele
 from autograder.submission.beside import files_beside
 from autograder.submission.choosing import NotHandedInError, choose_in, find_notebook
 from autograder.submission.folders import SubmittedFolder, read_regular, submissions
+from autograder.submission.groups import hand_ins
 from autograder.submission.repair import notebook_of, repaired
 from autograder.submission.written import own_content, unread, unsettled
 
@@ -144,7 +145,7 @@ def submission_of(
         RefusedError: There is nothing, or a link, a pipe or a device in its place.
         AutograderError: The assignment has no release, or one that does not fit its master.
     """
-    found = submissions(course_root, assignment.name, [student], timezone=timezone, due=assignment.due)[0]
+    found = hand_ins(course_root, assignment, [student], timezone=timezone)[0]
     if found.problem:
         raise RefusedError(found.problem)
     try:

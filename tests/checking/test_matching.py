@@ -136,7 +136,7 @@ def wrong_in_an_appeal(compared: list[Any]) -> tuple[bool, bool]:
         value = each.actual.value
         for shown in comparisons(each):
             explained |= bool(shown.wrong or shown.problem)
-            if shown.ref is None:
+            if shown.ref is None or not shown.scripted:
                 continue
             part = value
             for key in shown.ref.path:

@@ -109,7 +109,7 @@ def test_the_version_needs_no_heavy_import():
 
 
 @pytest.mark.parametrize(
-    "command", ["release", "audit", "grade", "check", "explain", "feedback", "export", "doctor", "demo"]
+    "command", ["lint", "release", "audit", "grade", "check", "explain", "feedback", "export", "doctor", "demo"]
 )
 def test_every_command_explains_itself(run, command):
     assert command in run("--help")[1]
@@ -558,6 +558,47 @@ def test_an_assignment_that_was_not_released_says_so(run, course_root):
     status, _, err = run("grade", "warmup")
     assert status != 0
     assert "autograder release warmup" in err
+
+
+def without_a_test(root: Path) -> None:
+    tree = solved()
+    tree["cells"] += [cell("scale(1, 2) == 2", "more", role="test", points=0)]
+    write(root / "source/warmup/warmup.ipynb", tree)
+
+
+def test_lint_prints_what_it_finds_by_file_and_ends_with_1_for_a_mistake(run, course_root):
+    without_a_test(course_root)
+    status, out, _ = run("lint", "warmup")
+    lines = out.splitlines()
+    assert status == 1
+    assert lines[0] == "nbgrader_config.py"
+    assert lines[2] == "source/warmup/warmup.ipynb"
+    assert lines[3].startswith("  warning: cell 8 (more): 0 points")
+    assert lines[4].startswith("  mistake: cell 8 (more), line 1: what this compares is thrown away")
+    assert lines[5] == "1 mistake and 2 warnings."
+
+
+def test_lint_ends_with_0_for_warnings_and_for_nothing(run, course_root):
+    assert (run("lint")[0], run("lint")[1].splitlines()[-1]) == (0, "1 warning.")
+    with_nbgrader(course_root)
+    assert run("lint") == (0, "Nothing was found.\n", "")
+
+
+def test_lint_gives_its_findings_as_data(run, course_root):
+    without_a_test(course_root)
+    status, out, _ = run("lint", "--json")
+    assert (status, [each["severity"] for each in json.loads(out)]) == (1, ["warning", "warning", "mistake"])
+    assert json.loads(out)[-1].keys() == {"severity", "file", "cell", "grade_id", "line", "text"}
+
+
+def test_a_release_is_refused_where_lint_finds_a_mistake_and_tells_its_warnings(run, course_root):
+    without_a_test(course_root)
+    before = (course_root / "release/warmup/warmup.ipynb").read_bytes()
+    status, _, err = run("release", "warmup")
+    assert status == 1
+    assert "source/warmup/warmup.ipynb, cell 8 (more): 0 points" in err
+    assert "  - source/warmup/warmup.ipynb, cell 8 (more), line 1: what this compares is thrown away" in err
+    assert (course_root / "release/warmup/warmup.ipynb").read_bytes() == before
 
 
 def test_an_empty_class_is_no_error(run):

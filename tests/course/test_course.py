@@ -386,6 +386,26 @@ class TestMistakes:
         assert "later.seed" in said
         assert "no folder source/later" in said
 
+    @pytest.mark.parametrize(
+        ("groups", "message"),
+        [
+            ("{a: [ada, bob], b: [bob, cy]}", r"groups\.b\.0: 'bob' is in the group 'a' already; leave one out"),
+            ("{a: [ada, ada]}", r"groups\.a\.1: 'ada' is in the group 'a' already"),
+            ("{a: ada}", r"groups\.a: expected a list of students' ids such as \[ada, bob\], found 'ada'"),
+            ("{a: []}", r"groups\.a: expected a list of students' ids"),
+            ("{a: ['']}", r"groups\.a\.0: expected a student's id, found nothing"),
+            ("[ada, bob]", r"warmup\.groups: expected keys with values"),
+        ],
+    )
+    def test_a_mistake_in_a_group_is_named(self, tmp_path: Path, groups: str, message: str):
+        said = mistakes(tmp_path, CONFIG + f"    groups: {groups}\n")
+        assert re.search(message, said), said
+
+    def test_members_of_groups_are_read_as_they_are_written(self, tmp_path: Path):
+        warmup = load(tmp_path, CONFIG + "    groups: {blue: [0123, no], red: [cy]}\n").assignment("warmup")
+        assert warmup.groups == {"blue": ("0123", "no"), "red": ("cy",)}
+        assert (warmup.members_with("no"), warmup.members_with("eve")) == (("0123", "no"), ("eve",))
+
     def test_every_wrong_name_of_a_file_is_told_with_its_line(self, tmp_path: Path):
         names = ["data.npz", "DATA.npz", "data/more.npz", ".hidden", "[5]", "data.npz"]
         config = CONFIG + "    files:\n" + "".join(f"      - {name}\n" for name in names)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 import random
+from collections import Counter, deque
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import scipy.sparse
 
 from autograder.sandbox import Opaque, Ref
 from autograder.sandbox.inside import wire
@@ -31,6 +37,9 @@ OTHERS = (
     {},
     {1, (2, "a")},
     [[[[[]]]]],
+    *(range(3), ..., deque([1]), Counter("aab"), Fraction(1, 3), Decimal("NaN"), datetime.date(1, 1, 1), np.str_("x")),
+    *(np.ma.masked, np.array([None]), np.array([b"a"]), np.zeros(2, "M8[s]"), np.zeros(2, [("a", "f8")])),
+    *(pd.DataFrame({"a": [1.5, 2.5]}), pd.Series(["a", None]), pd.NaT, scipy.sparse.eye_array(2).tocsr()),
 )
 
 
@@ -43,7 +52,7 @@ def mutated(tree: Any, chance: random.Random) -> Any:
 def variants(node: Any) -> list[Any]:
     """Everything that ``mutated`` may put in place of a node, apart from what it draws by chance."""
     changed: list[Any] = [*NUMBERS, *TEXTS, *OTHERS, [node], (node,), {"W1": node}, *map(np.float64, (0, np.nan))]
-    if isinstance(node, np.ndarray):
+    if type(node) is np.ndarray and node.dtype.kind in "biufc":
         changed += _arrays(node)
     if isinstance(node, list | tuple):
         changed += [node[:-1], node[1:], node[::-1], (*node, None), list(node), tuple(node), dict(enumerate(node))]

@@ -8,22 +8,28 @@ earlier searches kept.
 from __future__ import annotations
 
 import contextlib
+import datetime
 import itertools
 import json
 import socket
 import struct
 import time
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator
+from decimal import Decimal
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import scipy.sparse
 
-from autograder.base import Cause, Stopped, Wrong
-from autograder.checking import Answer, Reference, Student, agree, answer, compare
-from autograder.checking.numerics import describe
+from autograder.base import Cause, CheckError, Stopped, Wrong
+from autograder.checking import Answer, Compared, Reference, Student, agree, answer, compare, fault
+from autograder.checking.numerics import describe, no_noise
 from autograder.course import Limits
 from autograder.sandbox import Session
 from autograder.sandbox.budget import Budget
@@ -109,8 +115,13 @@ FRAMED = ("replies", "channel", "cells")
 """The targets whose input is frames with their lengths, one behind the other."""
 
 
-def seeds(name: str) -> Iterator[bytes]:
+@cache
+def seeds(name: str) -> tuple[bytes, ...]:
     """Well-formed input for a target, to start from."""
+    return tuple(_seeds(name))
+
+
+def _seeds(name: str) -> Iterator[bytes]:
     trees = list(_trees())
     for tree in trees:
         payload = wire.encode(tree)
@@ -163,14 +174,14 @@ def _channel(data: bytes) -> Iterator[tuple[socket.socket, Any]]:
                 sources=("def scale(x): return 1 / 0",),
                 hangs=Hangs(),
                 watched=("scale",),
-                student=None,
+                process=lambda _: None,
                 roles=("needed",),
                 budget=Budget(60.0),
                 _cell_seconds=lambda place: 10.0,
                 kill=lambda pid, number=9: killed.append(pid),
                 _how_it_ended=lambda pid: "",
                 importable="This assignment allows numpy.",
-                give_up=lambda: None,
+                give_up=lambda _=None: None,
                 restart=lambda: False,
             ),
         )
@@ -234,6 +245,17 @@ def _scalar_or_verdict(value: Answer) -> None:
         _scalar(value)
 
 
+def _compared(value: Answer) -> None:
+    """With a few kinds of data, as `matches`, `equals` and a plain assert compare it."""
+    for desired in _DATA[len(repr(value.value)) % 12 :: 12]:
+        for exactly in (True, False):
+            _printable(fault(value, Compared(value, desired, no_noise(desired), False, identical=exactly)))
+        with contextlib.suppress(CheckError):
+            assert np.all(value == desired) in (True, False)
+    with contextlib.suppress(CheckError), _verdicts():
+        assert bool(value) in (True, False)
+
+
 _USES: tuple[Callable[[Answer], None], ...] = (
     _shaped,
     _scalar,
@@ -243,6 +265,7 @@ _USES: tuple[Callable[[Answer], None], ...] = (
     _unchanged,
     _agreeing,
     lambda value: _printable(repr(value.dtype)),
+    _compared,
 )
 
 
@@ -262,6 +285,48 @@ def _week2() -> Reference:
     from autograder.course import load_course
 
     return load_reference(load_course(Path(__file__).parents[2]).assignment("week2"))
+
+
+def _kinds() -> Iterator[Any]:
+    """Data that is made of other data, one of each kind."""
+    yield from (
+        range(1, 7, 2),
+        slice(1, None),
+        ...,
+        bytearray(b"y"),
+        frozenset({1, (2, "a")}),
+        np.dtype("<M8[s]"),
+        float,
+    )
+    when = datetime.datetime(2026, 1, 2, 3, 4, 5, 6, datetime.timezone(datetime.timedelta(hours=1), "X"))
+    yield from (when, when.date(), when.time(), when - when, Decimal("1.50"), Fraction(1, 3), deque([1, [2]], 3))
+    yield from (OrderedDict(a=1), Counter("aab"), defaultdict(list, a=[1]), {(1, "a"): 2, b"y": np.str_("z")})
+    yield from (GIVEN.astype("M8[s]"), np.timedelta64(1, "h"), np.array([b"ab"]), np.array([1, [2]], object))
+    records = np.array([(1, (2.5, b"a"))], [("n", "i4"), ("inner", [("x", "f8", (1,)), ("t", "S2")])])
+    yield from (records, records[0], records.dtype, np.ma.MaskedArray(GIVEN, GIVEN > 2), np.ma.masked)
+    series = pd.Series([1, 2], name="n", index=pd.MultiIndex.from_tuples([("a", 1), ("b", 2)], names=["k", None]))
+    days = pd.date_range("2026", periods=2, tz="Europe/Zurich")
+    columns = {"x": [0.5, 1.5], "t": ["a", None], "c": pd.Categorical(["u", "v"]), "d": days, "o": [1, "x"]}
+    columns |= {"i": pd.array([1, None], dtype="Int64"), "s": pd.array(["a", None], dtype="string")}
+    columns |= {"w": pd.cut([1, 2], 2), "p": pd.period_range("2026", periods=2, freq="M")}
+    yield from (
+        pd.DataFrame(columns),
+        series,
+        days,
+        pd.RangeIndex(3, name="r"),
+        days[0],
+        pd.Timedelta(1),
+        pd.NA,
+        pd.NaT,
+    )
+    yield from (
+        scipy.sparse.csr_array(np.eye(2)),
+        scipy.sparse.coo_matrix(np.eye(2)),
+        scipy.sparse.eye_array(2).tolil(),
+    )
+
+
+_DATA = [None, 1, 1.5, "a", [1.5], (GIVEN,), {"W1": GIVEN}, {1}, GIVEN, np.arange(5), *_kinds()]
 
 
 def _trees() -> Iterator[Any]:
@@ -299,3 +364,9 @@ def _trees() -> Iterator[Any]:
     yield ("cosine_decay", (0.1, 3, 7), {"lr_min": 0.0})
     yield ("train", (np.zeros((4, 2)), np.arange(4) % 2, 3, 2), {"epochs": 2, "batch_size": 2, "seed": 1})
     yield {None: 1, True: 2, 3: 4, 1.5: 6, "a": []}
+    for number, thing in enumerate(_kinds()):
+        yield ("result", number, thing)
+        yield ("result", number, [thing, (thing, GIVEN)])
+    yield ("arguments", ((pd.DataFrame({"a": [1]}), deque([1])), {"name": Counter("a")}))
+    yield ("softmax", (np.ma.MaskedArray(np.zeros((2, 3))),), {})
+    yield ("softmax", (pd.DataFrame(np.zeros((2, 3))),), {})

@@ -57,6 +57,13 @@ MASTER = notebook(
         role="solution",
     ),
     cell("c = Counter()\nassert c.bump().bump().count == 2", "counting", role="test", points=2),
+    cell(
+        "def counted(n):\n    ### BEGIN SOLUTION\n    counter = Counter()\n    for _ in range(n):\n"
+        "        counter.bump()\n    return counter.count\n    ### END SOLUTION",
+        "counted",
+        role="solution",
+    ),
+    cell("assert counted(3) == 3", "test_counted", role="test", points=1),
 )
 
 
@@ -104,7 +111,7 @@ def reasons(report: Report) -> str:
     return "\n".join(check.reason for row in report.rows for check in row.checks)
 
 
-FULL = {"numbers": 2, "arrays": 1.5, "total": 4, "first_answer": 1, "second_answer": 1, "counting": 2}
+FULL = {"numbers": 2, "arrays": 1.5, "total": 4, "first_answer": 1, "second_answer": 1, "counting": 2, "counted": 1}
 
 
 def test_a_master_alone_is_released_and_its_solution_has_full_marks(sums: Assignment, grader: Grader, tmp_path: Path):
@@ -148,7 +155,9 @@ def test_a_test_cell_sees_the_names_as_they_are_at_its_place(sums: Assignment, g
 
 def test_a_wrong_class_costs_its_own_row(sums: Assignment, grader: Grader, tmp_path: Path):
     wrong = "class Counter:\n    count = 0\n    def bump(self): return self"
-    assert scores(graded(grader, sums, tmp_path, {"counter": wrong})) == FULL | {"counting": 0}
+    report = graded(grader, sums, tmp_path, {"counter": wrong})
+    assert scores(report) == FULL | {"counting": 0}
+    assert next(row.carried for row in report.rows if row.name == "counted") == ("Counter",)
 
 
 def test_an_object_that_says_it_equals_everything_has_nothing(sums: Assignment, grader: Grader, tmp_path: Path):

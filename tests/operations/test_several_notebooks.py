@@ -130,6 +130,14 @@ def test_a_notebook_in_which_nothing_is_graded_is_released_along_and_is_no_part(
     assert course.assignment("ps1").names_of_notebooks == ("problem1", "problem2")
 
 
+def test_the_checks_of_one_may_not_lead_to_what_students_hand_in(course: Course) -> None:
+    (course.root / "submitted/ada/ps1").mkdir(parents=True)
+    shutil.rmtree(course.root / "checks/ps1/problem2")
+    (course.root / "checks/ps1/problem2").symlink_to(course.root / "submitted/ada/ps1")
+    with pytest.raises(ConfigError, match=r"ps1.checks: expected a folder of the course's own"):
+        load_course(course.root)
+
+
 def test_each_is_released_and_proved(template: tuple[Path, ReleaseResult]) -> None:
     _, made = template
     assert made.files == ("problem1.ipynb", "problem2.ipynb")
@@ -297,6 +305,17 @@ def test_a_link_in_the_place_of_one_is_refused(course: Course) -> None:
 def test_a_hand_in_without_any_notebook_is_told_so_and_its_answers_wait(course: Course) -> None:
     (course.root / "submitted/ada/ps1").mkdir(parents=True)
     assert graded(course)["ada"].report.score == 0
+    assert held(course)["ada"].needs_manual_grade
+
+
+def test_where_a_notebook_is_there_that_nobody_knows_its_answers_wait(course: Course) -> None:
+    essay = problem2()
+    essay["cells"] = essay["cells"][-1:]
+    essay["cells"][0]["metadata"] = {}
+    submit_problems(course.root, "ada", problem1=problem1(), essay=essay)
+    reason = graded(course)["ada"].report.rows[1].checks[0].reason
+    assert reason == f"{MISSING.rstrip('.')}, and essay.ipynb has not its text."
+    assert held(course)["ada"].scores["problem2: why"] is None
     assert held(course)["ada"].needs_manual_grade
 
 

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from autograder.sandbox import Opaque
-from autograder.sandbox.inside import calls, tables, wire
+from autograder.course import Limits
+from autograder.sandbox import Opaque, Worker
+from autograder.sandbox.inside import calls, protocol, tables, wire
 from autograder.sandbox.inside.wire import WireError
 from tests.sandbox.test_kinds import frame
 from tests.sandbox.test_wire import trees
@@ -223,6 +224,26 @@ def test_in_the_sandbox_no_library_is_imported_that_is_not_loaded(monkeypatch: p
     assert "pandas" not in sys.modules
 
 
+NOTEBOOK = """
+import pandas as pd
+def table(): return pd.DataFrame({"a": [1.5, 2], "c": pd.Categorical(["p", "q"])}, index=pd.RangeIndex(2, name="n"))
+def grown(table): return table.assign(new=table["a"] * 2)
+"""
+
+
+@pytest.mark.sandbox
+def test_a_table_comes_out_of_the_sandbox_and_goes_in() -> None:
+    limits = Limits(cell_seconds=60, call_seconds=60, submission_seconds=300, memory_mb=2048, file_mb=8, output_kb=4)
+    with Worker("bubblewrap", ("numpy", "pandas")) as worker, worker.session(limits) as session:
+        session.run([NOTEBOOK])
+        with session.row() as row:
+            (_, table) = row.exchange(protocol.Call("table", (), {}), "table")
+            (_, grown) = row.exchange(protocol.Call("grown", (table,), {}), "grown")
+    kinds = pd.Categorical(["p", "q"])
+    right = pd.DataFrame({"a": [1.5, 2], "c": kinds, "new": [3.0, 4]}, index=pd.RangeIndex(2, name="n"))
+    pd.testing.assert_frame_equal(grown, right, check_index_type=True)
+
+
 class OwnFrame(pd.DataFrame):
     """A class of a student's."""
 
@@ -233,7 +254,7 @@ class OwnFrame(pd.DataFrame):
         *(OwnFrame({"a": [1]}), pd.DataFrame({"a": [len]}), pd.Series([{1: len}]), pd.Index([len])),
         *(pd.Series(pd.arrays.SparseArray([1, 0])), pd.Series([1]).rolling(1), pd.DataFrame({"a": [1]}).groupby("a")),
         *(pd.Categorical(range(5000)), pd.Timestamp("2026", tz="dateutil/Europe/Berlin")),
-        *(scipy.sparse.eye_array(5000).todok(), scipy.sparse.lil_array((10**6, 1))),
+        *(scipy.sparse.eye_array(2).todok(), scipy.sparse.lil_array((10**6, 1))),
     ],
     ids=lambda thing: type(thing).__name__,
 )
@@ -277,6 +298,10 @@ BEYOND = {
     "many categories in many places": wire.encode([0] * 20).replace(
         wire.encode(0), frame("pandas.CategoricalDtype", (pd.Index(np.arange(4000) << 32), False))
     ),
+    "many codes of few categories": frame(
+        "pandas.Categorical", (np.zeros(9_000_000, "i1"), pd.CategoricalDtype(["a" * 100]))
+    ),
+    "many codes of few labels": frame("pandas.MultiIndex", ([ONE], [np.zeros(9_000_000, "i1")], [None])),
     "texts that are numbers": frame("pandas.strings", (pd.StringDtype("python"), [1])),
     "texts of a dtype that is none": frame("pandas.strings", (np.dtype("O"), ["a"])),
     "a storage that is none": frame("pandas.StringDtype", ("disk", True)),
@@ -309,9 +334,6 @@ BEYOND = {
     "a matrix of endless lists": frame("scipy.lil_array", ((2**40, 1), TWO, (np.array([0, 1]), np.array([0, 0])))),
     "many matrices of lists": wire.encode([0] * 20).replace(
         wire.encode(0), frame("scipy.lil_array", ((10**5, 1), TWO, (np.array([0, 1]), np.array([0, 0]))))
-    ),
-    "a dictionary of many entries": frame(
-        "scipy.dok_array", ((5000, 1), np.zeros(5000), (np.arange(5000), np.zeros(5000, "i8")))
     ),
     "a matrix of a shape that is none": frame("scipy.coo_array", ((-1, 2), TWO[:0], (CODES[:0], CODES[:0]))),
     "a tensor of another dtype": frame("torch.Tensor", ("float32", TWO, False)),

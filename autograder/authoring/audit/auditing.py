@@ -142,7 +142,8 @@ def run_audit(
     equivalents = read_equivalents(assignment)
     cells = solved_cells(assignment)
     observed = observe([cell.source for cell in cells], assignment, sandbox)
-    chosen = [row for row in assignment.rows if not rows or row.name in rows]
+    own = {cell.row for cell in cells if cell.row}
+    chosen = [row for row in assignment.rows if (not rows or row.name in rows) and row.name in own]
     every = [mutant for row in chosen for mutant in _mutants(row, cells, observed, assignment)]
     some = every if limit is None or limit >= len(every) else [every[i * len(every) // limit] for i in range(limit)]
     others = alternates(cells, observed)
@@ -177,7 +178,7 @@ def run_audit(
     )
     tried = tuple(_tried(each, of, observed, equivalents) for each, of in zip(some, every_lost, strict=False))
     judged = tuple(_judged(each, of) for each, of in zip(others, every_lost[len(some) :], strict=True))
-    whole = some is every and len(chosen) == len(assignment.rows)
+    whole = some is every and len(chosen) == len(own)
     seen = {id(found) for each in some if (found := equivalent_to(each.function, each.before, each.after, equivalents))}
     stale = tuple(each for each in equivalents if id(each) not in seen) if whole else ()
     return Audit(assignment, tried, judged, stale, whole)

@@ -33,7 +33,7 @@ class Observed:
         called: The functions that each row's checks call.
         arguments: Each function's arguments as (positional ones, keyword ones), one pair a call.
         results: The form of each function's results.
-        units: Groups of rows whose functions share objects of their own.
+        units: Groups of rows whose functions share objects of their own, or that test one solution.
         longest_call: Wall-clock time of the longest call, in seconds.
     """
 
@@ -69,8 +69,11 @@ def observe(cells: Sequence[str], assignment: Assignment, sandbox: Kind) -> Obse
     if failed:
         listed = "\n".join(f"  - {check.name}: {check.reason or check.trouble}" for check in failed)
         raise CheckError(f"{assignment.master.name} does not pass its checks, so there is nothing to audit:\n{listed}")
-    units = tuple(frozenset(row.name for row in assignment.rows if group & set(row.functions)) for group in together)
-    return Observed(rows, called, watched.arguments, watched.results, units, watched.longest)
+    units = [frozenset(row.name for row in assignment.rows if group & set(row.functions)) for group in together]
+    # Rows that test one solution are wrong together.
+    solutions = {row.solution for row in assignment.rows if row.solution}
+    units += [frozenset(row.name for row in assignment.rows if row.solution == each) for each in sorted(solutions)]
+    return Observed(rows, called, watched.arguments, watched.results, tuple(units), watched.longest)
 
 
 class _Watched(Observer):
@@ -85,9 +88,14 @@ class _Watched(Observer):
         """As ``Observer.replied``."""
         self.longest = max(self.longest, seconds)
         match message, reply:
+            case protocol.Operate("call", (_, *arguments), keywords), _:
+                self.arguments.setdefault(function, []).append((tuple(arguments), keywords))
             case protocol.Call(name, arguments, keywords), _:
                 self.arguments.setdefault(name, []).append((arguments, keywords))
         match message, reply:
+            case protocol.Operate("call"), protocol.Done(value):
+                form = form_of(value)
+                self.results[function] = common_form(self.results.get(function, form), form)
             case protocol.Call(name), protocol.Result(_, value):
                 form = form_of(value)
                 self.results[name] = common_form(self.results.get(name, form), form)

@@ -1,5 +1,7 @@
 """What was audited last, kept beside the reference in ``.audit.json`` and committed with the course.
 
+Where the master is its own reference, it is kept beside that, under the notebook's name.
+
 An audit takes minutes and says something of the checks, not of a machine: whoever has the same files need not repeat
 it. The file is a hidden one, so it is no part of what decides a grade.
 """
@@ -20,6 +22,13 @@ from autograder.grading import AUTHORS_OWN, assignment_digest
 FILE = ".audit.json"
 
 
+def record_of(assignment: Assignment) -> Path:
+    """Where the record of an assignment is kept."""
+    if assignment.solutions.is_dir():
+        return assignment.solutions / FILE
+    return assignment.master.with_name(f".{assignment.notebook}{FILE}")
+
+
 def audited_digest(assignment: Assignment) -> str:
     """SHA-256, in hex, of what an audit depends on: what decides a grade, but the release, and its authors' lists."""
     decides = assignment_digest(replace(assignment, release=assignment.solutions / "no release"))
@@ -37,7 +46,7 @@ def write_record(assignment: Assignment, counts: dict[str, int], *, passed: bool
     Raises:
         AutograderError: It could not be written.
     """
-    path = assignment.solutions / FILE
+    path = record_of(assignment)
     tree = {"digest": audited_digest(assignment), "passed": passed} | counts
     try:
         path.write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")
@@ -65,7 +74,7 @@ def unaudited(assignment: Assignment) -> str:
         return ""
     again = f"`autograder audit {assignment.name}` tries them on wrong and on right answers"
     try:
-        record = json.loads((assignment.solutions / FILE).read_text(encoding="utf-8"))
+        record = json.loads(record_of(assignment).read_text(encoding="utf-8"))
         digest, passed = record["digest"], record["passed"]
     except (OSError, ValueError, KeyError, TypeError):
         return f"the hidden checks of {assignment.name} were never audited: {again}"

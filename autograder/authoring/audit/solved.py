@@ -31,10 +31,11 @@ class SolvedCell:
 def solved_cells(assignment: Assignment) -> tuple[SolvedCell, ...]:
     """The cells of the rows, and those that define what they need, in the master's order; no tests and no figures."""
     cells: list[SolvedCell] = []
-    rows = {row.name for row in assignment.rows}
+    # A solution may have several test cells: its mutants are those of the first.
+    rows = {row.solution: row.name for row in reversed(assignment.rows) if row.functions}
     for each in master_cells(assignment.master):
-        if each.kind == "code" and (each.grade_id in rows or not (each.grade or each.solution)):
-            cells.append(_cell(each.grade_id if each.grade_id in rows else "", each.source))
+        if each.kind == "code" and not each.grade:
+            cells.append(_cell(rows.get(each.grade_id, "") if each.solution else "", each.source))
     wanted = {name for cell in cells if cell.row for name in cell.mentions}
     needed: set[int] = set()
     while True:

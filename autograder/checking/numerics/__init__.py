@@ -7,6 +7,7 @@ from autograder.checking.numerics.compare import (
     conditioning,
     describe,
     judge,
+    no_noise,
     tolerances,
 )
 from autograder.checking.numerics.gradients import Gradient, Slope, along, gradient, projections
@@ -22,6 +23,7 @@ __all__ = [
     "describe",
     "gradient",
     "judge",
+    "no_noise",
     "projections",
     "tolerances",
 ]

@@ -224,6 +224,11 @@ def conditioning(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str
     return _noise(result, [call(eps) for _ in range(_DRAWS)])
 
 
+def no_noise(result: Any) -> Any:
+    """The tree that `conditioning` gives for a result that does not move."""
+    return _noise(result, [])
+
+
 def _real(values: npt.ArrayLike) -> Array:
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":
@@ -284,7 +289,10 @@ def _moved(tree: Any, eps: float, draw: np.random.Generator) -> Any:
     if isinstance(tree, np.ndarray) and tree.dtype.kind == "c":
         return _moved(tree.real, eps, draw) + 1j * _moved(tree.imag, eps, draw)
     if isinstance(tree, dict):
-        return {key: _moved(value, eps, draw) for key, value in tree.items()}
+        # A copy, since it may be an ordered one, or one that counts.
+        result = copy.copy(tree)
+        dict.update(result, {key: _moved(value, eps, draw) for key, value in tree.items()})
+        return result
     if isinstance(tree, list):
         return [_moved(value, eps, draw) for value in tree]
     if isinstance(tree, tuple):

@@ -169,6 +169,15 @@ class RemoteClass(type):
         link, _, label = parts(cls)
         return link.operate(label, "getattr", cls, name)
 
+    def __iter__(cls) -> Any:
+        return _of_class(cls, "iter")
+
+    def __len__(cls) -> int:
+        return int(_of_class(cls, "len"))
+
+    def __getitem__(cls, key: Any) -> Any:
+        return _of_class(cls, "getitem", key)
+
     def __setattr__(cls, name: str, value: Any) -> None:
         if _LINKED not in type.__getattribute__(cls, "__dict__"):
             return type.__setattr__(cls, name, value)
@@ -178,6 +187,12 @@ class RemoteClass(type):
 
     def __repr__(cls) -> str:
         return f"<class '{type.__getattribute__(cls, '__module__')}.{cls.__qualname__}'>"
+
+
+def _of_class(kind: RemoteClass, operation: str, *operands: Any) -> Any:
+    """What comes of an operation on a class itself, such as an enumeration."""
+    link, _, label = parts(kind)
+    return link.operate(label, operation, kind, *operands)
 
 
 class RemoteFunction(Remote):

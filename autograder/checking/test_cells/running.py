@@ -22,7 +22,7 @@ from autograder.checking.answers import Calls, stopped
 from autograder.checking.test_cells.plan import Piece, Plan, TestCell
 from autograder.checking.test_cells.process import start
 from autograder.course import Limits
-from autograder.sandbox import OF_NAMES, protocol, wire
+from autograder.sandbox import OF_NAMES, Opaque, protocol, wire
 from autograder.submission import binds
 
 START_SECONDS = 120.0
@@ -285,7 +285,8 @@ class _Conversation:
                     raise wire.WireError("it said something that is no message")
 
     def tell(self, message: tuple[Any, ...]) -> None:
-        wire.send(self.channel, wire.encode(message))
+        # What is of a class of the student's own keeps the name of that.
+        wire.send(self.channel, wire.encode(message, lambda thing: Opaque(type(thing).__name__)))
 
     def exchanged(self, label: str, payload: bytes) -> bytes:
         message = protocol.read(wire.decode(payload))

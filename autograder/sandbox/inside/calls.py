@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import protocol, wire
+from . import kinds, protocol, wire
 from .objects import Objects
 from .protocol import (
     Answered,
@@ -23,6 +23,9 @@ from .protocol import (
     Ask,
     AskOutside,
     Call,
+    CallMember,
+    Look,
+    LookUp,
     MakeGenerator,
     Missing,
     Operate,
@@ -125,6 +128,13 @@ class RowFork:
                         return Missing("" if function is None else type(function).__name__)
                     taken = self.resolve(arguments), self.resolve(keywords)
                     return self.keep(function(*taken[0], **taken[1]), taken)
+                case CallMember(ref, name, arguments, keywords):
+                    taken = self.resolve(arguments), self.resolve(keywords)
+                    return self.keep(getattr(self.resolve(ref), name)(*taken[0], **taken[1]), taken)
+                case Look(ref, name):
+                    return self.keep(getattr(self.resolve(ref), name))
+                case LookUp(name):
+                    return self.keep(self.names[name]) if name in self.names else Missing("")
                 case ShowArguments(handle):
                     return Arguments(self.arguments[handle])
                 case TakeItems(ref, limit):
@@ -155,16 +165,19 @@ class RowFork:
     def resolve(self, tree: Any) -> Any:
         """``tree`` with every ``Ref`` replaced by the object that it names."""
         if isinstance(tree, Ref):
+            match tree.path:
+                case ("name", str(name)) if tree.handle == 0:
+                    return self.names[name]
+                case ("outside" | "library", *_) if tree.handle == 0:
+                    return self.objects.found(tree)
             if tree.handle not in self.results:
                 raise ValueError("a result of too many calls ago cannot be used any more")
             thing = self.results[tree.handle]
             for key in tree.path:
                 thing = thing[key]
             return thing
-        if isinstance(tree, dict):
-            return {key: self.resolve(value) for key, value in tree.items()}
-        if isinstance(tree, list | tuple):
-            return type(tree)(self.resolve(item) for item in tree)
+        if isinstance(tree, dict | list | tuple):
+            return kinds.with_entries(tree, self.resolve)
         return tree
 
     def stand_in(self, name: str) -> Any:

@@ -7,6 +7,7 @@ has granted. The standard library's kinds and NumPy's are here; those of other l
 
 from __future__ import annotations
 
+import copy
 import datetime
 import math
 import re
@@ -108,6 +109,22 @@ def dictionary_made(name: str, more: Any, entries: Any) -> dict[Any, Any]:
         dict.update(counter, entries)
         return counter
     return {"OrderedDict": OrderedDict}[name](entries)
+
+
+def with_entries(thing: Any, change: Callable[[Any], Any]) -> Any:
+    """A list, a tuple or a dictionary of the same class, with what ``change`` gives for each entry."""
+    if isinstance(thing, dict):
+        changed = {key: change(value) for key, value in thing.items()}
+        if type(thing) is dict:
+            return changed
+        # Not by its class, which may take other arguments, or count.
+        made = copy.copy(thing)
+        dict.update(made, changed)
+        return made
+    entries = [change(each) for each in thing]
+    if hasattr(thing, "_fields"):
+        return type(thing)(*entries)
+    return type(thing)(entries)
 
 
 # The standard library's

@@ -90,7 +90,7 @@ class Objects:
 
     def stands_for(self, thing: object) -> Opaque:
         """An object as it crosses: its handle, what it is, and the number of its class."""
-        if isinstance(thing, Outside):
+        if isinstance(thing, Outside) and object.__getattribute__(thing, "_number") > 0:
             return Opaque(type(thing).__name__[:100], ("0", "outside", str(object.__getattribute__(thing, "_number"))))
         if isinstance(thing, type):
             kind, name = "class", thing.__name__

@@ -92,9 +92,13 @@ class Taken:
         places = {id(container): number for number, container in enumerate(self.containers)}
 
         def named(thing: Any) -> Any:
-            return same(places[id(thing)]) if id(thing) in places else thing
+            return same(places[id(thing)]) if id(thing) in places else within(thing, named)
 
-        return [_shallow(container, named) for container in self.containers]
+        try:
+            return [_shallow(container, named) for container in self.containers]
+        except RecursionError:
+            # What is new in them holds itself, and could not cross.
+            return None
 
     def _thing(self, tree: Any) -> Any:
         kind = type(tree)

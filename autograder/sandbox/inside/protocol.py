@@ -82,14 +82,37 @@ class Forked(NamedTuple):
 
 
 class Call(NamedTuple):
-    """The grader to a row's fork: call a function of the student's.
+    """The grader to a row's fork: call a function of the student's, or make an object of a class.
 
-    The reply is ``Result``, ``Missing``, ``Raised`` or ``TooLarge``.
+    Among the arguments, a ``Ref`` to handle 0 names a function by its name (``("name", "f")``), or an object of the
+    check's, as in ``Operate``. The reply is ``Result``, ``Missing``, ``Raised`` or ``TooLarge``.
     """
 
     name: str
     arguments: tuple[Any, ...]
     keywords: dict[Any, Any]
+
+
+class CallMember(NamedTuple):
+    """The grader to a row's fork: call a method of an object. The reply is as to a call."""
+
+    ref: Ref
+    name: str
+    arguments: tuple[Any, ...]
+    keywords: dict[Any, Any]
+
+
+class Look(NamedTuple):
+    """The grader to a row's fork: look at an attribute of an object. The reply is as to a call."""
+
+    ref: Ref
+    name: str
+
+
+class LookUp(NamedTuple):
+    """The grader to a row's fork: look a name of the notebook's up. The reply is ``Result`` or ``Missing``."""
+
+    name: str
 
 
 class TakeItems(NamedTuple):
@@ -293,6 +316,9 @@ _WORDS: dict[str, tuple[Any, tuple[type, ...]]] = {
     "row": (ForkRow, (int,)),
     "forked": (Forked, (int,)),
     "call": (Call, (str, tuple, dict)),
+    "call member": (CallMember, (Ref, str, tuple, dict)),
+    "look": (Look, (Ref, str)),
+    "look up": (LookUp, (str,)),
     "items": (TakeItems, (Ref, int)),
     "rng": (MakeGenerator, (int,)),
     "show arguments": (ShowArguments, (int,)),

@@ -19,12 +19,14 @@ import numpy as np
 from . import kinds
 from .kinds import Room
 
-MAX_ROWS = 2**26
+MAX_ROWS = 2**23
 MAX_HASHED = 4096
-"""Categories that are no texts, and entries of a matrix that is a dictionary: their hashes can be chosen to collide."""
+"""Categories that are no texts, whose hashes can be chosen to collide."""
 _COST_OF_HASHED = 1024
 _COST_OF_STEP = 1024
 """Bytes of room that one of these is charged for, and one step of a calendar: what takes time is bounded by it too."""
+_COST_OF_CODE = 8
+"""A code may be a byte, and what it stands for is seldom less than eight."""
 MAX_STEPS = 10_000
 MAX_LISTS = 100_000
 _COST_OF_LIST = 256
@@ -36,9 +38,8 @@ _LIBRARIES = {"pandas": "pandas", "scipy": "scipy.sparse", "torch": "torch"}
 _ZONE = re.compile(r"(?!dateutil)[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}", re.ASCII)
 _FREQUENCY = re.compile(r"-?\d{0,6}[A-Za-z]{1,6}(?:-[A-Z]{3})?", re.ASCII)
 _NULLABLE = re.compile(r"U?Int(?:8|16|32|64)|Float(?:32|64)|boolean", re.ASCII)
-_SPARSE = {
-    f"{form}_{kind}" for form in ("csr", "csc", "bsr", "dia", "coo", "lil", "dok") for kind in ("matrix", "array")
-}
+# Not the one that is a dictionary, and would be taken for one.
+_SPARSE = {f"{form}_{kind}" for form in ("csr", "csc", "bsr", "dia", "coo", "lil") for kind in ("matrix", "array")}
 _TENSORS = (
     *("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "bfloat16"),
     *("complex64", "complex128"),
@@ -64,7 +65,7 @@ def made(name: str, tree: Any, room: Room) -> Any:
     make = _MADE[name]
     there = library(_LIBRARIES[name.split(".")[0]])
     if there is None and name.startswith("torch."):
-        return _array_of_tensor(tree)
+        return array_of_tensor(tree)
     return None if there is None else make(there, tree, room)
 
 
@@ -103,6 +104,8 @@ def _plain(column: Any) -> Any:
 
 def _index_parts(pd: Any, index: Any) -> tuple[str, Any] | None:
     kind = type(index)
+    if len(index) > MAX_ROWS:
+        return None
     if kind is pd.RangeIndex:
         return "pandas.RangeIndex", (index.start, index.stop, index.step, index.name)
     if kind is pd.MultiIndex:
@@ -257,12 +260,13 @@ def _frequency(tree: Any) -> str:
     return str(tree)
 
 
-def _multi_index(pd: Any, tree: Any, _: Room) -> Any:
+def _multi_index(pd: Any, tree: Any, room: Room) -> Any:
     levels, codes, names = (kinds.exactly(list, each) for each in tree)
     if not 0 < len(levels) == len(codes) == len(names) or len({len(each) for each in codes}) != 1:
         raise ValueError("levels, codes and names of several lengths")
     for level, each in zip(levels, codes, strict=True):
         _check_codes(each, len(_index_of(pd, level)))
+        room(_COST_OF_CODE * len(each))
     # Whether the levels are unique would be found out by hashing them; whatever they are, the codes are within them.
     return pd.MultiIndex(levels, codes, names=list(map(_name, names)), verify_integrity=False)
 
@@ -275,11 +279,12 @@ def _check_codes(codes: Any, count: int) -> None:
         raise ValueError("codes of what is not there")
 
 
-def _categorical(pd: Any, tree: Any, _: Room) -> Any:
+def _categorical(pd: Any, tree: Any, room: Room) -> Any:
     codes, dtype = tree
     if not isinstance(dtype, pd.CategoricalDtype) or dtype.categories is None:
         raise TypeError("no categories")
     _check_codes(codes, len(dtype.categories))
+    room(_COST_OF_CODE * len(codes))
     return pd.Categorical.from_codes(codes, dtype=dtype)
 
 
@@ -400,7 +405,7 @@ def _scipy_parts(_: Any, thing: Any) -> tuple[str, Any] | None:
         return f"scipy.{name}", (thing.shape, thing.data, (thing.indices, thing.indptr))
     if name[:3] == "dia":
         return f"scipy.{name}", (thing.shape, thing.data, (thing.offsets,))
-    if thing.shape[0] > MAX_LISTS if name[:3] == "lil" else thing.nnz > MAX_HASHED and name[:3] == "dok":
+    if name[:3] == "lil" and thing.shape[0] > MAX_LISTS:
         return None
     entries = thing.tocoo()
     return f"scipy.{name}", (thing.shape, entries.data, tuple(entries.coords))
@@ -437,10 +442,6 @@ def _sparse(name: str) -> Callable[[Any, Any, Room], Any]:
             if len(shape) != 2 or shape[0] > MAX_LISTS:
                 raise ValueError("too many lists")
             room(_COST_OF_LIST * shape[0])
-        elif form == "dok":
-            if len(data) > MAX_HASHED:
-                raise ValueError("too many entries")
-            room(_COST_OF_HASHED * len(data))
         return entries if form == "coo" else entries.asformat(form)
 
     return make
@@ -479,7 +480,7 @@ def _tensor_parts(tree: Any) -> tuple[str, np.ndarray, bool]:
     return name, kinds.exactly(np.ndarray, array), kinds.exactly(bool, requires_grad)
 
 
-def _array_of_tensor(tree: Any) -> np.ndarray:
+def array_of_tensor(tree: Any) -> np.ndarray:
     """The same numbers; NumPy has no bfloat16, which is the first half of a float32."""
     name, array, _ = _tensor_parts(tree)
     return (array.astype(np.uint32) << 16).view(np.float32) if name == "bfloat16" else array

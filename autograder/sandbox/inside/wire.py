@@ -202,7 +202,8 @@ class _Encoder:
         if isinstance(tree, list | tuple):
             plain = list(tree) if isinstance(tree, list) else tuple(tree)
             return self._like(tree, plain, depth) if self.naming else self.put(plain, depth)
-        if isinstance(tree, dict):
+        if isinstance(tree, dict) and not type(tree).__module__.startswith("scipy."):
+            # A matrix of SciPy's that is a dictionary would lose its shape.
             return self._dict(tree, depth)
         if isinstance(tree, np.ndarray):
             return self._array(tree, b"a", depth)

@@ -1,0 +1,145 @@
+"""Rules about test cells that run apart from what they test: what they do not touch, and what cannot be kept."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from autograder.authoring.lint.finding import Finding, Master, tree_of
+from autograder.checking import statement_titles
+
+_TIMED = frozenset({"time", "capture"})
+_NOTHING_LOST = frozenset({"matplotlib", "config", "load_ext", "autoreload", "pylab", "time", "precision"})
+"""Line magics that a test does without."""
+
+_FILES = re.compile(r"open|exists|is_file|(read|load|from)_?\w*")
+"""Functions by which a test may look at a file that an answer wrote."""
+
+_AUTOTEST = re.compile(r"^[ \t]*#+[ \t]*(HASHED )?AUTOTEST\b.*$", re.MULTILINE)
+
+
+def runs(master: Master) -> Iterator[Finding]:
+    """Test cells that are no Python, or that only a notebook can run."""
+    for cell in master.tests:
+        test = master.plan.tests.get(cell.grade_id)
+        if test is not None and test.problem:
+            yield master.mistake(cell, f"{test.problem}; every submission would be left ungraded")
+            continue
+        for node in _at_top_level(tree_of(cell)):
+            if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith):
+                yield master.mistake(
+                    cell,
+                    "`await` outside a function works in a notebook alone; write asyncio.run(…) in its place",
+                    node.lineno,
+                )
+                break
+        for node in ast.walk(tree_of(cell)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "get_ipython":
+                text = "there is no IPython where test cells run, so get_ipython() gives None; write it in plain Python"
+                yield master.warning(cell, text, node.lineno)
+                break
+
+
+def _at_top_level(tree: ast.Module) -> Iterator[ast.AST]:
+    """The nodes of a cell, but for those in functions."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        yield node
+        waiting.extend(reversed([*ast.iter_child_nodes(node)]))
+
+
+def magics(master: Master) -> Iterator[Finding]:
+    """Shell lines and magics of test cells, which are left out where these run."""
+    for cell in master.tests:
+        for number, line in enumerate(cell.source.splitlines(), 1):
+            match = re.match(r"[ \t]*(%%|%|!)[ \t]*(\w*)", line)
+            if not match:
+                continue
+            kind, name = match[1], match[2]
+            if kind == "!":
+                text = "a shell line is left out where test cells run; do it in Python, or before the course is graded"
+            elif name in (_TIMED if kind == "%%" else _NOTHING_LOST):
+                continue
+            else:
+                text = (
+                    f"{kind}{name} is left out where test cells run, so nothing comes of it; write it in plain Python"
+                )
+            yield master.warning(cell, text, number)
+
+
+def autotests(master: Master) -> Iterator[Finding]:
+    """Lines from which nbgrader would make tests, and which are comments here."""
+    for cell in master.tests:
+        if match := _AUTOTEST.search(cell.source):
+            line = cell.source.count("\n", 0, match.start()) + 1
+            yield master.mistake(
+                cell,
+                f"{'HASHED ' if match[1] else ''}AUTOTEST is a comment until nbgrader has made tests of it, so it "
+                "tests nothing; write the tests that it should make",
+                line,
+            )
+
+
+def untouched(master: Master) -> Iterator[Finding]:
+    """Test cells of which no statement that can fail has to do with what students write: a stub passes them."""
+    for cell in master.tests:
+        test = master.plan.tests.get(cell.grade_id)
+        if test is None or test.problem:
+            continue
+        body = tree_of(cell).body
+        testing = [body[number] for number in statement_titles(test)]
+        for each in testing:
+            if isinstance(each, ast.Assert) and isinstance(each.test, ast.Tuple) and each.test.elts:
+                text = "`assert (…, …)` always holds, since a tuple is true; take the brackets away"
+                yield master.mistake(cell, text, each.lineno)
+        if testing and not any(map(master.names_students, body)) and not any(map(_looks_at_a_file, body)):
+            text = (
+                "no test here names anything that students write, so a stub may pass them all; let them use what the "
+                "answer defines"
+            )
+            yield master.warning(cell, text, testing[0].lineno)
+
+
+def _looks_at_a_file(code: ast.AST) -> bool:
+    called = [node.func for node in ast.walk(code) if isinstance(node, ast.Call)]
+    return any(
+        _FILES.fullmatch(each.attr if isinstance(each, ast.Attribute) else getattr(each, "id", "")) for each in called
+    )
+
+
+def identity(master: Master) -> Iterator[Finding]:
+    """What a test asks of a student's object and has of its own in its place: which object it is, and its class."""
+    for cell in master.tests:
+        for node in ast.walk(tree_of(cell)):
+            match node:
+                case ast.Compare(left=left, ops=operators, comparators=others):
+                    sides = [left, *others]
+                    for one, operator, other in zip(sides, operators, others, strict=False):
+                        if isinstance(operator, ast.Is | ast.IsNot) and all(map(master.names_object, (one, other))):
+                            yield master.warning(
+                                cell,
+                                f"`{ast.unparse(node)}`: whether two of the student's objects are one is not known "
+                                "where test cells run; compare what is in them, or change one and look at the other",
+                                node.lineno,
+                            )
+                case ast.Call(func=ast.Name(id="id"), args=[argument]) if master.names_object(argument):
+                    text = (
+                        f"`{ast.unparse(node)}` is another number where test cells run; compare what is in the object"
+                    )
+                    yield master.warning(cell, text, node.lineno)
+                case ast.ClassDef(name=name, bases=bases):
+                    for base in bases:
+                        if isinstance(base, ast.Name) and base.id in master.plan.students:
+                            yield master.warning(
+                                cell,
+                                f"{name} inherits from the student's {base.id}, which cannot be done from outside; "
+                                f"make the subclass in a given cell, or use {base.id} itself",
+                                node.lineno,
+                            )
+
+
+RULES = (runs, magics, autotests, untouched, identity)
