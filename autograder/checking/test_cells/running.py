@@ -243,6 +243,11 @@ class TestCells:
         return 0
 
 
+def _named(thing: object) -> Opaque:
+    """What stands for an object: as it is asked for, what is of a class of the student's own keeps that one's name."""
+    return Opaque(type(thing).__name__)
+
+
 class _Conversation:
     """What is said while one test cell runs: its messages to the student's process, and that one's questions to it."""
 
@@ -285,8 +290,7 @@ class _Conversation:
                     raise wire.WireError("it said something that is no message")
 
     def tell(self, message: tuple[Any, ...]) -> None:
-        # What is of a class of the student's own keeps the name of that.
-        wire.send(self.channel, wire.encode(message, lambda thing: Opaque(type(thing).__name__)))
+        wire.send(self.channel, wire.encode(message))
 
     def exchanged(self, label: str, payload: bytes) -> bytes:
         message = protocol.read(wire.decode(payload))
@@ -299,7 +303,7 @@ class _Conversation:
             if generation and self.calls.generation != generation:
                 cause = Cause("died", label, when="before")
             elif isinstance(reply, protocol.Done | protocol.Threw | protocol.Missing | protocol.TooLarge):
-                return wire.encode(("reply", protocol.tree(reply)))
+                return wire.encode(("reply", protocol.tree(reply)), _named)
         except Stopped as error:
             cause = error.cause
         except wire.WireError as error:
@@ -312,7 +316,7 @@ class _Conversation:
         if self.nested >= MAX_NESTED:
             return protocol.ThrewOutside("RecursionError", "maximum recursion depth exceeded", 0)
         try:
-            payload = wire.encode(("ask", protocol.tree(question)))
+            payload = wire.encode(("ask", protocol.tree(question)), _named)
         except wire.WireError as error:
             return protocol.ThrewOutside("ValueError", str(error)[:120], 0)
         self.nested += 1
