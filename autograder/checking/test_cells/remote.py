@@ -302,7 +302,7 @@ def _asking(operation: str) -> Callable[..., Any]:
         link, _, label = parts(self)
         together = _of_what(operands) if operation != "exit" else ""
         if decisive and not link.has_object(operation + together, position()):
-            if (plain := _plain(link, self, label)) is not None:
+            if (plain := _plain(link, self, label)) is not None and not is_remote(plain):
                 other = [plain, *operands] if operation not in REFLECTED else [operands[0], plain]
                 return OPERATIONS[REFLECTED.get(operation, operation)](*other)
             raise Stopped(
