@@ -312,7 +312,7 @@ BEYOND = {
     "colliding members": b"z" + struct.pack("<I", 4097) + b"".join(b"t\x01\0\0\0" + wire.encode(n) for n in COLLIDING),
     "a list as a key": b"d" + struct.pack("<I", 1) + b"t\x01\0\0\0" + wire.encode([1]) + b"N",
     "a class of one's own without a name": b"kN" + wire.encode([1]),
-    "a class of one's own with a long name": b"k" + wire.encode("x" * 101) + wire.encode([1]),
+    "a class of one's own with a long name": b"k" + wire.encode("x" * 401) + wire.encode([1]),
     "a class of one's own of numbers": b"k" + wire.encode("x") + wire.encode(1),
     "classes of one's own of such": (b"k" + wire.encode("x")) * 10_000 + wire.encode([1]),
     "dictionaries of such": (b"D" + wire.encode("OrderedDict") + b"N") * 10_000 + wire.encode({}),

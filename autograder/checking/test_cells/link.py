@@ -223,10 +223,10 @@ class StudentLink:
     def _found_in(self, tree: Any, label: str) -> Any:
         if isinstance(tree, Opaque | Ref):
             return self._found(tree, label)
-        if isinstance(tree, wire.TupleLike) and ":" in tree.type_name:
-            name, _, fields = tree.type_name.partition(":")
+        if isinstance(tree, wire.TupleLike) and tree.fields:
             with contextlib.suppress(ValueError, TypeError):
-                return collections.namedtuple(name, fields.split(","))(*(self._found_in(part, label) for part in tree))
+                made_of = (self._found_in(part, label) for part in tree)
+                return collections.namedtuple(tree.type_name, tree.fields)(*made_of)
         return within(tree, lambda part: self._found_in(part, label))
 
     def _found(self, tree: Any, label: str = "") -> Any:

@@ -89,9 +89,10 @@ class ListLike(list[Any]):
 
 
 class TupleLike(tuple[Any, ...]):
-    """A tuple of a class of the student's own, such as a named one: what is in it, and the name of the class."""
+    """A tuple of a class of the student's own: what is in it, the name of the class, and of a named one its fields."""
 
     type_name = ""
+    fields: tuple[str, ...] = ()
 
 
 class DictLike(dict[Any, Any]):
@@ -381,6 +382,8 @@ def _has_room(array: np.ndarray) -> bool:
 
 def _type_name(thing: Any) -> str:
     """The name of a class of the student's own; of what has crossed before, the name that it came with."""
+    if isinstance(thing, TupleLike) and thing.fields:
+        return f"{thing.type_name}:{','.join(thing.fields)}"[:MAX_TYPE_NAME]
     if isinstance(thing, ListLike | TupleLike | DictLike):
         return thing.type_name[:MAX_TYPE_NAME]
     fields = getattr(type(thing), "_fields", None) if isinstance(thing, tuple) else None
@@ -551,7 +554,9 @@ class _Decoder:
         if type(name) is not str or len(name) > MAX_TYPE_NAME or make is None:
             raise WireError("a class of one's own that is no list, tuple or dictionary, or has no name")
         thing = make(plain)
-        thing.type_name = name
+        thing.type_name, _, fields = name.partition(":")
+        if fields and isinstance(thing, TupleLike):
+            thing.fields = tuple(fields.split(","))
         return thing
 
     def members(self, depth: int) -> set[Any]:
