@@ -186,7 +186,9 @@ def discrimination(points: Sequence[float], rest: Sequence[float]) -> float | No
     one, other = np.asarray(points, float), np.asarray(rest, float)
     if len(one) < 3 or np.ptp(one) == 0 or np.ptp(other) <= 1e-9 * max(1.0, float(np.abs(other).max())):
         return None
-    found = float(np.corrcoef(one, other)[0, 1])
+    # Points that differ by less than any that were ever given have no variance left.
+    with np.errstate(all="ignore"):
+        found = float(np.corrcoef(one, other)[0, 1])
     return None if math.isnan(found) else min(1.0, max(-1.0, found))
 
 

@@ -97,7 +97,11 @@ def submitted(tmp_path: Path, assignment, sources: dict[str, str]):
 
 
 @pytest.mark.sandbox
-@pytest.mark.parametrize("wrong", [*((name,) for name in CHAIN), *PAIRS], ids="+".join)
+@pytest.mark.parametrize(
+    "wrong",
+    [*((name,) for name in CHAIN), *(pytest.param(pair, marks=pytest.mark.thorough) for pair in PAIRS)],
+    ids="+".join,
+)
 def test_each_wrong_link_of_a_chain_costs_its_own_row_alone(grader, assignment, tmp_path, wrong):
     submission = submitted(tmp_path, assignment, {name: WRONG[name] for name in wrong})
     report = grader.grade(submission, assignment)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from autograder.base import Cause, Half, common_reason, said
@@ -142,6 +142,7 @@ def test_where_nothing_varies_or_few_are_there_nothing_is_claimed(points: list[f
 
 
 @given(st.lists(st.tuples(st.floats(0, 10), st.floats(0, 90)), min_size=3, max_size=40))
+@example([(0.0, 0.0), (0.0, 1.0), (1e-273, 2.0)])
 def test_discrimination_is_a_correlation(pairs: list[tuple[float, float]]) -> None:
     points, rest = zip(*pairs, strict=True)
     found = discrimination(points, rest)
