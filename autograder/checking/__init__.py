@@ -78,18 +78,10 @@ if TYPE_CHECKING:
         answer,
         load_reference,
     )
-    from autograder.checking.test_cells import (
-        Plan,
-        Rehearsal,
-        TestCell,
-        TestCells,
-        Tested,
-        definitions,
-        is_test,
-        plan_of,
-        statement_titles,
-        title_of,
-    )
+    from autograder.checking.test_cells.plan import Plan, TestCell, is_test, plan_of
+    from autograder.checking.test_cells.reading import definitions, statement_titles, title_of
+    from autograder.checking.test_cells.rehearsal import Rehearsal
+    from autograder.checking.test_cells.running import TestCells, Tested
 
 __all__ = [
     "DECLARED",
@@ -223,17 +215,21 @@ __getattr__ = on_demand(
             "answer",
             "load_reference",
         ),
-        "test_cells": (
+        "test_cells.plan": (
             "Plan",
-            "Rehearsal",
             "TestCell",
-            "TestCells",
-            "Tested",
-            "definitions",
             "is_test",
             "plan_of",
+        ),
+        "test_cells.reading": (
+            "definitions",
             "statement_titles",
             "title_of",
+        ),
+        "test_cells.rehearsal": ("Rehearsal",),
+        "test_cells.running": (
+            "TestCells",
+            "Tested",
         ),
     },
 )

@@ -127,13 +127,14 @@ class Suite:
         self._config: pytest.Config | None = None
         collected = self._collected() if assignment.checks.is_dir() else []
         checks = [*map(_check, collected)]
-        cells = master_cells(assignment.master)
-        self.plan = plan_of(cells)
-        self._rehearsal: Rehearsal | None = None
-        self.cells = TestCells(self.plan, assignment.master.parent, assignment.limits)
         replaced = {check.row for check in checks} - WITH_TEST_CELL
-        for row in assignment.rows:
-            if row.name not in replaced and (test := self.plan.tests.get(row.test_id)) is not None:
+        tested = [row for row in assignment.rows if row.name not in replaced]
+        # To plan takes longer than to collect the checks of an assignment that has them for all of its rows.
+        plan = plan_of(master_cells(assignment.master) if tested else ())
+        self.cells = TestCells(plan, assignment.master.parent, assignment.limits)
+        self._rehearsal = Rehearsal(assignment.master, plan, self.cells)
+        for row in tested:
+            if (test := plan.tests.get(row.test_id)) is not None:
                 checks += _test_checks(row, test, partial=assignment.partial)
         self.checks = tuple(checks)
         self.together = frozenset(TOGETHER)
@@ -240,8 +241,6 @@ class Suite:
         """The verdicts on a test cell, for each of the checks that are made of it."""
         assert test is not None
         observed.functions.clear()
-        if self._rehearsal is None:
-            self._rehearsal = Rehearsal(self.assignment.master, self.plan, self.cells)
         outcome = self.cells.run(
             test,
             observed,

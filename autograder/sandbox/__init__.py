@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         tables,
         wire,
     )
-    from autograder.sandbox.inside.objects import OF_NAMES
+    from autograder.sandbox.inside.objects import OF_NAMES, generator_state, random_state
     from autograder.sandbox.inside.operands import (
         Sent,
         Taken,
@@ -88,12 +88,14 @@ __all__ = [
     "calls",
     "confine",
     "find_bubblewrap",
+    "generator_state",
     "kinds",
     "one_at_a_time",
     "passive_outputs",
     "probe",
     "probed",
     "protocol",
+    "random_state",
     "repeatable",
     "require",
     "site_entries",
@@ -114,7 +116,7 @@ __getattr__ = on_demand(
             "tables",
             "wire",
         ),
-        "inside.objects": ("OF_NAMES",),
+        "inside.objects": ("OF_NAMES", "generator_state", "random_state"),
         "inside.operands": (
             "Sent",
             "Taken",

@@ -29,7 +29,7 @@ from autograder.checking.test_cells.remote import (
     parts,
     position,
 )
-from autograder.sandbox import Opaque, Ref, Sent, Taken, protocol, wire, within
+from autograder.sandbox import Opaque, Ref, Sent, Taken, generator_state, protocol, random_state, wire, within
 
 _HIDES = "Some entries of what your code gives are masked or missing, where values are asked for."
 NO_ROOM = "What your code gives takes too much memory to test."
@@ -92,7 +92,7 @@ class StudentLink:
         self.before()
         sent = Sent(*operands, keywords)
         *trees, named = sent.trees
-        state = _random_state() if self.shares_random else None
+        state = random_state() if self.shares_random else None
         used: list[Any] = []
         payload = self._payload(protocol.Operate(operation, tuple(trees), named, state), used)
         self.operations += 1
@@ -379,13 +379,6 @@ def signature_of(link: StudentLink, remote: Any) -> inspect.Signature:
     )
 
 
-def generator_state(generator: Any) -> Any:
-    """The state of a generator of random numbers, as data."""
-    if isinstance(generator, np.random.Generator):
-        return {"generator": dict(generator.bit_generator.state)}
-    return {"legacy": dict(generator.get_state(legacy=False))}
-
-
 def put_generator_state(generator: Any, state: Any) -> None:
     """Set what ``generator_state`` gave on the other side, once it is checked to be a state."""
     from autograder.checking.reference import generator_from
@@ -398,11 +391,6 @@ def put_generator_state(generator: Any, state: Any) -> None:
         generator.bit_generator.state = now.bit_generator.state
     elif isinstance(generator, np.random.RandomState) and isinstance(now, np.random.RandomState):
         generator.set_state(now.get_state(legacy=False))
-
-
-def _random_state() -> list[Any]:
-    version, words, half = random.getstate()
-    return [version, np.array(words, dtype=np.uint64), half, np.random.get_state(legacy=False)]
 
 
 def _set_random_state(state: Any) -> None:

@@ -30,6 +30,9 @@ from autograder.checking.test_cells.namespace import Names
 from autograder.checking.test_cells.remote import CELL, STATEFUL, is_remote, number_of, parts
 from autograder.sandbox import confine, wire
 
+_VALUE = "__autograder_value__"
+"""What the value of a statement that is one is bound to: the last one of a cell may be its points."""
+
 MAX_SAID = 2_000
 MAX_TOLD = 120
 _reserve = bytearray(8 * 2**20)
@@ -93,6 +96,7 @@ def _given(names: Names, piece: Sequence[Any]) -> str:
     try:
         for code, _ in _compiled(f"{CELL}{number}>", source, statements):
             exec(code, names)
+            names.pop(_VALUE, None)
     except BaseException as error:
         return f"cell {number} of the master: {type(error).__name__}: {error}"
     return ""
@@ -157,10 +161,10 @@ def _run(channel: socket.socket, names: Names, job: dict[str, Any], failed: list
     for code, statement in _compiled(f"{CELL}{job['number']}>", job["source"], range(len(tree.body))):
         index = len(results)
         try:
+            exec(code, names)
+            value = names.pop(_VALUE, None)
             if index == len(tree.body) - 1 and isinstance(statement, ast.Expr):
-                last = _points(number_of(eval(code, names)), link)
-            else:
-                exec(code, names)
+                last = _points(number_of(value), link)
             if link.swallowed is not None:
                 raise link.swallowed
             results.append(["passed", "", {}])
@@ -194,10 +198,10 @@ def _compiled(name: str, source: str, statements: Sequence[int]) -> Iterator[tup
     tree = _FromTheStudent().visit(ast.parse(source))
     for number in statements:
         statement = tree.body[number]
+        kept = statement
         if isinstance(statement, ast.Expr):
-            yield compile(ast.Expression(statement.value), name, "eval"), statement
-        else:
-            yield compile(ast.Module([statement], []), name, "exec"), statement
+            kept = ast.copy_location(ast.Assign([ast.Name(_VALUE, ast.Store())], statement.value), statement)
+        yield compile(ast.fix_missing_locations(ast.Module([kept], [])), name, "exec"), statement
 
 
 class _FromTheStudent(ast.NodeTransformer):

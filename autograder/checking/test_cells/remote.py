@@ -237,8 +237,7 @@ def class_made(link: Link, number: int, described: Any) -> type:
     name = name[:100] if name.isidentifier() else "Unnamed"
     errors = [each for each in above if issubclass(each, BaseException)]
     if errors:
-        kind = type.__new__(RemoteClass, name, (errors[0],), members)
-        return kind
+        return type.__new__(RemoteClass, name, (errors[0],), members)
     members["__slots__"] = ()
     for operation in can:
         if operation in DUNDER and (operation != "exit" or "enter" in can):
@@ -251,7 +250,7 @@ def class_made(link: Link, number: int, described: Any) -> type:
     own = [each for each in above if isinstance(each, RemoteClass) and issubclass(each, Remote)]
     direct = [each for each in own if not any(each is not other and issubclass(other, each) for other in own)]
     try:
-        return type.__new__(RemoteClass, name, (*direct, RemoteObject) if not direct else tuple(direct), members)
+        return type.__new__(RemoteClass, name, tuple(direct) or (RemoteObject,), members)
     except TypeError:
         return type.__new__(RemoteClass, name, (RemoteObject,), members)
 

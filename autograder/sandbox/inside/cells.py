@@ -90,21 +90,20 @@ class Outputs:
 
 
 class Stream(io.TextIOBase):
-    """``sys.stdout`` or ``sys.stderr`` of the student's code: into the cell's outputs, or nowhere."""
+    """``sys.stdout`` or ``sys.stderr`` of the student's code: into the cell's outputs."""
 
     encoding = "utf-8"
     errors = "backslashreplace"
 
     def __init__(self, name: str, outputs: Outputs) -> None:
         self.name = name
-        self.outputs: Outputs | None = outputs
+        self.outputs = outputs
 
     def write(self, text: str) -> int:
         """Append to the outputs."""
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        if self.outputs is not None:
-            self.outputs.stream(self.name, text)
+        self.outputs.stream(self.name, text)
         return len(text)
 
     def writable(self) -> bool:
@@ -247,11 +246,9 @@ class Notebook:
             sys.stdout, sys.stderr = before
         return status, outputs.items
 
-    def silence(self, printed_limit: int = 0) -> None:
-        """Drop what the student's code prints from now on, but for as many characters, which ``printed`` gives."""
+    def silence(self, printed_limit: int) -> None:
+        """Keep so many characters of what the student's code prints from now on, for ``printed`` or ``streams``."""
         self.shell.outputs.clear(printed_limit)
-        if not printed_limit:
-            self.stdout.outputs = self.stderr.outputs = None
         sys.stdout, sys.stderr = self.stdout, self.stderr
 
     def streams(self, limit: int) -> list[list[str]]:

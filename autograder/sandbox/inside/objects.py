@@ -145,7 +145,7 @@ class Objects:
             case "set generator", [generator, dict(state)]:
                 return _put_state(generator, state)
             case "generator state", [generator]:
-                return _state_of(generator)
+                return generator_state(generator)
             case "plain", [thing]:
                 return _plain(thing)
             case "signature", [thing]:
@@ -335,7 +335,8 @@ def _put_state(generator: Any, state: dict[str, Any]) -> Any:
     return generator
 
 
-def _state_of(generator: Any) -> dict[str, Any]:
+def generator_state(generator: Any) -> dict[str, Any]:
+    """The state of one of NumPy's generators of random numbers, the older kind or the newer, as data."""
     if isinstance(generator, np.random.RandomState):
         return {"legacy": dict(generator.get_state(legacy=False))}
     return {"generator": dict(generator.bit_generator.state)}
