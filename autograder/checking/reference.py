@@ -92,13 +92,13 @@ class ReferenceFunction:
 
 
 def load_reference(assignment: Assignment) -> Reference:
-    """The functions of ``solutions/<assignment>/``, imported under a name of its own; without one, the master's own.
+    """The functions of ``solutions/<assignment>/``, imported under a name of its own; without any, the master's own.
 
     Raises:
         CheckError: It does not import, or lacks a function that a row asks for. The master's own cells are run when
             the first of their functions is needed.
     """
-    if not assignment.solutions.is_dir():
+    if not assignment.has_reference:
         return Reference(functools.partial(_of_the_master, assignment))
     init = assignment.solutions / "__init__.py"
     # Two notebooks of one assignment have a reference each.

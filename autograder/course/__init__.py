@@ -10,12 +10,13 @@ from autograder.course.finding import (
     find_course,
     hand_in_on_the_way,
 )
-from autograder.course.loading import Assignment, Course, load_course
+from autograder.course.loading import AUTHORS_OWN, Assignment, Course, load_course
 from autograder.course.master import SHOWS_TAG, MasterCell, Row, master_cells
 from autograder.course.notebook import Cell, cells_in, joined, notebook_in, notebook_text
 from autograder.course.released import Release, ReleasedCell, release_of
 
 __all__ = [
+    "AUTHORS_OWN",
     "CONFIG_NAME",
     "COURSE_VARIABLE",
     "SHOWS_TAG",

@@ -49,6 +49,10 @@ AS_WRITTEN: tuple[tuple[str, ...], ...] = (
 )
 """Where names and ids stand; those that are keys, as of ``extensions``, are read as they are written anyway."""
 
+AUTHORS_OWN = frozenset({"equivalent.yaml", "gradients.py", "mistakes.py"})
+"""Files beside the reference that tell of it and decide no grade: mutants that are right all the same, the gradients
+that it claims, students' mistakes."""
+
 NOTHING_GRADED = "has nothing that is graded: expected a solution cell and its test cell, or an answer graded by hand"
 
 
@@ -172,6 +176,14 @@ class Assignment:
         """Those of ``files`` that lie beside the master: the course's copy counts, whatever is handed in."""
         beside = self.master.parent
         return {name: beside / name for name in self.files if os.path.lexists(beside / name)}
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether its solutions' folder holds a reference; otherwise the master's own solutions are it."""
+        if not self.solutions.is_dir():
+            return False
+        names = (each.name for each in self.solutions.iterdir())
+        return any(name not in AUTHORS_OWN and name != "__pycache__" and not name.startswith(".") for name in names)
 
     @property
     def max_score(self) -> float:

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from autograder.grading.grader import Grader, grade, process_grader, undefined_after
     from autograder.grading.hints import advice
     from autograder.grading.provenance import (
-        AUTHORS_OWN,
         assignment_digest,
         decisive_files,
         digest_of,
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from autograder.grading.suite import Suite
 
 __all__ = [
-    "AUTHORS_OWN",
     "MAX_PRINTED",
     "CallRecord",
     "CheckResult",
@@ -89,7 +87,6 @@ __getattr__ = on_demand(
         ),
         "hints": ("advice",),
         "provenance": (
-            "AUTHORS_OWN",
             "assignment_digest",
             "decisive_files",
             "digest_of",

@@ -13,16 +13,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import autograder
-from autograder.course import Assignment
+from autograder.course import AUTHORS_OWN, Assignment
 from autograder.grading.report import joint_digest
 from autograder.submission import HandIn
 
 ROOMS = ("base", "course", "submission", "sandbox", "checking", "grading")
 """The folders of this package in which a grade is decided; what the others do comes before a grade or after it."""
-
-AUTHORS_OWN = frozenset({"equivalent.yaml", "gradients.py", "mistakes.py"})
-"""Files beside the reference that tell of it and decide no grade: mutants that are right all the same, the gradients
-that it claims, students' mistakes. ``Suite`` refuses a reference that imports one of them."""
 
 
 def assignment_digest(assignment: Assignment) -> str:

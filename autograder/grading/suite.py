@@ -38,10 +38,9 @@ from autograder.checking import (
     statement_titles,
     title_of,
 )
-from autograder.course import Assignment, Row, Visibility, master_cells
+from autograder.course import AUTHORS_OWN, Assignment, Row, Visibility, master_cells
 from autograder.grading import without_pytest
 from autograder.grading.plugin import BENCH, Bench, declared
-from autograder.grading.provenance import AUTHORS_OWN
 from autograder.grading.report import CheckResult, Outcome
 
 _GRADING_INI = Path(__file__).with_name("grading.ini")

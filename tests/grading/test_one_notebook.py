@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from autograder.authoring import release
-from autograder.base import ReleaseError
+from autograder.base import CheckError, ReleaseError
+from autograder.checking import load_reference
 from autograder.course import Assignment, load_course
 from autograder.grading import Grader, Report
 from autograder.submission import read_submission
@@ -227,3 +228,17 @@ def test_what_makes_a_test_cell_run_for_ever_is_the_submissions_failure(grader: 
     report = graded(grader, long, tmp_path, {"f": "def f(x): return 2"})
     assert scores(report) == {"f": 0}
     assert not report.errored
+
+
+@pytest.mark.parametrize("name", ["equivalent.yaml", "mistakes.py"])
+def test_what_an_author_lists_beside_no_reference_makes_none(tmp_path: Path, name: str):
+    (course_of(tmp_path) / "solutions/sums").mkdir(parents=True)
+    (tmp_path / "solutions/sums" / name).write_text("")
+    assert load_reference(load_course(tmp_path).assignment("sums")).triple(2) == 6
+
+
+def test_a_reference_that_lacks_its_module_is_named(tmp_path: Path):
+    (course_of(tmp_path) / "solutions/sums").mkdir(parents=True)
+    (tmp_path / "solutions/sums/layers.py").write_text("")
+    with pytest.raises(CheckError, match=r"sums has no reference: .*__init__\.py is missing"):
+        load_reference(load_course(tmp_path).assignment("sums"))

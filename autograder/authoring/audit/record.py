@@ -16,8 +16,8 @@ from pathlib import Path
 from autograder.authoring.audit.auditing import Audit
 from autograder.authoring.audit.page import row_counts, total
 from autograder.base import AutograderError
-from autograder.course import Assignment
-from autograder.grading import AUTHORS_OWN, assignment_digest
+from autograder.course import AUTHORS_OWN, Assignment
+from autograder.grading import assignment_digest
 
 FILE = ".audit.json"
 
