@@ -153,7 +153,7 @@ def read_quiz(path: Path) -> Quiz:
         from text2qti.quiz import Quiz as Parsed
         from text2qti.quiz import TextRegion
     except ModuleNotFoundError as error:
-        raise ConfigError("a Knowledge Check needs text2qti: pip install 'autograder[quiz]'") from error
+        raise ConfigError("a Knowledge Check needs text2qti: pip install 'notebook-autograder[quiz]'") from error
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

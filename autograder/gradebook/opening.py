@@ -85,7 +85,7 @@ def open_gradebook(course: Course, *, create: bool = True) -> Iterator[Gradebook
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise GradebookError(
             f"gradebook_config.yaml: the database cannot be used: {said_by(error)}. "
-            "Expected sqlite:///gradebook.db, or postgresql+psycopg://… with autograder[postgresql] installed."
+            "Expected sqlite:///gradebook.db, or postgresql+psycopg://… with notebook-autograder[postgresql] installed."
         ) from error
     shown = url.render_as_string(hide_password=True)
     file = database_file(course)

@@ -14,13 +14,19 @@ if TYPE_CHECKING:
     from autograder.operations.fleet import Scheduler
     from autograder.operations.grade_class import grade_assignment
     from autograder.operations.lab import become, check_port, configured, lab_command, prepare, prepare_lab
-    from autograder.operations.nbgrader_configuration import NBGRADER_CONFIG, nbgrader_config, runs_by_itself
+    from autograder.operations.nbgrader_configuration import (
+        CONFIGURED,
+        NBGRADER_CONFIG,
+        nbgrader_config,
+        runs_by_itself,
+    )
     from autograder.operations.one_notebook import assignment_of, check_notebook, part_of
     from autograder.operations.pool import cores, processes
     from autograder.operations.storing import Result, Status, store_grade
     from autograder.operations.watching import watch
 
 __all__ = [
+    "CONFIGURED",
     "NBGRADER_CONFIG",
     "Finding",
     "Result",
@@ -69,6 +75,7 @@ __getattr__ = on_demand(
             "prepare_lab",
         ),
         "nbgrader_configuration": (
+            "CONFIGURED",
             "NBGRADER_CONFIG",
             "nbgrader_config",
             "runs_by_itself",

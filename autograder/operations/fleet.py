@@ -259,7 +259,7 @@ def _client(scheduler: Scheduler) -> Iterator[Any]:
     try:
         from distributed import Client, Security
     except ImportError as error:
-        raise AutograderError("--scheduler needs Dask: pip install 'autograder[dask]'") from error
+        raise AutograderError("--scheduler needs Dask: pip install 'notebook-autograder[dask]'") from error
     files = (scheduler.tls_ca, scheduler.tls_cert, scheduler.tls_key)
     if scheduler.address.startswith("tls://") and not all(files):
         raise AutograderError(f"{scheduler.address} needs --tls-ca, --tls-cert and --tls-key, a file each")
