@@ -1,4 +1,4 @@
-"""Before students meet an assignment: lint, release, proofs, audit, quiz, overview, demo."""
+"""Before students meet an assignment: new courses, lint, release, proofs, audit, quiz, overview, demo."""
 
 from __future__ import annotations
 
@@ -11,28 +11,34 @@ if TYPE_CHECKING:
     from autograder.authoring.audit.equivalents import EQUIVALENT
     from autograder.authoring.audit.page import audit_page, audit_tree, diff, findings, row_counts, total
     from autograder.authoring.audit.record import keep_record, unaudited, write_record
-    from autograder.authoring.demo import Made, make_course
+    from autograder.authoring.demo import flagship, make_course
     from autograder.authoring.gradient_proofs import Claim
     from autograder.authoring.lint.finding import Finding
     from autograder.authoring.lint.linting import lint_assignment, lint_course, lint_tree
+    from autograder.authoring.made_up_class import HandedIn, hand_in
     from autograder.authoring.mistakes import Mistake, stock_mistakes
     from autograder.authoring.overview import calendar, overview_page, write_overview
     from autograder.authoring.quiz import quiz_file, quiz_notebook, quiz_qti, read_quiz, write_quiz
     from autograder.authoring.releasing import ReleaseResult, release
+    from autograder.authoring.starting.new_course import NewCourse, init_course
 
 __all__ = [
     "EQUIVALENT",
     "Audit",
     "Claim",
     "Finding",
-    "Made",
+    "HandedIn",
     "Mistake",
+    "NewCourse",
     "ReleaseResult",
     "audit_page",
     "audit_tree",
     "calendar",
     "diff",
     "findings",
+    "flagship",
+    "hand_in",
+    "init_course",
     "keep_record",
     "lint_assignment",
     "lint_course",
@@ -76,7 +82,7 @@ __getattr__ = on_demand(
             "write_record",
         ),
         "demo": (
-            "Made",
+            "flagship",
             "make_course",
         ),
         "gradient_proofs": ("Claim",),
@@ -85,6 +91,10 @@ __getattr__ = on_demand(
             "lint_assignment",
             "lint_course",
             "lint_tree",
+        ),
+        "made_up_class": (
+            "HandedIn",
+            "hand_in",
         ),
         "mistakes": (
             "Mistake",
@@ -105,6 +115,10 @@ __getattr__ = on_demand(
         "releasing": (
             "ReleaseResult",
             "release",
+        ),
+        "starting.new_course": (
+            "NewCourse",
+            "init_course",
         ),
     },
 )

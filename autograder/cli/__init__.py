@@ -4,7 +4,8 @@
 import autograder.cli.authoring
 import autograder.cli.grading
 import autograder.cli.machine
-import autograder.cli.results  # noqa: F401
+import autograder.cli.results
+import autograder.cli.starting  # noqa: F401
 from autograder.cli.command import app, main
 
 __all__ = ["app", "main"]

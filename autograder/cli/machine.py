@@ -1,58 +1,15 @@
-"""Commands about this machine, and for a first look."""
+"""Commands about this machine."""
 
 from __future__ import annotations
 
-import os
 import sys
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from autograder.base import visible
-from autograder.cli.authoring import release_and_print
-from autograder.cli.command import OURS, CourseFolder, app, open_assignment, open_course
-from autograder.cli.grading import grade_and_print
-from autograder.cli.printing import (
-    near_path,
-    print_feedback,
-    print_findings,
-    print_next,
-    progress,
-    say,
-    say_warning,
-)
-
-
-@app.command()
-def demo(
-    folder: Annotated[
-        Path,
-        typer.Argument(metavar="DIR", help="Where to make it; it must not exist yet, or be an earlier demo."),
-    ] = Path("demo"),
-    students: Annotated[
-        int, typer.Option(min=1, max=100_000, metavar="N", help="How many students the class has.")
-    ] = 30,
-    jobs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes that grade at once.")] = None,
-    course: CourseFolder = None,
-) -> None:
-    """Make a course with a class of made-up submissions, then release, grade, and write feedback."""
-    from autograder.authoring import make_course
-    from autograder.feedback import write_class_feedback
-
-    made = make_course(open_course(course), folder, students)
-    say(f"A course with {students} made-up students is in {near_path(folder)}{os.sep}")
-    opened, chosen = open_assignment(folder, "week2")
-    release_and_print(opened, chosen)
-    all_graded = grade_and_print(opened, chosen, jobs=jobs)
-    with progress() as (started, advance):
-        print_feedback(
-            write_class_feedback(opened, chosen, now=datetime.now(UTC), started=started, advance=advance), opened
-        )
-    print_next(made, folder)
-    if not all_graded:
-        raise typer.Exit(OURS)
+from autograder.cli.command import OURS, CourseFolder, app
+from autograder.cli.printing import print_findings, say, say_warning
 
 
 @app.command()

@@ -15,7 +15,7 @@ from autograder.base import AutograderError, one_line, visible
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from autograder.authoring import Audit, Made, ReleaseResult
+    from autograder.authoring import Audit, HandedIn, NewCourse, ReleaseResult
     from autograder.authoring import Finding as LintFinding
     from autograder.course import Assignment, Course
     from autograder.feedback import FeedbackWritten
@@ -437,7 +437,7 @@ def print_audit(found: Audit) -> None:
         say("Only a part of the mutants was tried, so this audit is not kept.")
 
 
-def print_next(made: Made, folder: Path) -> None:
+def print_next(made: HandedIn, folder: Path) -> None:
     """Print what to look at in a demo."""
     near = near_path(folder)
     say(
@@ -446,4 +446,23 @@ def print_next(made: Made, folder: Path) -> None:
         f"  autograder export week2 --course {near}\n"
         f"  autograder check {near / made.example_submission} --course {near}\n"
         f"  autograder lab --course {near}    the formgrader, where the written answers wait to be graded by hand"
+    )
+
+
+def print_new_course(made: NewCourse, folder: Path) -> None:
+    """Print what is in a new course, and what can be done with it at once."""
+    near = near_path(folder)
+    say(f"A course is in {near}{os.sep}, with an assignment to look at, {made.assignment}:")
+    for path in made.written:
+        say(f"  {path}")
+    if made.class_of:
+        say(f"  submitted{os.sep}    what {made.class_of} made-up students handed in")
+    goes = "" if near == Path() else f"cd {near}\n  "
+    say(
+        f"\nWhat to do next:\n"
+        f"  {goes}autograder lint              look for mistakes\n"
+        f"  autograder release {made.assignment}   make what students get\n"
+        f"  autograder audit {made.assignment}     try the tests on wrong answers\n"
+        f"  autograder grade {made.assignment}     grade what lies in submitted{os.sep}\n"
+        f"  autograder new NAME          begin an assignment of your own"
     )

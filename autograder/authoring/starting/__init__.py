@@ -1,0 +1,1 @@
+"""How a course begins, and an assignment: files to write one's own into."""

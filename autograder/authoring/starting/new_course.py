@@ -1,0 +1,109 @@
+"""A new course: its configuration, nbgrader's, one small assignment, and a made-up class where one is wanted."""
+
+from __future__ import annotations
+
+import os
+import string
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+
+from autograder.authoring.made_up_class import hand_in
+from autograder.authoring.mistakes import stock_mistakes
+from autograder.base import AutograderError, make_closed_folder
+from autograder.course import CONFIG_NAME, load_course
+from autograder.operations import CONFIGURED, NBGRADER_CONFIG
+
+ASSIGNMENT = "nearest"
+_TEMPLATE = Path(__file__).parent / "template"
+_LOCALTIME = Path("/etc/localtime")
+_DAYS = 14
+
+
+@dataclass(frozen=True)
+class NewCourse:
+    """A course that was begun.
+
+    Attributes:
+        root: Its folder.
+        assignment: Its assignment.
+        written: The files that were written, relative to the folder.
+        class_of: How many made-up students handed in.
+    """
+
+    root: Path
+    assignment: str
+    written: tuple[Path, ...]
+    class_of: int
+
+
+def init_course(folder: Path, students: int, now: datetime) -> NewCourse:
+    """Make a course in a folder, which nobody else on the machine can enter where it is new.
+
+    Args:
+        folder: Where to make it. What lies there stays; nothing is written where a file of the course's is there.
+        students: How many made-up students hand in.
+        now: The time; the assignment is due two weeks after it.
+
+    Raises:
+        AutograderError: The folder has one of the course's files, or cannot be written. Nothing is left of the course.
+    """
+    root = folder.resolve()
+    contents = _contents(root.name, local_zone(), now)
+    if there := [name for name in contents if os.path.lexists(root / name)]:
+        raise AutograderError(
+            f"{folder} has {there[0]} already, so nothing was written: name another folder, or go on with that course "
+            "(`autograder new NAME` begins an assignment in it)"
+        )
+    written: list[Path] = []
+    try:
+        make_closed_folder(root)
+        for name, text in contents.items():
+            make_closed_folder((root / name).parent)
+            with (root / name).open("x", encoding="utf-8", newline="\n") as file:
+                written.append(root / name)
+                file.write(text)
+    except OSError as error:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise AutograderError(f"no course could be made in {folder}: {error}") from error
+    if students:
+        assignment = load_course(root).assignment(ASSIGNMENT)
+        try:
+            hand_in(root, assignment, stock_mistakes(assignment), (), students)
+        except OSError as error:
+            raise AutograderError(f"the made-up class could not be written: {error}") from error
+    return NewCourse(root, ASSIGNMENT, tuple(contents), students)
+
+
+def local_zone() -> str:
+    """The zone of this machine's clock, by the name that the tz database has for it; ``UTC`` where it has none."""
+    told = [os.environ.get("TZ", "").removeprefix(":")]
+    told += [_LOCALTIME.resolve().as_posix().partition("/zoneinfo/")[2]]
+    for name in filter(None, told):
+        try:
+            return ZoneInfo(name).key
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            continue
+    return "UTC"
+
+
+def _contents(name: str, zone: str, now: datetime) -> dict[Path, str]:
+    """The course's files, relative to its folder, each with its text."""
+    due = f"{(now.astimezone(ZoneInfo(zone)) + timedelta(days=_DAYS)).date()} 23:59"
+    filled = {"name": _quoted(name), "timezone": zone, "due": due}
+    files = sorted(path for path in _TEMPLATE.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    texts = {path.relative_to(_TEMPLATE): path.read_text(encoding="utf-8") for path in files}
+    configuration = string.Template(texts.pop(Path(CONFIG_NAME))).substitute(filled)
+    ignored = texts.pop(Path("gitignore"))
+    own = {Path(CONFIG_NAME): configuration, Path(NBGRADER_CONFIG): CONFIGURED, Path(".gitignore"): ignored}
+    return own | texts
+
+
+def _quoted(name: str) -> str:
+    """A folder's name as it stands in YAML, on one line."""
+    text: str = yaml.safe_dump(name, default_style='"', allow_unicode=True, width=10**6)
+    return text.strip() if name else '"course"'
