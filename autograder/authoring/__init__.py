@@ -1,4 +1,4 @@
-"""Before students meet an assignment: lint, release, proofs, audit, quiz, overview, demo."""
+"""Before students meet an assignment: lint, release, proofs, audit, quiz, overview, import, demo."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from autograder.authoring.audit.record import keep_record, unaudited, write_record
     from autograder.authoring.demo import Made, make_course
     from autograder.authoring.gradient_proofs import Claim
+    from autograder.authoring.importing.bringing import Imported, import_assignments, imported_tree
     from autograder.authoring.lint.finding import Finding
     from autograder.authoring.lint.linting import lint_assignment, lint_course, lint_tree
     from autograder.authoring.mistakes import Mistake, stock_mistakes
@@ -25,6 +26,7 @@ __all__ = [
     "Audit",
     "Claim",
     "Finding",
+    "Imported",
     "Made",
     "Mistake",
     "ReleaseResult",
@@ -33,6 +35,8 @@ __all__ = [
     "calendar",
     "diff",
     "findings",
+    "import_assignments",
+    "imported_tree",
     "keep_record",
     "lint_assignment",
     "lint_course",
@@ -80,6 +84,11 @@ __getattr__ = on_demand(
             "make_course",
         ),
         "gradient_proofs": ("Claim",),
+        "importing.bringing": (
+            "Imported",
+            "import_assignments",
+            "imported_tree",
+        ),
         "lint.finding": ("Finding",),
         "lint.linting": (
             "lint_assignment",
