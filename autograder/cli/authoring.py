@@ -7,7 +7,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -196,7 +196,7 @@ def bring_in(
     from autograder.authoring import import_assignments, imported_tree
     from autograder.course import chosen_course
 
-        whose = form.value if form else None
+    whose: Literal["nbgrader", "otter"] | None = form.value if form else None
     found = import_assignments(chosen_course(course), path, form=whose, name=name, dry_run=dry_run)
 
     if as_json:
