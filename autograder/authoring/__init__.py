@@ -1,4 +1,4 @@
-"""Before students meet an assignment: new courses, lint, release, proofs, audit, quiz, overview, demo."""
+"""Before students meet an assignment: new courses, lint, release, proofs, audit, quiz, overview, import, demo."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from autograder.authoring.audit.record import keep_record, unaudited, write_record
     from autograder.authoring.demo import flagship, make_course
     from autograder.authoring.gradient_proofs import Claim
+    from autograder.authoring.importing.bringing import Imported, import_assignments, imported_tree
     from autograder.authoring.lint.finding import Finding
     from autograder.authoring.lint.linting import lint_assignment, lint_course, lint_tree
     from autograder.authoring.made_up_class import HandedIn, hand_in
@@ -28,6 +29,7 @@ __all__ = [
     "Claim",
     "Finding",
     "HandedIn",
+    "Imported",
     "Mistake",
     "NewCourse",
     "ReleaseResult",
@@ -38,6 +40,8 @@ __all__ = [
     "findings",
     "flagship",
     "hand_in",
+    "import_assignments",
+    "imported_tree",
     "init_course",
     "keep_record",
     "lint_assignment",
@@ -86,6 +90,11 @@ __getattr__ = on_demand(
             "make_course",
         ),
         "gradient_proofs": ("Claim",),
+        "importing.bringing": (
+            "Imported",
+            "import_assignments",
+            "imported_tree",
+        ),
         "lint.finding": ("Finding",),
         "lint.linting": (
             "lint_assignment",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,6 +16,7 @@ from autograder.cli.command import OURS, AsJson, AssignmentName, CourseFolder, J
 from autograder.cli.printing import (
     near_path,
     print_audit,
+    print_imported,
     print_lint,
     print_release,
     progress,
@@ -25,6 +27,13 @@ from autograder.cli.printing import (
 
 if TYPE_CHECKING:
     from autograder.course import Assignment, Course
+
+
+class Form(StrEnum):
+    """Whose master notebooks are imported."""
+
+    nbgrader = "nbgrader"
+    otter = "otter"
 
 
 @app.command()
@@ -159,6 +168,41 @@ def _audited(assignment: Assignment, rows: Collection[str]) -> list[tuple[Assign
         raise ConfigError(f"{assignment.name} has no row {', '.join(strays)}; it has {known}")
     named = [(each, [row.name for row in each.rows if each.labelled(row.name) in rows]) for each in checked]
     return [(each, own) for each, own in named if own or not rows]
+
+
+@app.command("import")
+def bring_in(
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="An nbgrader course, an assignment's folder, or a master notebook.")
+    ],
+    form: Annotated[
+        Form | None,
+        typer.Option("--from", help="Whose master it is; by default, a notebook with otter-assign's cells is Otter's."),
+    ] = None,
+    name: Annotated[
+        str, typer.Option(metavar="NAME", help="What to call the assignment; by default, as its folder or notebook.")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would come of it; write nothing.")] = False,
+    as_json: AsJson = False,
+    course: CourseFolder = None,
+) -> None:
+    """Import assignments of nbgrader, or a master of otter-assign's, into source/ and gradebook_config.yaml.
+
+    An nbgrader master is copied as it is, with the files beside it that are released along. One of Otter's is
+    converted, and what has no counterpart here is listed with its cell and line. Then each test cell is listed with
+    what it will do where test cells run. Nothing of what is imported is run, nothing is overwritten, and either all of
+    it is written or nothing.
+    """
+    from autograder.authoring import import_assignments, imported_tree
+    from autograder.course import chosen_course
+
+    whose: Literal["nbgrader", "otter"] | None = form.value if form else None
+    found = import_assignments(chosen_course(course), path, form=whose, name=name, dry_run=dry_run)
+
+    if as_json:
+        print(json.dumps(imported_tree(found), indent=1))
+    else:
+        print_imported(found)
 
 
 @app.command()

@@ -15,7 +15,7 @@ from autograder.base import AutograderError, one_line, visible
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from autograder.authoring import Audit, HandedIn, NewCourse, ReleaseResult
+    from autograder.authoring import Audit, HandedIn, Imported, NewCourse, ReleaseResult
     from autograder.authoring import Finding as LintFinding
     from autograder.course import Assignment, Course
     from autograder.feedback import FeedbackWritten
@@ -223,6 +223,53 @@ def print_lint(found: Sequence[LintFinding]) -> None:
     counts = [(mistakes, "mistake"), (len(found) - mistakes, "warning")]
     said = [f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts if count]
     say(f"{' and '.join(said)}." if said else "Nothing was found.")
+
+
+def print_imported(found: Sequence[Imported]) -> None:
+    """Print what was imported, what each of its test cells will do, and what somebody has to look at."""
+    from rich.text import Text
+
+    console = open_console()
+
+    def listed(title: str, lines: Iterable[str], style: str = "") -> None:
+        for number, line in enumerate(lines):
+            if number == 0:
+                console.print(Text(title, style=style), soft_wrap=True)
+            say_indented(console, line, 2)
+
+    for each in found:
+        head = f"{each.name}: {'imported' if each.written else 'would be imported'} from {each.origin}"
+        console.print(Text(visible(head), style="bold"), soft_wrap=True)
+        by_hand = f", {short(sum(each.by_hand.values()))} of them graded by hand" if each.by_hand else ""
+        said = [f"{len(each.files)} file{'' if len(each.files) == 1 else 's'}: {', '.join(each.files)}"]
+        said.append(f"{short(each.max_score)} points{by_hand}")
+        for key, value in (each.entry or {}).items():
+            text = value if isinstance(value, str) else ", ".join(value)
+            said.append(f"{key}: {text}{f' (from {each.due_from})' if key == 'due' else ''}")
+        for line in said:
+            say_indented(console, line, 2)
+        listed("Test cells, where they run:", _outlooks(each))
+        listed("Besides:", (f"{one.severity}: {one}" for one in each.findings), "yellow")
+        listed("Look at these:", each.notes, "yellow")
+        listed("Not converted, or otherwise than it was asked:", _not_converted(each), "yellow")
+    if found and found[0].written:
+        names = " && ".join(f"autograder release {each.name}" for each in found)
+        say(f"Next: {names}; then `autograder audit` says which wrong answers the tests pass.")
+
+
+def _outlooks(found: Imported) -> Iterator[str]:
+    said = {"same": "as in the notebook", "may differ": "may differ", "cannot": "no verdict"}
+    for each in found.tests:
+        notebook = f"{each.file.rpartition('/')[2]}, " if len({one.file for one in found.tests}) > 1 else ""
+        yield f"{notebook}cell {each.cell} ({each.grade_id}), {short(each.points)} points: {said[each.verdict]}"
+        for finding in each.findings:
+            yield f"  {finding.severity}: {f'line {finding.line}: ' if finding.line else ''}{finding.text}"
+
+
+def _not_converted(found: Imported) -> Iterator[str]:
+    for each in found.not_converted:
+        source = f"`{each.source.strip()[:100]}`: " if each.source.strip() else ""
+        yield f"{f'{each.place}: ' if each.place else ''}{source}{each.why}"
 
 
 def print_results(results: list[Line], assignment: Assignment, course: Course, held: dict[str, HeldGrade]) -> None:

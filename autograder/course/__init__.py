@@ -2,6 +2,7 @@
 
 from autograder.course.config import Activity, LatePolicy, Limits, Meeting, Visibility
 from autograder.course.dates import credible, is_credible
+from autograder.course.files import file_problems
 from autograder.course.finding import (
     CONFIG_NAME,
     COURSE_VARIABLE,
@@ -10,6 +11,7 @@ from autograder.course.finding import (
     find_course,
     hand_in_on_the_way,
 )
+from autograder.course.imports import import_problem
 from autograder.course.loading import AUTHORS_OWN, Assignment, Course, load_course
 from autograder.course.master import SHOWS_TAG, MasterCell, Row, master_cells
 from autograder.course.notebook import Cell, cells_in, joined, notebook_in, notebook_text
@@ -36,8 +38,10 @@ __all__ = [
     "cells_in",
     "chosen_course",
     "credible",
+    "file_problems",
     "find_course",
     "hand_in_on_the_way",
+    "import_problem",
     "is_credible",
     "joined",
     "load_course",
