@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 
 RUNS ?= 100000
 
-.PHONY: demo test thorough lint fuzz install clean
+.PHONY: demo test thorough lint fuzz docs install clean
 
 demo: $(VENV)/installed
 	$(BIN)/autograder demo demo
@@ -28,6 +28,10 @@ lint: $(VENV)/installed-dev
 fuzz: $(VENV)/installed-dev
 	$(BIN)/python -m pip install --quiet --group fuzz
 	$(BIN)/python -m tests.fuzz.fuzz --runs $(RUNS)
+
+# The documents as a site, in build/docs; a warning is an error.
+docs: $(VENV)/installed-dev
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
 
 install: $(VENV)/installed-dev
 

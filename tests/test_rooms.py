@@ -5,6 +5,7 @@ import importlib
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,15 +28,22 @@ class Import(NamedTuple):
     name: str
 
 
+@cache
 def rooms() -> set[str]:
     return {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+
+
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Everything that a file consists of, as Python reads it."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
 
 
 def imports(path: Path) -> Iterator[Import]:
     """What a file imports of this package, also within functions and for the types alone."""
     place = path.relative_to(PACKAGE)
     room = place.parts[0] if len(place.parts) > 1 else ""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         at = f"{place}:{getattr(node, 'lineno', 0)}"
         if isinstance(node, ast.Import):
             for each in node.names:
@@ -48,6 +56,7 @@ def imports(path: Path) -> Iterator[Import]:
                 yield from (Import(at, room, module, each.name) for each in node.names)
 
 
+@cache
 def all_imports() -> list[Import]:
     return [each for path in sorted(PACKAGE.rglob("*.py")) for each in imports(path)]
 
@@ -112,7 +121,7 @@ def test_the_modules_of_a_room_import_each_other_in_no_circle(room: str) -> None
 
 def test_what_runs_inside_the_sandbox_imports_nothing_of_the_trusted_side() -> None:
     for path in INSIDE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.Import):
                 modules = [each.name for each in node.names]
             elif isinstance(node, ast.ImportFrom):

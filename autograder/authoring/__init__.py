@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from autograder.authoring.overview import calendar, overview_page, write_overview
     from autograder.authoring.quiz import quiz_file, quiz_notebook, quiz_qti, read_quiz, write_quiz
     from autograder.authoring.releasing import ReleaseResult, release
+    from autograder.authoring.starting.new_assignment import NewAssignment, new_assignment
     from autograder.authoring.starting.new_course import NewCourse, init_course
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "HandedIn",
     "Imported",
     "Mistake",
+    "NewAssignment",
     "NewCourse",
     "ReleaseResult",
     "audit_page",
@@ -48,6 +50,7 @@ __all__ = [
     "lint_course",
     "lint_tree",
     "make_course",
+    "new_assignment",
     "overview_page",
     "quiz_file",
     "quiz_notebook",
@@ -124,6 +127,10 @@ __getattr__ = on_demand(
         "releasing": (
             "ReleaseResult",
             "release",
+        ),
+        "starting.new_assignment": (
+            "NewAssignment",
+            "new_assignment",
         ),
         "starting.new_course": (
             "NewCourse",

@@ -15,7 +15,7 @@ from autograder.base import AutograderError, one_line, visible
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from autograder.authoring import Audit, HandedIn, Imported, NewCourse, ReleaseResult
+    from autograder.authoring import Audit, HandedIn, Imported, NewAssignment, NewCourse, ReleaseResult
     from autograder.authoring import Finding as LintFinding
     from autograder.course import Assignment, Course
     from autograder.feedback import FeedbackWritten
@@ -499,17 +499,41 @@ def print_next(made: HandedIn, folder: Path) -> None:
 def print_new_course(made: NewCourse, folder: Path) -> None:
     """Print what is in a new course, and what can be done with it at once."""
     near = near_path(folder)
-    say(f"A course is in {near}{os.sep}, with an assignment to look at, {made.assignment}:")
+    name = made.assignments[0]
+    goes = "" if near == Path() else f"cd {near}\n  "
+    if made.was_nbgraders:
+        say(f"{near / 'gradebook_config.yaml'} is written, with {', '.join(made.assignments)}; all else is as it was.")
+        say(
+            f"\nWhat to do next:\n"
+            f"  {goes}put these two lines at the end of nbgrader_config.py, which let nbgrader grade in the sandbox:\n"
+            f"    from autograder.nbgrader_plugins import configure\n"
+            f"    configure(c, __file__)\n"
+            f"  autograder lint              look for mistakes, and for tests that would give another verdict\n"
+            f"  autograder release {name}   make what students get\n"
+            f"  autograder audit {name}     try the tests on wrong answers"
+        )
+        return
+    say(f"A course is in {near}{os.sep}, with an assignment to look at, {name}:")
     for path in made.written:
         say(f"  {path}")
     if made.class_of:
         say(f"  submitted{os.sep}    what {made.class_of} made-up students handed in")
-    goes = "" if near == Path() else f"cd {near}\n  "
     say(
         f"\nWhat to do next:\n"
         f"  {goes}autograder lint              look for mistakes\n"
-        f"  autograder release {made.assignment}   make what students get\n"
-        f"  autograder audit {made.assignment}     try the tests on wrong answers\n"
-        f"  autograder grade {made.assignment}     grade what lies in submitted{os.sep}\n"
+        f"  autograder release {name}   make what students get\n"
+        f"  autograder audit {name}     try the tests on wrong answers\n"
+        f"  autograder grade {name}     grade what lies in submitted{os.sep}\n"
         f"  autograder new NAME          begin an assignment of your own"
     )
+
+
+def print_new_assignment(made: NewAssignment, root: Path) -> None:
+    """Print where an assignment was begun, and what is to be written into it."""
+    found = made.imported
+    (notebook,) = found.files
+    say(f"{near_path(root / 'source' / found.name / notebook)}: write the solutions, the tests and what students read.")
+    if made.reference is not None:
+        say(f"{near_path(made.reference)}: write the reference, apart from the master's solutions.")
+    say(f"gradebook_config.yaml: {found.name} has been added; give it a due date where it should have one.")
+    say(f"Then `autograder lint {found.name}` and `autograder release {found.name}` say what is missing.")

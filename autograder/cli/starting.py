@@ -10,9 +10,17 @@ from typing import Annotated
 import typer
 
 from autograder.cli.authoring import release_and_print
-from autograder.cli.command import OURS, app, open_assignment, open_course
+from autograder.cli.command import OURS, AssignmentName, CourseFolder, app, open_assignment, open_course
 from autograder.cli.grading import grade_and_print
-from autograder.cli.printing import near_path, print_feedback, print_new_course, print_next, progress, say
+from autograder.cli.printing import (
+    near_path,
+    print_feedback,
+    print_new_assignment,
+    print_new_course,
+    print_next,
+    progress,
+    say,
+)
 
 
 @app.command()
@@ -58,7 +66,46 @@ def init(
         typer.Option(min=0, max=100_000, metavar="N", help="How many made-up students hand in, to try grading with."),
     ] = 0,
 ) -> None:
-    """Make a course of one's own, with a small assignment in it that can be released and graded at once."""
+    """Make a course of one's own, with a small assignment in it that can be released and graded at once.
+
+    In the folder of a course that nbgrader has run until now, gradebook_config.yaml is written from what is there (its
+    name, its assignments and their due dates), and nothing else is touched.
+    """
     from autograder.authoring import init_course
 
     print_new_course(init_course(folder, students, datetime.now(UTC)), folder)
+
+
+@app.command()
+def new(
+    name: AssignmentName,
+    rows: Annotated[
+        str, typer.Option(metavar="F,G", help="Functions that students write, with commas between: a row for each.")
+    ] = "",
+    classes: Annotated[
+        list[str] | None, typer.Option("--class", metavar="C", help="A class that students write; may be given again.")
+    ] = None,
+    notebook: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="NOTEBOOK",
+            help="A solved notebook to make the master of: what defines functions and classes becomes an exercise, or "
+            "of those only what --rows and --class name.",
+        ),
+    ] = None,
+    reference: Annotated[
+        bool, typer.Option("--reference", help="Begin a reference in solutions/NAME too, to write apart.")
+    ] = False,
+    course: CourseFolder = None,
+) -> None:
+    """Begin an assignment: a master notebook with a place for each solution and its tests, and its entry."""
+    from autograder.authoring import new_assignment
+    from autograder.course import chosen_course
+
+    root = chosen_course(course)
+    functions = [each.strip() for each in rows.split(",") if each.strip()]
+    made = new_assignment(
+        root, name, functions=functions, classes=classes or [], notebook=notebook, reference=reference
+    )
+    print_new_assignment(made, root)

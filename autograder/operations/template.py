@@ -10,6 +10,6 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 import pdb  # noqa: E402, F401 - pytest imports it for its first test
 
-import autograder.checking  # noqa: E402, F401 - what checks are written with
+from autograder.checking import Reference, check  # noqa: E402, F401
 from autograder.grading import Suite, process_grader  # noqa: E402, F401
 from autograder.operations.graded import grade_hand_in  # noqa: E402, F401

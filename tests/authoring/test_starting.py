@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+import inspect
+import os
 import shutil
 import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from autograder.authoring import init_course, lint_course
-from autograder.base import AutograderError
-from autograder.course import CONFIG_NAME, load_course
+from autograder.authoring import init_course, lint_course, new_assignment
+from autograder.base import AutograderError, ConfigError
+from autograder.checking import load_reference
+from autograder.course import CONFIG_NAME, load_course, master_cells
 from autograder.submission import submissions
 from tests.commands import autograder
+from tests.courses import cell, notebook, solved, write
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 
@@ -107,11 +114,11 @@ def test_what_lies_in_the_folder_already_stays(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_a_course_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
-    (tmp_path / "source/nearest").mkdir(parents=True)
-    (tmp_path / "source/nearest/nearest.ipynb").write_text("mine")
-    with pytest.raises(AutograderError, match=r"has source/nearest/nearest\.ipynb already.*nothing was written"):
+    (tmp_path / "solutions/nearest").mkdir(parents=True)
+    (tmp_path / "solutions/nearest/mistakes.py").write_text("mine")
+    with pytest.raises(AutograderError, match=r"has solutions/nearest/mistakes\.py already.*nothing was written"):
         init_course(tmp_path, 0, NOW)
-    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+    assert [path.name for path in tmp_path.iterdir()] == ["solutions"]
 
 
 def test_where_a_file_cannot_be_written_no_course_is_left(tmp_path: Path) -> None:
@@ -134,3 +141,173 @@ def test_the_command_says_what_to_do_next(tmp_path: Path) -> None:
     again = autograder(tmp_path, "init", "new")
     assert again.returncode == 1
     assert "already" in again.stderr
+
+
+# In a course that nbgrader has run until now
+
+
+@pytest.fixture
+def nbgraders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A course of nbgrader's with one assignment, its gradebook as nbgrader writes it."""
+    from nbgrader.api import Gradebook
+
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # it calls alembic
+    root = tmp_path / "old"
+    write(root / "source/warmup/warmup.ipynb", solved())
+    (root / "nbgrader_config.py").write_text(
+        "c = get_config()\nc.CourseDirectory.course_id = 'phys: 101'\nc.Exchange.root = '/srv/exchange'\n"
+        "raise SystemExit\n"
+    )
+    with Gradebook(f"sqlite:///{root}/gradebook.db") as gradebook:
+        gradebook.add_assignment("warmup", duedate="2026-12-06 22:59:00")
+        gradebook.add_student("ada")
+    return root
+
+
+def test_a_course_of_nbgrader_s_gets_a_configuration_of_what_is_there(nbgraders: Path) -> None:
+    made = init_course(nbgraders, 0, NOW)
+    assert made.assignments == ("warmup",)
+    course = load_course(nbgraders)
+    assert (course.name, course.exchange) == ("phys: 101", Path("/srv/exchange"))
+    due = course.assignment("warmup").due
+    assert due is not None
+    assert f"{due:%Y-%m-%d %H:%M}" == "2026-12-06 23:59"
+
+
+def test_nothing_else_of_it_is_touched(nbgraders: Path) -> None:
+    before = {path: path.read_bytes() for path in nbgraders.rglob("*") if path.is_file()}
+    init_course(nbgraders, 0, NOW)
+    after = {path: path.read_bytes() for path in nbgraders.rglob("*") if path.is_file()}
+    assert after.keys() - before.keys() == {nbgraders / CONFIG_NAME}
+    assert before.items() <= after.items()
+
+
+def test_made_up_students_have_no_place_in_it(nbgraders: Path) -> None:
+    with pytest.raises(ConfigError, match="made-up students have no place"):
+        init_course(nbgraders, 3, NOW)
+    assert not (nbgraders / CONFIG_NAME).exists()
+
+
+def test_the_command_says_what_nbgrader_s_configuration_needs(nbgraders: Path) -> None:
+    done = autograder(nbgraders, "init", ".", TZ="Europe/Berlin")
+    assert done.returncode == 0, done.stderr
+    assert "configure(c, __file__)" in done.stdout
+
+
+# An assignment of one's own
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Path:
+    init_course(tmp_path / "course", 0, NOW)
+    return tmp_path / "course"
+
+
+def test_a_new_assignment_has_a_row_for_each_function_and_class(course: Path) -> None:
+    new_assignment(course, "lab", functions=["softmax", "loss"], classes=["Linear"])
+    rows = load_course(course).assignment("lab").rows
+    assert [(row.name, row.test_id, row.points) for row in rows] == [
+        ("softmax", "test_softmax", 10),
+        ("loss", "test_loss", 10),
+        ("Linear", "test_Linear", 10),
+    ]
+    assert not lint_course(course)
+
+
+def test_an_assignment_without_names_has_one_exercise(course: Path) -> None:
+    new_assignment(course, "lab")
+    assert len(load_course(course).assignment("lab").rows) == 1
+
+
+def test_what_is_still_to_be_written_is_named_when_it_is_released(course: Path) -> None:
+    new_assignment(course, "lab", functions=["softmax"])
+    done = autograder(course, "release", "lab")
+    assert done.returncode == 1
+    assert "`softmax` is not written yet" in done.stderr
+
+
+def test_a_new_reference_has_what_the_master_defines(course: Path) -> None:
+    made = new_assignment(course, "lab", functions=["softmax"], classes=["Linear"], reference=True)
+    assert made.reference == course / "solutions/lab/__init__.py"
+    reference = load_reference(load_course(course).assignment("lab"))
+    with pytest.raises(NotImplementedError):
+        reference.softmax(1)
+
+
+def test_the_configuration_keeps_its_comments(course: Path) -> None:
+    before = (course / CONFIG_NAME).read_text()
+    new_assignment(course, "lab")
+    after = (course / CONFIG_NAME).read_text()
+    assert after.startswith(before)
+    assert "  lab:" in after
+
+
+@pytest.mark.parametrize(
+    ("name", "names", "said"),
+    [
+        ("nearest", ["f"], "is there already"),
+        ("../out", ["f"], "expected an assignment's name"),
+        ("lab", ["not a name"], "expected a name that Python takes"),
+        ("lab", ["class"], "expected a name that Python takes"),
+        ("lab", ["f", "f"], "f is named twice"),
+    ],
+)
+def test_a_name_that_will_not_do_is_refused_and_nothing_is_written(
+    course: Path, name: str, names: list[str], said: str
+) -> None:
+    before = sorted(course.rglob("*"))
+    with pytest.raises(ConfigError, match=said):
+        new_assignment(course, name, functions=names)
+    assert sorted(course.rglob("*")) == before
+
+
+SOLVED = notebook(
+    cell("# A lab", kind="markdown"),
+    cell("import numpy as np\nSCALE = 2.0"),
+    cell('def mean(x):\n    """The mean."""\n    total = sum(x)\n    return total / len(x)'),
+    cell("class Line:\n    def __init__(self, a): self.a = a\n    def at(self, x):\n        return self.a * x"),
+    cell("mean([1, 2])"),
+)
+
+
+def test_a_solved_notebook_becomes_a_master_with_its_code_marked(course: Path, tmp_path: Path) -> None:
+    new_assignment(course, "lab", notebook=write(tmp_path / "lab.ipynb", SOLVED))
+    assignment = load_course(course).assignment("lab")
+    assert [row.name for row in assignment.rows] == ["mean", "Line"]
+    found = {each.grade_id: each.source for each in master_cells(assignment.master)}
+    marked = (
+        '"""The mean."""\n    ### BEGIN SOLUTION\n    total = sum(x)\n    return total / len(x)\n    ### END SOLUTION'
+    )
+    assert marked in found["mean"]
+    assert "def __init__(self, a):\n        ### BEGIN SOLUTION\n        self.a = a\n" in found["Line"]
+
+
+def test_only_what_is_named_of_a_notebook_becomes_an_exercise(course: Path, tmp_path: Path) -> None:
+    solved_lab = write(tmp_path / "lab.ipynb", SOLVED)
+    new_assignment(course, "lab", notebook=solved_lab, functions=["mean"])
+    assert [row.name for row in load_course(course).assignment("lab").rows] == ["mean"]
+    with pytest.raises(ConfigError, match="defines no variance"):
+        new_assignment(course, "other", notebook=solved_lab, functions=["variance"])
+
+
+def test_a_notebook_that_is_a_master_already_is_left_to_import(course: Path) -> None:
+    master = course / "source/nearest/nearest.ipynb"
+    with pytest.raises(ConfigError, match="autograder import"):
+        new_assignment(course, "lab", notebook=master)
+
+
+@pytest.mark.parametrize("module", ["heapq", "textwrap", "statistics", "fractions", "bisect"])
+def test_marks_change_nothing_of_the_code(module: str, course: Path, tmp_path: Path) -> None:
+    code = inspect.getsource(importlib.import_module(module))
+    new_assignment(course, "lab", notebook=write(tmp_path / "lab.ipynb", notebook(cell(code))))
+    (solution,) = (each for each in master_cells(course / "source/lab/lab.ipynb") if each.solution)
+    assert ast.dump(ast.parse(solution.source)) == ast.dump(ast.parse(code))
+    assert solution.source.count("### BEGIN SOLUTION") == solution.source.count("### END SOLUTION") > 3
+
+
+def test_the_command_begins_an_assignment_and_says_where(course: Path) -> None:
+    done = autograder(course, "new", "lab", "--rows", "f, g", "--class", "C")
+    assert done.returncode == 0, done.stderr
+    assert "source/lab/lab.ipynb" in done.stdout
+    assert [row.name for row in load_course(course).assignment("lab").rows] == ["f", "g", "C"]

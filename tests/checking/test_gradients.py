@@ -46,7 +46,7 @@ def test_error_bars_are_honest(family):
 
 
 @given(st.floats(-30, 30), st.integers(-3000, 3000), st.sampled_from(sorted(SMOOTH)))
-@settings(max_examples=200)
+@settings(max_examples=100)
 @example(0.0, 0, "wave")
 def test_a_trusted_slope_is_within_its_bar(x, thousandths, name):
     a = thousandths / 1000

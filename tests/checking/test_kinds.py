@@ -144,13 +144,13 @@ SCRIPTED = (
 THINGS = trees | arrays | STANDARD | ARRAYS | frames() | columns(2) | indexes(2)
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(THINGS)
 def test_whatever_crosses_is_the_very_same_as_itself(thing: Any) -> None:
     assert difference(thing, thing) == ""
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(THINGS, THINGS)
 def test_two_things_are_the_very_same_only_where_their_bytes_are_or_differ_in_order_and_nan(
     one: Any, other: Any

@@ -158,7 +158,7 @@ OTHERS = st.sampled_from(["", "a", {1}, {True}, {(0, 1)}, set()])
 THINGS = DATA | NUMBERS | OTHERS | st.tuples(NUMBERS, OTHERS) | st.lists(NUMBERS, max_size=2)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(THINGS, THINGS, st.booleans())
 def test_a_grade_its_explanation_and_the_script_of_an_appeal_agree_on_all_data(
     desired: Any, other: Any, same: bool

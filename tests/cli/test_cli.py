@@ -805,11 +805,16 @@ def test_the_commands_take_an_assignment_of_two_notebooks(run, tmp_path):
     assert "2 hidden checks" in out
 
 
+@pytest.mark.thorough
 def test_audit_takes_one_notebook_after_the_other(run, tmp_path):
     root = make_problem_set(tmp_path / "set")
-    words = ("--limit", "2", "--jobs", "1", "--course", str(root))
-    _, out, _ = run("audit", "ps1", *words, "--json")
+    _, out, _ = run("audit", "ps1", "--limit", "2", "--jobs", "1", "--course", str(root), "--json")
     assert [[row["row"] for row in tree["rows"]] for tree in json.loads(out)] == [["main"], ["main"]]
+
+
+def test_audit_takes_the_row_of_one_notebook(run, tmp_path):
+    root = make_problem_set(tmp_path / "set")
+    words = ("--limit", "2", "--jobs", "1", "--course", str(root))
     _, out, _ = run("audit", "ps1", *words, "--row", "problem2: main", "--output", str(tmp_path / "page.html"))
     assert "Problem set: problem2:" in out
     assert [path.name for path in tmp_path.glob("page*")] == ["page-problem2.html"]

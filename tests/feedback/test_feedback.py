@@ -300,7 +300,7 @@ PIECES = st.sampled_from([*MARKUP, *WEAPONS, "```mermaid\n"])
 
 
 @given(pieces=st.lists(PIECES, max_size=14))
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_text_of_a_student_becomes_markup_that_acts(warmup: Assignment, pieces: list[str]) -> None:
     text = "".join(pieces)
     failed = CheckResult("t", "Title", 1.0, "failed", said(text))
@@ -346,7 +346,7 @@ TEX = (
 
 
 @given(pieces=st.lists(st.sampled_from(TEX), max_size=14))
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_text_of_a_student_becomes_tex_that_acts(warmup: Assignment, pieces: list[str]) -> None:
     """What a browser reads as text outside code is what MathJax looks for TeX in."""
     text = "".join(pieces)

@@ -72,7 +72,7 @@ def test_the_reference_passes_every_check(suite):
         assert calls.replies
 
 
-@settings(max_examples=400)
+@settings(max_examples=120)
 @given(st.data())
 def test_whatever_comes_back_a_check_gives_a_verdict(suite, data):
     check = data.draw(st.sampled_from(suite.checks), label="check")

@@ -404,7 +404,7 @@ def test_everything_that_a_provenance_names_decides(warmup: Assignment) -> None:
     assert len(digests) == 1 + len(origin)
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_is_left_of_a_result_it_is_a_report_or_none(graded: Path, tmp_path: Path, data: st.DataObject) -> None:
     tree = result(graded, "ada")

@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,10 @@ from tests.hostile.attack import Attack, hand_in
 pytestmark = [pytest.mark.sandbox, pytest.mark.long]
 
 ATTACKS = (*attacks.ATTACKS, *notebooks.ATTACKS, *insiders.ATTACKS, *system.ATTACKS)
+BY_THE_KIND = (*insiders.ATTACKS, *system.ATTACKS)
+"""Attacks on what the kinds of sandbox keep by different means: files, processes, signals, memory. What the others
+attack is the same in both, so only `make thorough` tries those under Landlock too."""
+
 HONEST_EACH = 4
 """An honest student after so many attackers."""
 
@@ -97,16 +101,37 @@ def name_of(attack: Attack) -> str:
     return f"s{ATTACKS.index(attack):03}-{attack.name}"
 
 
-def honest() -> list[str]:
-    return [f"s{number:03}-zz-honest" for number in range(0, len(ATTACKS), HONEST_EACH)]
+CLASSES = {"bubblewrap": ATTACKS, "landlock": BY_THE_KIND, "landlock, all": ATTACKS}
+"""Who attacks, by the class: each is graded in one kind of sandbox."""
+
+
+def honest(attackers: Sequence[Attack]) -> list[str]:
+    """The honest students between the attackers of a class."""
+    return [f"{name_of(attack)[:4]}-zz-honest" for attack in attackers[::HONEST_EACH]]
+
+
+def in_every_class(members: Callable[[Sequence[Attack]], Sequence[Any]], named: str) -> pytest.MarkDecorator:
+    """Each member of each class, with what became of the class."""
+    cases = [
+        pytest.param(
+            name,
+            member,
+            id=f"{name}-{getattr(member, 'name', member)}",
+            marks=pytest.mark.thorough if name == "landlock, all" else (),
+        )
+        for name, attackers in CLASSES.items()
+        for member in members(attackers)
+    ]
+    return pytest.mark.parametrize(("outcome", named), cases, indirect=["outcome"])
 
 
 @pytest.fixture(scope="session", params=["bubblewrap", "landlock"])
 def outcome(request, tmp_path_factory):
-    root = course_of(tmp_path_factory.mktemp("course"), request.param)
-    for attack in ATTACKS:
+    kind, attackers = request.param.split(",")[0], CLASSES[request.param]
+    root = course_of(tmp_path_factory.mktemp("course"), kind)
+    for attack in attackers:
         hand_in(attack, root, name_of(attack))
-    for student in honest():
+    for student in honest(attackers):
         submit(root, student)
     scratch = tmp_path_factory.mktemp("scratch")
     with watched(root) as (changed, left):
@@ -116,7 +141,7 @@ def outcome(request, tmp_path_factory):
         table = command(root, scratch, "export", "warmup", answers=(0,))
     results = {result["student"]: result for result in json.loads(graded)}
     held = [path.name for path in scratch.iterdir()]
-    return Outcome(root, request.param, results, points(root), again + pages + table, changed, left, held)
+    return Outcome(root, kind, results, points(root), again + pages + table, changed, left, held)
 
 
 def command(root: Path, scratch: Path, *arguments: str, answers: tuple[int, ...]) -> str:
@@ -228,7 +253,7 @@ def cells_of(outcome: Outcome, student: str) -> list[dict[str, Any]]:
     return json.loads(notebook.read_text(encoding="utf-8"))["cells"]
 
 
-@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
+@in_every_class(list, "attack")
 def test_the_effect_does_not_happen(outcome, attack):
     student = name_of(attack)
     result = outcome.results[student]
@@ -254,7 +279,7 @@ def test_the_effect_does_not_happen(outcome, attack):
     assert "<script" not in page
 
 
-@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
+@in_every_class(list, "attack")
 def test_the_attack_was_tried(outcome, attack):
     """A cell or a function with a mistake of ours would attack nothing."""
     if attack.earned is None or attack.name.startswith(("answers-", "raises-")):
@@ -270,7 +295,7 @@ def reasons(result: dict[str, Any]) -> list[str]:
     return [check["reason"] for row in result["report"]["rows"] for check in row["checks"] if check["reason"]]
 
 
-@pytest.mark.parametrize("student", honest())
+@in_every_class(honest, "student")
 def test_an_honest_student_among_attackers_has_the_honest_grade(outcome, student):
     assert outcome.points[student] == 10
     assert outcome.results[student]["status"] == "graded"
@@ -278,7 +303,7 @@ def test_an_honest_student_among_attackers_has_the_honest_grade(outcome, student
     def timeless(report: dict[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in report.items() if key not in ("seconds", "student")}
 
-    first = outcome.results[honest()[0]]["report"]
+    first = next(result for name, result in outcome.results.items() if name.endswith("honest"))["report"]
     assert timeless(outcome.results[student]["report"]) == timeless(first)
 
 

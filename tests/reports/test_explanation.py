@@ -227,7 +227,7 @@ def judged_by_the_script(comparison: ShownComparison) -> int:
     return int(re.search(r"(\d+) of \d+ entries are wrong", said.getvalue())[1])
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(pairs())
 def test_a_grade_its_explanation_and_the_script_of_an_appeal_agree_on_what_is_right(
     pair: tuple[np.ndarray, np.ndarray, np.ndarray, bool],

@@ -110,7 +110,7 @@ def _has_aliases(thing: Any) -> bool:
     return "seen" in str(shape(thing))
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(trees, trees, st.integers(0, 1000), st.booleans())
 def test_a_call_changes_its_arguments_as_a_local_one_does(one: Any, other: Any, seed: int, twice: bool) -> None:
     arguments = [one, [other, one], one] if twice else [one, other]

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -111,7 +111,6 @@ def back(thing: Any) -> Any:
     return wire.decode(wire.encode(thing))
 
 
-@settings(max_examples=200)
 @given(frames())
 def test_a_frame_comes_back_with_its_values_dtypes_index_and_names(table: Any) -> None:
     crossed = back(table)

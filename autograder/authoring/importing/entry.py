@@ -40,8 +40,8 @@ def with_entries(path: Path, text: str, entries: Mapping[str, Entry]) -> str:
     if not fits:
         block = "\n".join(["assignments:", *_block(entries, _STEP)])
         raise ConfigError(
-            f"{path} is written in a way that nothing can be added to by itself, and nothing was imported; add this by "
-            f"hand and import again:\n{block}"
+            f"{path} is written in a way that nothing can be added to by itself, and nothing was written; add this by "
+            f"hand and try again:\n{block}"
         )
     return added
 

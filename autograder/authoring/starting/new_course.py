@@ -11,9 +11,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 
+from autograder.authoring.importing.sources import Source
 from autograder.authoring.made_up_class import hand_in
 from autograder.authoring.mistakes import stock_mistakes
-from autograder.base import AutograderError, make_closed_folder
+from autograder.authoring.starting.nbgrader_course import configuration_of, is_nbgrader_course
+from autograder.base import AutograderError, ConfigError, make_closed_folder
 from autograder.course import CONFIG_NAME, load_course
 from autograder.operations import CONFIGURED, NBGRADER_CONFIG
 
@@ -29,19 +31,23 @@ class NewCourse:
 
     Attributes:
         root: Its folder.
-        assignment: Its assignment.
+        assignments: Its assignments.
         written: The files that were written, relative to the folder.
         class_of: How many made-up students handed in.
+        was_nbgraders: Whether nbgrader has run it until now: then its nbgrader_config.py is still to be changed.
     """
 
     root: Path
-    assignment: str
+    assignments: tuple[str, ...]
     written: tuple[Path, ...]
-    class_of: int
+    class_of: int = 0
+    was_nbgraders: bool = False
 
 
 def init_course(folder: Path, students: int, now: datetime) -> NewCourse:
     """Make a course in a folder, which nobody else on the machine can enter where it is new.
+
+    A course that nbgrader has run until now gets a gradebook_config.yaml, and nothing else of it is touched.
 
     Args:
         folder: Where to make it. What lies there stays; nothing is written where a file of the course's is there.
@@ -49,10 +55,18 @@ def init_course(folder: Path, students: int, now: datetime) -> NewCourse:
         now: The time; the assignment is due two weeks after it.
 
     Raises:
+        ConfigError: What nbgrader has there cannot be read.
         AutograderError: The folder has one of the course's files, or cannot be written. Nothing is left of the course.
     """
     root = folder.resolve()
     contents = _contents(root.name, local_zone(), now)
+    found: tuple[Source, ...] = ()
+    adopts = is_nbgrader_course(root) and not (root / CONFIG_NAME).exists()
+    if adopts and students:
+        raise ConfigError(f"{folder} is a course of nbgrader's, in which made-up students have no place")
+    if adopts:
+        text, found = configuration_of(root, local_zone())
+        contents = {Path(CONFIG_NAME): text}
     if there := [name for name in contents if os.path.lexists(root / name)]:
         raise AutograderError(
             f"{folder} has {there[0]} already, so nothing was written: name another folder, or go on with that course "
@@ -76,7 +90,8 @@ def init_course(folder: Path, students: int, now: datetime) -> NewCourse:
             hand_in(root, assignment, stock_mistakes(assignment), (), students)
         except OSError as error:
             raise AutograderError(f"the made-up class could not be written: {error}") from error
-    return NewCourse(root, ASSIGNMENT, tuple(contents), students)
+    assignments = tuple(each.name for each in found) if adopts else (ASSIGNMENT,)
+    return NewCourse(root, assignments, tuple(contents), students, adopts)
 
 
 def local_zone() -> str:
