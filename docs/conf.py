@@ -6,6 +6,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import reference_pages
+from sphinx.application import Sphinx
 
 import autograder
 
@@ -31,6 +32,12 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 
 
-def setup(_: object) -> None:
-    """Write the pages that come from the code before Sphinx reads them."""
+def setup(app: Sphinx) -> None:
+    """Write the pages that come from the code before Sphinx reads them, and have it read formulas in docstrings."""
     reference_pages.write(Path(__file__).parent / "reference")
+    app.connect("autodoc-process-docstring", _bars)
+
+
+def _bars(_app: Sphinx, _what: str, _name: str, _object: object, _options: object, lines: list[str]) -> None:
+    """Keep the bars of an absolute value, which reStructuredText takes for a substitution."""
+    lines[:] = [line.replace("|", "\\|") for line in lines]

@@ -1,6 +1,7 @@
 """The documents, tried out: commands are run, snippets are checks, and whatever they name is there."""
 
 import ast
+import importlib
 import itertools
 import json
 import os
@@ -20,12 +21,13 @@ import pytest
 import yaml
 
 import autograder
+from autograder.authoring import lint_course, release
 from autograder.authoring.gradient_proofs import claims_of, refuted
 from autograder.base import Cause, CellEnd, ConfigError, Half, causes, reason
 from autograder.course import CONFIG_NAME, Limits, load_course
 from tests import commands as programs
 from tests.commands import AUTOGRADER, NBGRADER
-from tests.courses import CONFIG, SCALE, make_course, solved, submit, write
+from tests.courses import CONFIG, SCALE, cell, make_course, notebook, solved, submit, write
 
 REPOSITORY = Path(autograder.__file__).parents[1]
 DOCS = REPOSITORY / "docs"
@@ -71,9 +73,17 @@ def commands(page: Path) -> list[str]:
     return [typed for line in lines if (typed := re.sub(r"(^|\s+)#.*", "", line).strip())]
 
 
+TAKES_MINUTES = ("tutorial.md",)
+"""Pages whose commands `make thorough` types: a new course, its audit and its class are tried in part elsewhere."""
+
+
 def those(pages: list[Path], *languages: str) -> list[Any]:
     """Parameters: the pages that have such blocks."""
-    return [pytest.param(page, id=page.name) for page in pages if blocks(page, *languages)]
+    return [
+        pytest.param(page, id=page.name, marks=pytest.mark.thorough if page.name in TAKES_MINUTES else ())
+        for page in pages
+        if blocks(page, *languages)
+    ]
 
 
 def prose(page: Path) -> str:
@@ -302,6 +312,67 @@ def test_the_example_cells_of_a_master_run() -> None:
     for block in blocks(DOCS / "instructors.md", "python"):
         exec(compile(block.text, "cell", "exec"), names)
     assert names["softmax"](np.zeros(4)).tolist() == [0.25] * 4
+
+
+@pytest.mark.sandbox
+def test_the_recipes_can_be_released(tmp_path: Path) -> None:
+    """The solved master has full marks in every one of them, and a stub in none."""
+    found = [block.text for block in blocks(DOCS / "recipes.md", "python")]
+    cells = [cell("import numpy as np", "setup", role="locked")]
+    for number, (solution, test) in enumerate(zip(found[::2], found[1::2], strict=True)):
+        cells += [cell(solution, f"r{number}", role="solution"), cell(test, f"test_r{number}", role="test", points=1)]
+    write(tmp_path / "source/recipes/recipes.ipynb", notebook(*cells))
+    (tmp_path / "gradebook_config.yaml").write_text(
+        "name: tiny\ntimezone: UTC\nassignments:\n  recipes: {allowed_imports: [numpy, matplotlib, pandas]}\n"
+    )
+    (tmp_path / "nbgrader_config.py").write_text("c = get_config()\n")
+    tmp_path.chmod(0o700)
+    release(load_course(tmp_path), "recipes")
+    assert len(load_course(tmp_path).assignment("recipes").rows) == len(found) // 2 > 5
+    assert not lint_course(tmp_path)
+
+
+def test_the_site_is_built_without_a_warning_and_asks_no_other_host(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", DOCS, tmp_path / "site"]
+    done = subprocess.run([*words, "-d", tmp_path / "doctrees"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    pages = sorted((tmp_path / "site").rglob("*.html"))
+    assert {"index.html", "tutorial.html", "search.html", "commands.html"} <= {page.name for page in pages}
+    asked = {
+        f"{page.name}: {address}"
+        for page in pages
+        for address in re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=\"(https?:[^\"]+)", page.read_text("utf-8"))
+    }
+    assert not asked
+    assert "softmax" in (tmp_path / "site/searchindex.js").read_text("utf-8")
+
+
+def test_every_command_is_in_the_reference() -> None:
+    from docs import reference_pages
+
+    text = reference_pages.commands()
+    for name in ("init", "new", "import", "lint", "release", "grade", "check", "audit", "watch", "demo"):
+        assert f"\n## {name}\n" in text
+
+
+def test_what_a_course_may_import_stands_in_the_reference() -> None:
+    """Everything that the documents and the courses here import is public, and all that is public is there."""
+    page = (DOCS / "reference/python.md").read_text(encoding="utf-8")
+    public = re.findall(r":: (autograder(?:\.\w+)*)\.(\w+)", page)
+    for module, name in public:
+        assert hasattr(importlib.import_module(module), name), f"{module}.{name}"
+    sources = [block.text for each in PAGES for block in blocks(each, "python")]
+    sources += [
+        each.read_text("utf-8") for folder in ("checks", "solutions") for each in REPOSITORY.glob(f"{folder}/**/*.py")
+    ]
+    used = {
+        (node.module, name.name)
+        for source in sources
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("autograder")
+        for name in node.names
+    }
+    assert used <= set(public)
 
 
 # What is named is there

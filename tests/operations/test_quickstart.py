@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,6 @@ from tests.commands import NBGRADER, autograder, run
 pytestmark = pytest.mark.sandbox
 
 PS1 = Path(nbgrader.__file__).parent / "docs/source/user_guide/source/ps1"
-PROGRAMS = "/usr/bin:/bin"
-
 SQUARES = "def squares(n):\n    if n < 1:\n        raise ValueError('n')\n    return [i ** 2 for i in range(1, n + 1)]"
 SUM = "def sum_of_squares(n):\n    return sum(squares(n))"
 
@@ -123,9 +122,11 @@ def by_nbgrader(root: Path) -> dict[str, dict[str, float | None]]:
     for part in ("source", "release", *(f"submitted/{student}" for student in honest)):
         shutil.copytree(root / part, stock / part)
     (stock / "nbgrader_config.py").write_text(f"c = get_config()\nc.CourseDirectory.root = {str(stock)!r}\n")
-    environment = {"PATH": PROGRAMS, "HOME": str(stock), "LANG": "C.UTF-8"}
+    programs = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    environment = {"PATH": programs, "HOME": str(stock), "LANG": "C.UTF-8"}
     for words in (("generate_assignment", "ps1", "--force"), ("autograde", "ps1")):
-        run(NBGRADER, "nbgrader", *words, cwd=stock, environment=environment)
+        done = run(NBGRADER, "nbgrader", *words, cwd=stock, environment=environment)
+        assert done.returncode == 0, done.stderr
     with Gradebook(f"sqlite:///{stock}/gradebook.db") as gradebook:
         found = {each: gradebook.find_submission_notebook("problem1", "ps1", each).grades for each in honest}
         tests = ours(root, "solved")
