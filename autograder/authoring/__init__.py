@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from autograder.authoring.lint.linting import lint_assignment, lint_course, lint_tree
     from autograder.authoring.mistakes import Mistake, stock_mistakes
     from autograder.authoring.overview import calendar, overview_page, write_overview
+    from autograder.authoring.own_lists import beside_reference
     from autograder.authoring.quiz import quiz_file, quiz_notebook, quiz_qti, read_quiz, write_quiz
     from autograder.authoring.releasing import ReleaseResult, release
 
@@ -30,6 +31,7 @@ __all__ = [
     "ReleaseResult",
     "audit_page",
     "audit_tree",
+    "beside_reference",
     "calendar",
     "diff",
     "findings",
@@ -75,6 +77,7 @@ __getattr__ = on_demand(
             "unaudited",
             "write_record",
         ),
+        "own_lists": ("beside_reference",),
         "demo": (
             "Made",
             "make_course",
