@@ -81,7 +81,7 @@ def test_the_committed_release_is_what_the_master_gives(
     tmp_path.chmod(0o700)
 
     def known(given: Submission, of: Assignment) -> Report:
-        return solved if given.path == of.master else untouched
+        return solved if "BEGIN SOLUTION" in str(given.notebook) else untouched
 
     made = release(load_course(tmp_path), "week1", grade=known)
     assert made.files == ("week1.ipynb",)
