@@ -98,23 +98,24 @@ def test_each_point_is_a_check_of_its_own(solved: Report) -> None:
     assert {row.name: len(row.checks) for row in solved.rows} == {row.name: row.points for row in solved.rows}
 
 
-# Wrong answers
+# Right and wrong answers
 
 
-def one_of_each(place: int) -> dict[str, Wrong]:
-    """For every second row a wrong answer, the one at a place among those of the row."""
-    rows = list(dict.fromkeys(wrong.row for wrong in WRONG))[place % 2 :: 2]
-    of = {row: [wrong for wrong in WRONG if wrong.row == row] for row in rows}
-    return {row: wrongs[place // 2 % len(wrongs)] for row, wrongs in of.items()}
-
-
-@pytest.mark.parametrize("place", [0, 1, *(pytest.param(place, marks=pytest.mark.thorough) for place in range(2, 8))])
-def test_mistakes_in_every_second_row_cost_no_other(
-    grader: Grader, week1: Assignment, tmp_path: Path, place: int
+def test_of_answers_in_another_style_the_wrong_ones_alone_lose_points(
+    grader: Grader, week1: Assignment, tmp_path: Path
 ) -> None:
-    wrong = one_of_each(place)
-    shares = graded(grader, week1, tmp_path, {row: each.code for row, each in wrong.items()})
+    wrong = {each.row: each.code for each in WRONG if each.what in ("no mean", "the naive logarithm", "any for all")}
+    shares = graded(grader, week1, tmp_path, STYLES["einsum"] | wrong)
     assert {row for row, share in shares.items() if share < 1} == set(wrong)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("style", STYLES)
+def test_right_answers_in_other_styles_have_full_marks(
+    grader: Grader, week1: Assignment, tmp_path: Path, style: str
+) -> None:
+    shares = graded(grader, week1, tmp_path, STYLES[style])
+    assert {row: share for row, share in shares.items() if share < 1} == {}
 
 
 @pytest.mark.thorough
@@ -124,15 +125,15 @@ def test_a_mistake_costs_its_own_row_alone(grader: Grader, week1: Assignment, tm
     assert {row for row, share in shares.items() if share < 1} == {wrong.row}
 
 
-# Right answers
-
-
-@pytest.mark.parametrize("style", ["einsum", *(pytest.param(each, marks=pytest.mark.thorough) for each in STYLES)])
-def test_right_answers_in_other_styles_have_full_marks(
-    grader: Grader, week1: Assignment, tmp_path: Path, style: str
+@pytest.mark.thorough
+@pytest.mark.parametrize("place", range(8))
+def test_mistakes_in_every_second_row_cost_no_other(
+    grader: Grader, week1: Assignment, tmp_path: Path, place: int
 ) -> None:
-    shares = graded(grader, week1, tmp_path, STYLES[style])
-    assert {row: share for row, share in shares.items() if share < 1} == {}
+    rows = list(dict.fromkeys(wrong.row for wrong in WRONG))[place % 2 :: 2]
+    of = {row: [wrong.code for wrong in WRONG if wrong.row == row] for row in rows}
+    shares = graded(grader, week1, tmp_path, {row: codes[place // 2 % len(codes)] for row, codes in of.items()})
+    assert {row for row, share in shares.items() if share < 1} == set(rows)
 
 
 @pytest.mark.thorough
