@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from autograder.authoring.made_up_class import HandedIn, hand_in
     from autograder.authoring.mistakes import Mistake, stock_mistakes
     from autograder.authoring.overview import calendar, overview_page, write_overview
+    from autograder.authoring.own_lists import beside_reference
     from autograder.authoring.quiz import quiz_file, quiz_notebook, quiz_qti, read_quiz, write_quiz
     from autograder.authoring.releasing import ReleaseResult, release
     from autograder.authoring.starting.new_assignment import NewAssignment, new_assignment
@@ -37,6 +38,7 @@ __all__ = [
     "ReleaseResult",
     "audit_page",
     "audit_tree",
+    "beside_reference",
     "calendar",
     "diff",
     "findings",
@@ -88,6 +90,7 @@ __getattr__ = on_demand(
             "unaudited",
             "write_record",
         ),
+        "own_lists": ("beside_reference",),
         "demo": (
             "flagship",
             "make_course",

@@ -15,7 +15,7 @@ from autograder.authoring.audit import record
 from autograder.authoring.made_up_class import HandedIn, hand_in
 from autograder.authoring.mistakes import stock_mistakes
 from autograder.base import AutograderError, ConfigError
-from autograder.course import CONFIG_NAME, Course, load_course
+from autograder.course import AUTHORS_OWN, CONFIG_NAME, Course, load_course
 
 ASSIGNMENT = "week2"
 MARK = ".autograder-demo"
@@ -124,9 +124,10 @@ def _clear(folder: Path, parts: list[Path]) -> None:
 
 
 def _left_behind(_: str, names: list[str]) -> set[str]:
-    """Hidden files, but for the record of an audit, and what Python keeps of a module."""
+    """Hidden files, but for the record of an audit and the lists beside a master, and what Python keeps of a module."""
     caches = shutil.ignore_patterns(".*", "__pycache__", "*.pyc")("", names)
-    return caches - {record.FILE}
+    kept = record.FILE, *(f".{name}" for name in AUTHORS_OWN)
+    return {name for name in caches if not name.endswith(kept)}
 
 
 def _copy(template: Course, folder: Path, parts: list[Path]) -> None:

@@ -7,6 +7,7 @@ import importlib.util
 import textwrap
 from dataclasses import dataclass
 
+from autograder.authoring.own_lists import beside_reference
 from autograder.base import ConfigError
 from autograder.course import Assignment
 
@@ -56,7 +57,7 @@ def stock_mistakes(assignment: Assignment) -> tuple[Mistake, ...]:
     Raises:
         ConfigError: There is no such file, or it does not fit the assignment.
     """
-    path = assignment.solutions / "mistakes.py"
+    path = beside_reference(assignment, "mistakes.py")
     specification = importlib.util.spec_from_file_location(f"autograder_mistakes_{assignment.name}", path)
     if not path.is_file() or specification is None or specification.loader is None:
         raise ConfigError(f"{assignment.name} has no list of students' mistakes: {path} is missing")

@@ -24,7 +24,7 @@ import numpy as np
 from autograder.base import CheckError
 from autograder.checking.numerics import conditioning
 from autograder.checking.test_cells.outside import REFERENCE
-from autograder.course import master_cells
+from autograder.course import SHOWS_TAG, master_cells
 from autograder.sandbox import Answered, Refused, kinds, wire
 from autograder.submission import without_magics
 
@@ -121,12 +121,12 @@ def load_reference(assignment: Assignment) -> Reference:
 
 
 def _of_the_master(assignment: Assignment) -> ModuleType:
-    """The master's own functions, once its cells have run but for the test cells."""
+    """The master's own functions, once its cells have run but for the test cells and those that only show."""
     module = ModuleType(f"{REFERENCE}{assignment.name}")
     problem = ""
     with run_in(assignment.master.parent):
         for cell in master_cells(assignment.master):
-            if cell.kind == "code" and (cell.solution or not cell.grade):
+            if cell.kind == "code" and (cell.solution or not (cell.grade or SHOWS_TAG in cell.tags)):
                 problem = problem or run_cell(cell.number, cell.source, vars(module))
     _refuse_incomplete(assignment, module, assignment.master, problem)
     return module

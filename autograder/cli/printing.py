@@ -451,7 +451,7 @@ def print_audit(found: Audit) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from autograder.authoring import EQUIVALENT, diff, findings, row_counts, total
+    from autograder.authoring import EQUIVALENT, beside_reference, diff, findings, row_counts, total
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("row", no_wrap=True)
@@ -476,7 +476,7 @@ def print_audit(found: Audit) -> None:
         console.print(Text(f"\n✗ a right answer lost points: {answer.alternate.name}", style="red"), soft_wrap=True)
         for name, reason in answer.lost:
             console.print(Text(f"  {name}: {reason}"), soft_wrap=True)
-    listed = near_path(found.assignment.solutions / EQUIVALENT)
+    listed = near_path(beside_reference(found.assignment, EQUIVALENT))
     for entry in found.stale:
         say(f"{listed}: no mutant of {entry.function} is like this any more: {entry.line} → {entry.becomes}")
     say(f"\n{len(found.right) - len(lost)} of {len(found.right)} right answers have full marks.")

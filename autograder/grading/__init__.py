@@ -34,11 +34,12 @@ if TYPE_CHECKING:
         stored_tree,
     )
     from autograder.grading.running import run_notebook
-    from autograder.grading.suite import Suite
+    from autograder.grading.suite import Check, Suite
 
 __all__ = [
     "MAX_PRINTED",
     "CallRecord",
+    "Check",
     "CheckResult",
     "Checked",
     "Grader",
@@ -116,6 +117,6 @@ __getattr__ = on_demand(
             "stored_tree",
         ),
         "running": ("run_notebook",),
-        "suite": ("Suite",),
+        "suite": ("Check", "Suite"),
     },
 )

@@ -89,6 +89,7 @@ class ReferenceProcess:
         self.close()
 
     def _fork(self) -> None:
+        assert self.reference._module is not None  # made here, where it is kept, and not anew in each fork
         ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid == 0:

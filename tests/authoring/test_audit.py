@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,12 +14,13 @@ import numpy as np
 import pytest
 
 from autograder import cli
-from autograder.authoring import Audit, audit_page, audit_tree, run_audit, unaudited, write_record
+from autograder.authoring import Audit, audit_page, audit_tree, run_audit, stock_mistakes, unaudited, write_record
 from autograder.authoring.audit.alternates import alternates
 from autograder.authoring.audit.editing import without_docstrings
 from autograder.authoring.audit.equivalents import equivalent_to, read_equivalents
 from autograder.authoring.audit.mutants import mutants
-from autograder.authoring.audit.observing import Observed
+from autograder.authoring.audit.observing import Observed, common_form
+from autograder.authoring.audit.record import audited_digest
 from autograder.authoring.audit.solved import numpy_name, parsed, reached, solved_cells
 from autograder.authoring.audit.stock import stock_mutants
 from autograder.base import CheckError, ConfigError
@@ -506,6 +508,27 @@ def test_an_entry_knows_its_mutants_by_their_text(warmup: Assignment) -> None:
     assert found.reason == "It is the same."
     assert equivalent_to("scale", "return x * factor", "return x + factor", entries) is None
     assert equivalent_to("centre", "return x * factor", "return x", entries) is None
+
+
+def test_the_lists_of_a_master_that_is_its_own_reference_lie_hidden_beside_it(tmp_path: Path) -> None:
+    root = make_course(tmp_path / "course")
+    shutil.rmtree(root / "solutions")
+    warmup = load_course(root).assignment("warmup")
+    assert read_equivalents(warmup) == ()
+    grade, audited = assignment_digest(warmup), audited_digest(warmup)
+    (root / "source/warmup/.warmup.equivalent.yaml").write_text(EQUIVALENT, encoding="utf-8")
+    (root / "source/warmup/.warmup.mistakes.py").write_text(MISTAKES, encoding="utf-8")
+    assert [each.function for each in read_equivalents(warmup)] == ["centre"]
+    assert [each.name for each in stock_mistakes(warmup)] == ["adds", "never-ends"]
+    assert assignment_digest(warmup) == grade
+    assert audited_digest(warmup) != audited
+
+
+def test_what_has_other_keys_at_each_call_has_no_form_in_common() -> None:
+    assert common_form({"W": "floats"}, {"w": "vector"}) == ""
+    assert common_form({"w": "vector"}, "float") == ""
+    assert common_form("vector", ("float", "float")) == ""
+    assert common_form({"w": "vector"}, {"w": "floats"}) == {"w": "floats"}
 
 
 @pytest.mark.parametrize(

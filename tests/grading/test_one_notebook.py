@@ -154,6 +154,17 @@ def test_a_test_cell_sees_the_names_as_they_are_at_its_place(sums: Assignment, g
     assert scores(graded(grader, sums, tmp_path, {"first": "answer = 2"})) == FULL | {"first_answer": 0}
 
 
+def test_what_only_shows_is_no_part_of_the_reference(grader: Grader, tmp_path: Path):
+    master, drawn = copy.deepcopy(MASTER), tmp_path / "drawn"
+    figure = cell(f"open({str(drawn)!r}, 'a').write('drawn ')", "figure", role="locked")
+    figure["metadata"]["tags"] = ["only-shows"]
+    master["cells"].insert(2, figure)
+    shows = released(tmp_path / "course", grader, master)
+    report = graded(grader, shows, tmp_path, {"triple": "def triple(x): return 2 * x"})
+    assert scores(report) == FULL | {"numbers": 0, "arrays": 0}
+    assert not drawn.exists()
+
+
 def test_a_wrong_class_costs_its_own_row(sums: Assignment, grader: Grader, tmp_path: Path):
     wrong = "class Counter:\n    count = 0\n    def bump(self): return self"
     report = graded(grader, sums, tmp_path, {"counter": wrong})

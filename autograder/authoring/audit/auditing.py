@@ -19,6 +19,7 @@ from autograder.authoring.audit.running import Lost, Version, graded
 from autograder.authoring.audit.solved import SolvedCell, numpy_name, parsed, reached, solved_cells, uses
 from autograder.authoring.audit.stock import parameter_forms, stock_mutants
 from autograder.authoring.mistakes import stock_mistakes
+from autograder.authoring.own_lists import beside_reference
 from autograder.base import ConfigError
 from autograder.course import Assignment, Row
 from autograder.grading import CheckResult
@@ -203,7 +204,7 @@ def _mutants(row: Row, cells: Sequence[SolvedCell], observed: Observed, assignme
             yield Mutant(
                 row.name, change.function, change.kind, change.before, change.after, change.source, right, place
             )
-    if (assignment.solutions / "mistakes.py").is_file():
+    if beside_reference(assignment, "mistakes.py").is_file():
         for mistake in stock_mistakes(assignment):
             if mistake.row == row.name:
                 wrong = without_docstrings(parsed(mistake.made_in(cell.source)))

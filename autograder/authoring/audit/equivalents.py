@@ -12,11 +12,12 @@ from typing import Any
 
 import yaml
 
+from autograder.authoring.own_lists import beside_reference
 from autograder.base import ConfigError
 from autograder.course import Assignment
 
 EQUIVALENT = "equivalent.yaml"
-"""Beside the reference."""
+"""Beside the reference; ``.NOTEBOOK.equivalent.yaml`` beside the master, where that is its own reference."""
 
 _KEYS = {"function", "line", "becomes", "reason"}
 
@@ -44,7 +45,7 @@ def read_equivalents(assignment: Assignment) -> tuple[Equivalent, ...]:
     Raises:
         ConfigError: The list has a mistake.
     """
-    path = assignment.solutions / EQUIVALENT
+    path = beside_reference(assignment, EQUIVALENT)
     if not path.is_file():
         return ()
     try:

@@ -131,8 +131,10 @@ def common_form(one: Form, other: Form) -> Form:
         return tuple(common_form(a, b) for a, b in zip(one, other, strict=True))
     if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
         return {key: common_form(one[key], other[key]) for key in one}
+    if not (isinstance(one, str) and isinstance(other, str)):
+        return ""
     if {one, other} <= {"float", "int"}:
         return "float"
-    if isinstance(one, str) and isinstance(other, str) and {one, other} <= {"float", *ARRAYS}:
+    if {one, other} <= {"float", *ARRAYS}:
         return "floats" if {one, other} & {"floats", "vector"} else "float"
     return ""

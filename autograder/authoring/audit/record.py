@@ -15,6 +15,7 @@ from pathlib import Path
 
 from autograder.authoring.audit.auditing import Audit
 from autograder.authoring.audit.page import row_counts, total
+from autograder.authoring.own_lists import beside_reference
 from autograder.base import AutograderError
 from autograder.course import AUTHORS_OWN, Assignment
 from autograder.grading import assignment_digest
@@ -24,9 +25,7 @@ FILE = ".audit.json"
 
 def record_of(assignment: Assignment) -> Path:
     """Where the record of an assignment is kept."""
-    if assignment.solutions.is_dir():
-        return assignment.solutions / FILE
-    return assignment.master.with_name(f".{assignment.notebook}{FILE}")
+    return beside_reference(assignment, FILE)
 
 
 def audited_digest(assignment: Assignment) -> str:
@@ -34,7 +33,7 @@ def audited_digest(assignment: Assignment) -> str:
     decides = assignment_digest(replace(assignment, release=assignment.solutions / "no release"))
     digest = hashlib.sha256(decides.encode())
     for name in sorted(AUTHORS_OWN):
-        path = assignment.solutions / name
+        path = beside_reference(assignment, name)
         content = path.read_bytes() if path.is_file() else b""
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()

@@ -16,7 +16,16 @@ from itertools import islice
 
 from autograder.base import AutograderError, SandboxError
 from autograder.course import Assignment, Row
-from autograder.grading import CheckResult, ReferenceProcess, RowResult, Suite, check_rows, process_grader, replacements
+from autograder.grading import (
+    Check,
+    CheckResult,
+    ReferenceProcess,
+    RowResult,
+    Suite,
+    check_rows,
+    process_grader,
+    replacements,
+)
 from autograder.operations import processes
 from autograder.sandbox import Kind, Session
 
@@ -121,30 +130,39 @@ def _first_failed(
     session: Session, suite: Suite, row: Row, earlier: Sequence[Row], before: Sequence[RowResult], version: Version
 ) -> CheckResult | None:
     """A check that costs the row points, with earlier rows' functions as they are and with correct ones; or None."""
-    checks, patient = suite.rows()[row.name], session.limits
+    groups, patient = _together(suite.rows()[row.name]), session.limits
     session.limits = replace(patient, call_seconds=version.call_seconds)
     failed: list[tuple[float, int, CheckResult]] = []
     hung = False
     with session.row() as calls:
-        for place, check in enumerate(checks):
+        for place, group in enumerate(groups):
             begun = time.monotonic()
-            (verdict,) = suite.run([check], calls)
-            cause = verdict.no_answer
-            hung = hung or (cause is not None and cause.kind == "timeout")
-            if verdict.result.outcome == "errored":
-                return verdict.result
-            if verdict.result.outcome == "failed":
-                failed.append((time.monotonic() - begun, place, verdict.result))
+            verdicts = suite.run(group, calls)
+            causes = [verdict.no_answer for verdict in verdicts]
+            hung = hung or any(cause is not None and cause.kind == "timeout" for cause in causes)
+            outcomes = {verdict.result.outcome: verdict.result for verdict in reversed(verdicts)}
+            if "errored" in outcomes:
+                return outcomes["errored"]
+            if "failed" in outcomes:
+                failed.append((time.monotonic() - begun, place, outcomes["failed"]))
     if not hung:
         # The rest goes over to the reference and back, which takes its time; what hangs has had its own.
         session.limits = patient
     if not failed:
         return None
     _, cheapest, result = min(failed, key=lambda each: each[:2])
-    ordered = [checks[cheapest], *checks[:cheapest], *checks[cheapest + 1 :]]
+    ordered = [groups[cheapest], *groups[:cheapest], *groups[cheapest + 1 :]]
     wrong, sets = replacements(row, suite, earlier, before)
     for functions in sets if version.leans else ():
         with ReferenceProcess(suite.reference, wrong) as answers, session.row(answers, functions) as calls:
-            if all(suite.run([check], calls)[0].result.outcome == "passed" for check in ordered):
+            if all(verdict.result.outcome == "passed" for group in ordered for verdict in suite.run(group, calls)):
                 return None
     return result
+
+
+def _together(checks: Sequence[Check]) -> list[list[Check]]:
+    """Checks as they are run: each by itself, but the statements of a test cell with it, which runs as a whole."""
+    groups: dict[int | str, list[Check]] = {}
+    for place, check in enumerate(checks):
+        groups.setdefault(place if check.test is None else check.test.grade_id, []).append(check)
+    return list(groups.values())
