@@ -116,7 +116,8 @@ def _answer_until_closed(channel: socket.socket, reference: Reference, wrong: fr
                 continue
             name, arguments, keywords = question
             try:
-                answered = answer(reference, name, arguments, keywords, lenient=name in wrong)
+                taken = objects.own(arguments), objects.own(keywords)
+                answered = answer(reference, name, *taken, lenient=name in wrong)
                 payload = wire.encode(protocol.tree(answered), objects.refer)
             except wire.WireError:
                 payload = wire.encode(protocol.tree(Refused(f"{name}: the answer is too large")))
