@@ -89,11 +89,12 @@ def test_sequential_gradients(student: Student, reference: Reference, draw: Draw
     for make in (perceptron(draw, 3, 5, 2), with_dropout(draw, 2, 4, 3, 8)):
         ours, theirs = make(student), make(reference)
         d, c = theirs.params()[0].shape[0], theirs.params()[-1].shape[0]
-        x, dout = draw.normal(size=(6, d)), draw.normal(size=(6, c))
-        for layer in (ours, theirs):
-            layer.forward(x)
-        agree(ours.backward(dout), theirs.backward(dout), what="dx", noise=1e-12)
-        agree_on_lists(ours.grads(), theirs.grads(), "grads()")
+        for _ in range(2):
+            x, dout = draw.normal(size=(6, d)), draw.normal(size=(6, c))
+            for layer in (ours, theirs):
+                layer.forward(x)
+            agree(ours.backward(dout), theirs.backward(dout), what="dx", noise=1e-12)
+            agree_on_lists(ours.grads(), theirs.grads(), "grads()")
 
 
 @check("sequential", weight=2, hint="The lists of all layers one behind the other: flat, in order, gradients alike.")
@@ -132,13 +133,20 @@ def test_sequential_takes_new_parameters(student: Student, reference: Reference,
 @check("sequential", weight=2, hint="train() and eval() call those of every layer, and set `self.training`.")
 def test_sequential_switches_the_mode_of_its_layers(student: Student, reference: Reference, draw: Draw) -> None:
     """All layers are switched to the mode for use, and back."""
-    make, x = with_dropout(draw, 3, 6, 2, 9), draw.normal(size=(5, 3))
-    ours, theirs = make(student), make(reference)
-    for mode in ("train", "eval", "eval", "train", "eval"):
-        for layer in (ours, theirs):
-            getattr(layer, mode)()
-        agree(ours.forward(x), theirs.forward(x), what=f"the outputs after {mode}()", noise=1e-12)
-        equals(ours.attribute("training"), mode == "train")
+    W, b, gamma, beta, x = (draw.normal(size=size) for size in [(3, 2), 2, 2, 2, (5, 3)])
+
+    def at_both_ends(names: Any) -> Any:
+        return names.Sequential(
+            [names.Dropout(0.3, rng_of(names, 13)), names.Linear(W, b), names.BatchNorm(gamma, beta)]
+        )
+
+    for make in (with_dropout(draw, 3, 6, 2, 9), at_both_ends):
+        ours, theirs = make(student), make(reference)
+        for mode in ("train", "eval", "eval", "train", "eval"):
+            for layer in (ours, theirs):
+                getattr(layer, mode)()
+            agree(ours.forward(x), theirs.forward(x), what=f"the outputs after {mode}()", noise=1e-12)
+            equals(ours.attribute("training"), mode == "train")
 
 
 @check("sequential", weight=2, hint="A Sequential has the methods of a layer, so use nothing of a layer but these.")
@@ -181,6 +189,12 @@ def test_sequential_of_pictures_and_of_few_layers(student: Student, reference: R
     ]
     for make, size, out in cases:
         ours, theirs = make(student), make(reference)
+        x, dout = draw.normal(size=size).astype(np.float32), draw.normal(size=out).astype(np.float32)
+        x.flat[0] = dout.flat[0] = 0.0
+        for scale in (np.float32(1.0), np.float32(LARGE)):
+            agree(ours.forward(scale * x).unchanged(), theirs.forward(scale * x), what="the outputs", single=True)
+            dx = ours.backward(scale * dout).unchanged()
+            agree(dx, theirs.backward(scale * dout), what="dx", single=True)
         x, dout = LARGE * draw.normal(size=size), LARGE * draw.normal(size=out)
         agree(ours.forward(x).unchanged(), theirs.forward(x), what="the outputs")
         agree(ours.backward(dout).unchanged(), theirs.backward(dout), what="dx")
@@ -276,3 +290,26 @@ def test_fit_goes_on_where_it_was(student: Student, reference: Reference, draw: 
         wanted = reference.fit(theirs, right, inputs, labels, 2, 4, np.random.default_rng(5))
         for item, value in zip(listed(history, [np.asarray(each) for each in wanted], "history"), wanted, strict=True):
             agree(item, value, what="history", noise=1e-9, single=single)
+
+
+@check("fit", weight=2, hint="Nothing depends on the size of the inputs, on their dtype, or on the number of epochs.")
+def test_fit_with_large_and_float32_inputs(student: Student, reference: Reference, draw: Draw) -> None:
+    """Large inputs, float32 with zeros in it, and a hundred epochs work."""
+    W, b = draw.normal(size=(3, 4)), draw.normal(size=4)
+
+    def make(names: Any) -> Any:
+        return names.Sequential([names.Linear(W, b)])
+
+    x, labels = labelled(draw, 5, 3, 4)
+    x[0, 0] = 0.0
+    for inputs in (LARGE * x, x.astype(np.float32), (LARGE * x).astype(np.float32)):
+        (ours, mine), (theirs, right) = [(make(names), names.Momentum(0.01)) for names in (student, reference)]
+        single = inputs.dtype == np.float32
+        loss = student.train_step(ours, mine, inputs, labels).unchanged()
+        agree(loss, reference.train_step(theirs, right, inputs, labels), what="the loss", single=single)
+        history = student.fit(ours, mine, inputs, labels, 2, 3, student.rng(2)).unchanged()
+        wanted = reference.fit(theirs, right, inputs, labels, 2, 3, np.random.default_rng(2))
+        for item, value in zip(listed(history, [np.asarray(each) for each in wanted], "history"), wanted, strict=True):
+            agree(item, value, what="history", noise=1e-9, single=single)
+    many = student.fit(ours, mine, x, labels, 102, 5, student.rng(2)).items(200)
+    fail_unless(len(many) == 102, f"history of 102 epochs should have 102 numbers; it has {len(many)}.")
