@@ -81,7 +81,7 @@ def mistakes_of(assignment: Assignment) -> ModuleType:
     return module
 
 
-SHARE = 4
+SHARE = 8
 """One in so many stock mistakes is tried each time, and all in a thorough run."""
 
 
