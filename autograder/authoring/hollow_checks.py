@@ -134,7 +134,25 @@ def _with_number(tree: Any, number: float) -> Any:
         return type(tree)(_with_number(each, number) for each in tree)
     if isinstance(tree, np.ndarray):
         return np.full_like(tree, number) if tree.dtype.kind == "f" or number == number else np.zeros_like(tree)
-    return number if isinstance(tree, int | float | np.number) else tree
+    if isinstance(tree, bool | int | float | np.number):
+        return number
+    return tree if isinstance(tree, _DATA) else _ObjectWithNumber(tree, number)
+
+
+_DATA = (str, bytes, type(None), set, frozenset, type)
+
+
+class _ObjectWithNumber:
+    """An object of a class of the reference's, of which methods and attributes give this number for all numbers."""
+
+    def __init__(self, right: Any, number: float) -> None:
+        self._right, self._number = right, number
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        right, number = getattr(self._right, name), self._number
+        return _filled(right, number) if callable(right) else _with_number(right, number)
 
 
 def _whole(result: Any) -> Any:

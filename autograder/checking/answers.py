@@ -261,6 +261,10 @@ class Answer:
             raise AttributeError(name)
         return Member(self, name)
 
+    def method(self, name: str) -> Member:
+        """A method of the object by its name, for one that is called as something here: ``parameters``, ``items``."""
+        return Member(self, name)
+
     def attribute(self, name: str) -> Answer:
         """An attribute of the object.
 

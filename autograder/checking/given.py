@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from autograder.checking.test_cells.outside import can, done_outside, of_a_library
-from autograder.sandbox import Ref, protocol, wire
+from autograder.sandbox import Ref, kinds, protocol, wire
 
 MAX_OBJECTS = 10_000
 
@@ -44,17 +44,19 @@ class GivenObjects:
             value = done_outside(
                 self._objects[question.number],
                 question.operation,
-                [self._own(each) for each in question.operands],
-                {name: self._own(each) for name, each in question.keywords.items()},
+                [self.own(each) for each in question.operands],
+                {name: self.own(each) for name, each in question.keywords.items()},
             )
             return wire.encode(protocol.tree(protocol.AnsweredOutside(value, None)), self.refer)
         except Exception as error:
             base = next(each for each in type(error).__mro__ if each.__module__ == "builtins")
             return wire.encode(protocol.tree(protocol.ThrewOutside(base.__name__, str(error)[:200], 0)))
 
-    def _own(self, tree: Any) -> Any:
-        """An operand, where it is one of these objects that comes back; anything else is data."""
+    def own(self, tree: Any) -> Any:
+        """An operand in which these objects, where they come back, are themselves; anything else is data."""
         match tree:
             case Ref(0, ("outside", int(number), *_)) if number in self._objects:
                 return self._objects[number]
+            case dict() | list() | tuple():
+                return kinds.with_entries(tree, self.own)
         return tree

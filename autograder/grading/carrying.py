@@ -81,7 +81,7 @@ def check_rows(
             with session.row(before=state) as calls:
                 verdicts += looked_into(suite.run(some, calls, observer))
         result = _result(row, verdicts, undefined)
-        written = any(cause is None or cause.kind not in UNWRITTEN for cause in (each.no_answer for each in verdicts))
+        written = any(_is_written(row, each.no_answer) for each in verdicts)
         if result.fraction < 1 and not result.errored and written:
             earlier = assignment.rows[: len(results)]
             called = frozenset[str]().union(*(each.called for each in verdicts))
@@ -89,6 +89,11 @@ def check_rows(
         bounded, left = within(result.checks, left)
         results.append(replace(result, checks=bounded))
     return results
+
+
+def _is_written(row: Row, cause: Cause | None) -> bool:
+    """Whether a check came to something of the row's own: what else is missing, such as a layer, can be answered."""
+    return cause is None or cause.kind not in UNWRITTEN or cause.function not in row.functions
 
 
 def _carried(

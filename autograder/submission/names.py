@@ -26,6 +26,8 @@ _MAGIC = re.compile(r"^([ \t]*)[%!?].*$", re.MULTILINE)
 
 ANYTHING = frozenset({"eval", "exec", "get_ipython", "globals", "locals", "vars", "__main__"})
 """Names with which a cell gets at others that do not stand in it."""
+_EVALUATION_MODE = re.compile(r"\bdef\s+eval\(self\)|\.eval\(\)")
+"""The method by which a network is switched to its mode for use: without arguments, so no name is in any of them."""
 
 _SHOWING = frozenset({"print", "display", "plt", "pyplot", "show", "stdout", "stderr", "warn"})
 
@@ -111,7 +113,7 @@ def reads(source: str) -> frozenset[str] | None:
 @functools.lru_cache(maxsize=500)
 def _read_by(source: str) -> frozenset[str] | None:
     words = _words(source)
-    if not words.isdisjoint(ANYTHING):
+    if not words.isdisjoint(ANYTHING) and not _words(_EVALUATION_MODE.sub("", source)).isdisjoint(ANYTHING):
         return None
     tree = parsed(source)
     if tree is None:

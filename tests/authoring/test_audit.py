@@ -238,6 +238,41 @@ def test_what_ordinary_inputs_do_not_show_is_tried(
     assert set(expected) <= set(of_one_call(code, given, result))
 
 
+def test_a_method_is_changed_by_what_the_checks_passed_to_it_and_named_with_its_class() -> None:
+    code = """
+class Linear:
+    def __init__(self, W, rate=0.5):
+        self.W = rate * W
+    def forward(self, x):
+        return x @ self.W
+class Other:
+    def forward(self, x):
+        return x
+"""
+    W, x = 2 * np.ones((3, 4)), 2 * np.ones((2, 3))
+    seen = replace(
+        NOTHING_OBSERVED,
+        arguments={"Linear": [((W,), {"rate": 0.1})], "Linear.forward": [((x,), {})]},
+        results={"Linear.forward": "floats"},
+    )
+    made = {(change.function, change.after) for change in stock_mutants(parsed(code), "np", seen)}
+    assert {
+        ("Linear.__init__", "rate = 0.5  # at the start"),
+        ("Linear.__init__", "W = np.clip(W, -1000.0, 1000.0)  # at the start"),
+        ("Linear.forward", "given_x += 1"),
+        ("Linear.forward", "return x @ self.W / len(x)"),
+    } <= made
+    # What another class's method is passed says nothing of this one's.
+    assert {after for function, after in made if function == "Other.forward"} == {
+        "self.first = getattr(self, 'first', None) or (x,); return self.first[0]"
+    }
+    assert {change.function for change in mutants(parsed(code), "np", {})} == {
+        "Linear.__init__",
+        "Linear.forward",
+        "Other.forward",
+    }
+
+
 def test_what_is_never_above_1_is_a_share_and_not_cut_off() -> None:
     shown = of_one_call("def f(p, beta): return p * beta", (np.full(3, 0.5), 0.9), "vector")
     assert not [each for each in shown if each.startswith(("p = np.clip", "beta = min"))]

@@ -452,6 +452,47 @@ def test_a_check_that_no_solution_is_needed_for_is_refused(course_root: Path, bo
     assert "test_centre" not in message
 
 
+OF_A_CLASS = """\
+class scale:
+    def __init__(self, x, factor):
+        ### BEGIN SOLUTION
+        self.x, self.factor = x, factor
+        ### END SOLUTION
+
+    def forward(self):
+        ### BEGIN SOLUTION
+        return self.x * self.factor
+        ### END SOLUTION
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "passed_by"),
+    [
+        ("assert student.scale(3.0, 2.0).forward() == 6.0", ""),
+        ("assert student.scale(3.0, 2.0).attribute('x') == 3.0", ""),
+        ("assert student.scale(3.0, 2.0).forward() != 5.0", "zeros in the right shape"),
+        ("student.scale(3.0, 2.0).forward()", "zeros in the right shape"),
+    ],
+)
+def test_a_check_of_a_class_is_tried_on_objects_that_give_zeros(course_root: Path, body: str, passed_by: str) -> None:
+    tree = solved()
+    for each in tree["cells"]:
+        if each["metadata"].get("nbgrader", {}).get("grade_id") == "scale":
+            each["source"] = OF_A_CLASS
+        if each["metadata"].get("nbgrader", {}).get("grade_id") == "centre":
+            each["source"] = each["source"].replace("scale(x, 1.0)", "x")
+    write(course_root / MASTER, tree)
+    reference = course_root / "solutions/warmup/__init__.py"
+    centre = "import numpy as np\n\n\ndef centre(x):\n    return x - np.mean(x)\n\n\n"
+    reference.write_text(centre + OF_A_CLASS, encoding="utf-8")
+    (course_root / "checks/warmup/test_warmup.py").write_text(HOLLOW.format(scale=f"    {body}\n"), encoding="utf-8")
+    if passed_by:
+        assert passed_by in refusal(course_root)
+    else:
+        assert make(course_root).changed
+
+
 def test_a_check_that_calls_nothing_of_its_row_is_refused(course_root: Path) -> None:
     text = HOLLOW.format(scale="    matches(student.centre, reference.centre, draw.normal(size=5))\n")
     (course_root / "checks/warmup/test_warmup.py").write_text(text, encoding="utf-8")

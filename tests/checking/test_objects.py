@@ -27,6 +27,12 @@ class Linear:
     def backward(self, dout):
         return dout @ self.W.T, self.cache.T @ dout, dout.sum(axis=0)
 
+    def parameters(self):
+        return [self.W, self.b]
+
+    def items(self):
+        return 2
+
 class Momentum:
     def __init__(self, rate):
         self.rate, self.velocity = rate, {}
@@ -84,6 +90,12 @@ def test_an_optimiser_keeps_its_state_from_step_to_step(student: Student):
 
 def test_an_attribute_of_an_object_is_an_answer(student: Student):
     assert student.Linear(np.eye(2), np.zeros(2)).attribute("W").array((2, 2)).sum() == 2
+
+
+def test_a_method_that_is_called_as_one_of_an_answers_is_reached_by_its_name(student: Student):
+    layer = student.Linear(np.eye(2), np.zeros(2))
+    assert [part.array().ndim for part in layer.method("parameters")().unpack("W", "b")] == [2, 1]
+    assert layer.method("items")() == 2
 
 
 def test_an_attribute_that_is_not_there_is_the_students_failure(student: Student):

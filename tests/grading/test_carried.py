@@ -1,17 +1,21 @@
 """Errors carried forward, in notebooks of the real Week 2: each wrong link of a chain costs its own row alone."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 
-from autograder.checking import answer, load_reference
+from autograder.checking import Reference, answer, load_reference
 from autograder.course import load_course
 from autograder.feedback import annotated
 from autograder.grading import Grader
-from autograder.sandbox import Answered, Refused
+from autograder.grading.reference_process import ReferenceProcess
+from autograder.sandbox import Answered, Ref, Refused, ThrewOutside, protocol
 from autograder.submission import read_submission
 from tests.courses import write
 
@@ -210,3 +214,39 @@ def test_arguments_that_the_reference_does_not_take_are_left_out_only_where_it_i
     assert isinstance(answer(reference, "softmax", (z, -1), {"keep": True}), Answered)
     assert isinstance(answer(reference, "softmax", (z, -1), {}, lenient=False), Refused)
     assert isinstance(answer(reference, "softmax", (z,), {"axis": -1}, lenient=False), Refused)
+
+
+NETWORK = """
+class Part:
+    def __init__(self, weight):
+        self.weight = weight
+
+    def forward(self, x):
+        return self.weight * x
+
+
+class Whole:
+    def __init__(self, parts):
+        self.parts = parts
+
+    def forward(self, x):
+        return self.parts["first"].forward(x) + sum(part.forward(x) for part in self.parts["others"])
+"""
+
+
+def test_an_object_of_the_reference_is_an_argument_of_another_of_its_classes():
+    module = ModuleType("autograder_reference_of_a_network")
+    exec(NETWORK, vars(module))
+    latest = time.monotonic() + 20
+
+    def forward(process: ReferenceProcess, of: Ref) -> Any:
+        method = process.asked(protocol.AskOutside(of.path[1], "getattr", ("forward",), {}), latest)
+        return process.asked(protocol.AskOutside(method.value.path[1], "call", (10.0,), {}), latest)
+
+    with ReferenceProcess(Reference(module), {"Part", "Whole"}) as process:
+        first, second = (process("Part", (weight,), {}, latest).result for weight in (2.0, 0.5))
+        back = [Ref(0, part.path[:2]) for part in (first, second)]
+        whole = process("Whole", ({"first": back[0], "others": [back[1], back[1]]},), {}, latest).result
+        assert forward(process, whole).value == 30.0
+        unknown = process("Whole", ({"first": Ref(0, ("outside", -99)), "others": []},), {}, latest).result
+        assert isinstance(forward(process, unknown), ThrewOutside)

@@ -70,6 +70,15 @@ def test_a_cell_that_gets_at_names_in_hidden_ways_may_read_any(source):
     assert read_later("x = 1", [source]) == {"x"}
 
 
+@pytest.mark.parametrize("source", ["model.eval()", "class Net:\n    def eval(self):\n        self.training = False"])
+def test_the_mode_of_a_network_is_no_hidden_way(source):
+    assert read_later("x = 1", [source]) == set()
+
+
+def test_a_table_that_evaluates_a_text_may_read_any_name():
+    assert read_later("x = 1", ["table.eval('a + @x')"]) == {"x"}
+
+
 def test_what_a_cell_imports_with_a_star_counts_as_read():
     assert read_later("from m import *", ["print(1)"])
 

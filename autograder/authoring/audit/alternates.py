@@ -209,7 +209,7 @@ def _with_another_option(function: ast.FunctionDef) -> ast.FunctionDef:
 
 
 def _copying(function: ast.FunctionDef, observed: Observed, numpy: str) -> ast.FunctionDef:
-    forms = parameter_forms(function, observed)
+    forms = parameter_forms(function.name, function, observed)
     arrays = [name for name, form in forms.items() if form in (*ARRAYS, "integers")]
     return _with_start(function, "\n".join(f"{name} = {numpy}.array({name})" for name in arrays))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from autograder.authoring.audit.alternates import Alternate, alternates
-from autograder.authoring.audit.editing import functions_of, without_docstrings
+from autograder.authoring.audit.editing import functions_of, named_functions, without_docstrings
 from autograder.authoring.audit.equivalents import Equivalent, equivalent_to, read_equivalents
 from autograder.authoring.audit.mutants import mutants
 from autograder.authoring.audit.observing import ARRAYS, Observed, observe
@@ -191,10 +191,10 @@ def _mutants(row: Row, cells: Sequence[SolvedCell], observed: Observed, assignme
     tree = without_docstrings(parsed(cell.source))
     right, numpy = ast.unparse(tree), numpy_name(cells)
     arrays = {
-        function.name: frozenset(
-            name for name, form in parameter_forms(function, observed).items() if form in (*ARRAYS, "integers")
+        name: frozenset(
+            each for each, form in parameter_forms(name, function, observed).items() if form in (*ARRAYS, "integers")
         )
-        for function in functions_of(tree)
+        for name, function in named_functions(tree)
     }
     seen: set[str] = set()
     for change in (*mutants(tree, numpy, arrays), *stock_mutants(tree, numpy, observed)):

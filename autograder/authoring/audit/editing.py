@@ -116,10 +116,16 @@ def body_of(function: ast.FunctionDef) -> list[ast.stmt]:
 
 def functions_of(tree: ast.Module) -> Iterator[ast.FunctionDef]:
     """The functions of a cell, methods included, not those inside functions."""
+    return (function for _, function in named_functions(tree))
+
+
+def named_functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
+    """The functions of a cell by their names; a method's has its class before it, as in ``Linear.forward``."""
     for node in tree.body:
-        for each in node.body if isinstance(node, ast.ClassDef) else [node]:
-            if isinstance(each, ast.FunctionDef):
-                yield each
+        if isinstance(node, ast.FunctionDef):
+            yield node.name, node
+        elif isinstance(node, ast.ClassDef):
+            yield from ((f"{node.name}.{each.name}", each) for each in node.body if isinstance(each, ast.FunctionDef))
 
 
 def without_docstrings(tree: ast.Module) -> ast.Module:

@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from autograder.authoring.audit.editing import Change, Edit, Several, body_of, changes, expression, functions_of
+from autograder.authoring.audit.editing import Change, Edit, Several, body_of, changes, expression, named_functions
 
 Nodes = Iterator[tuple[str, ast.AST]]
 """Pairs of what is done to a node and what is put in its place."""
@@ -88,9 +88,8 @@ def mutants(tree: ast.Module, numpy: str, arrays: dict[str, frozenset[str]]) -> 
         numpy: What NumPy is called in the notebook; empty where it is not imported.
         arrays: By function, those of its parameters that are arrays.
     """
-    for function in functions_of(tree):
-        edits = _edits(function, numpy, arrays.get(function.name, frozenset()))
-        yield from changes(tree, function.name, edits)
+    for name, function in named_functions(tree):
+        yield from changes(tree, name, _edits(function, numpy, arrays.get(name, frozenset())))
 
 
 def _edits(function: ast.FunctionDef, numpy: str, arrays: frozenset[str]) -> Iterator[Edit]:

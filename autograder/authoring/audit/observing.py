@@ -31,7 +31,8 @@ class Observed:
     Attributes:
         rows: The result of each row, by its name.
         called: The functions that each row's checks call.
-        arguments: Each function's arguments as (positional ones, keyword ones), one pair a call.
+        arguments: Each function's arguments as (positional ones, keyword ones), one pair a call. A method is called
+            as in ``Linear.forward``, and a class for its constructor.
         results: The form of each function's results.
         units: Groups of rows whose functions share objects of their own, or that test one solution.
         longest_call: Wall-clock time of the longest call, in seconds.
@@ -92,13 +93,19 @@ class _Watched(Observer):
                 self.arguments.setdefault(function, []).append((tuple(arguments), keywords))
             case protocol.Call(name, arguments, keywords), _:
                 self.arguments.setdefault(name, []).append((arguments, keywords))
+            case protocol.CallMember(_, name, arguments, keywords), _:
+                self.arguments.setdefault(f"{function}.{name}", []).append((arguments, keywords))
         match message, reply:
             case protocol.Operate("call"), protocol.Done(value):
-                form = form_of(value)
-                self.results[function] = common_form(self.results.get(function, form), form)
+                self._saw_result(function, value)
             case protocol.Call(name), protocol.Result(_, value):
-                form = form_of(value)
-                self.results[name] = common_form(self.results.get(name, form), form)
+                self._saw_result(name, value)
+            case protocol.CallMember(_, name), protocol.Result(_, value):
+                self._saw_result(f"{function}.{name}", value)
+
+    def _saw_result(self, name: str, value: Any) -> None:
+        form = form_of(value)
+        self.results[name] = common_form(self.results.get(name, form), form)
 
 
 def form_of(thing: Any) -> Form:

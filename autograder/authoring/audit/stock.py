@@ -22,7 +22,7 @@ from autograder.authoring.audit.editing import (
     body_of,
     changes,
     expression,
-    functions_of,
+    named_functions,
     replaced,
     statements,
 )
@@ -48,32 +48,34 @@ def stock_mutants(tree: ast.Module, numpy: str, observed: Observed) -> Iterator[
         numpy: What NumPy is called in the notebook; empty where it is not imported.
         observed: What the checks were seen to pass and to get.
     """
-    for function in functions_of(tree):
-        forms = parameter_forms(function, observed)
-        values = parameter_values(function, observed)
+    for name, function in named_functions(tree):
+        forms = parameter_forms(name, function, observed)
+        values = parameter_values(name, function, observed)
         edits = [*_at_the_start(function, forms, values, numpy), *_at_the_end(function, forms)]
         edits += [*_of_the_range(function, forms, values, numpy), *_of_float32(function, forms, values, numpy)]
         edits += [*_of_sizes(function, values), *_sizes_of_data(function, forms, values, numpy)]
-        edits += _of_results(function, forms, values, observed.results.get(function.name, ""), numpy)
-        yield from changes(tree, function.name, edits)
+        keeper = function.args.args[0].arg if "." in name and function.args.args else name
+        edits += _of_results(function, forms, values, observed.results.get(name, ""), numpy, keeper)
+        yield from changes(tree, name, edits)
 
 
-def parameter_values(function: ast.FunctionDef, observed: Observed) -> dict[str, list[Any]]:
-    """What the checks passed for each parameter, by its name, in the order of their calls."""
-    names = [each.arg for each in (*function.args.posonlyargs, *function.args.args)]
+def parameter_values(name: str, function: ast.FunctionDef, observed: Observed) -> dict[str, list[Any]]:
+    """What the checks passed for each parameter of a function (``named_functions``), in the order of their calls."""
+    names = [each.arg for each in (*function.args.posonlyargs, *function.args.args)]["." in name :]
     values: dict[str, list[Any]] = {}
-    for positional, keywords in observed.arguments.get(function.name, ()):
-        for name, value in [*zip(names, positional, strict=False), *keywords.items()]:
+    # To make an object is to call its class.
+    for positional, keywords in observed.arguments.get(name.removesuffix(".__init__"), ()):
+        for parameter, value in [*zip(names, positional, strict=False), *keywords.items()]:
             if not isinstance(value, Ref):  # an object of the student's own, which may be anything
-                values.setdefault(name, []).append(value)
+                values.setdefault(parameter, []).append(value)
     return values
 
 
-def parameter_forms(function: ast.FunctionDef, observed: Observed) -> dict[str, Form]:
+def parameter_forms(name: str, function: ast.FunctionDef, observed: Observed) -> dict[str, Form]:
     """The form that all values of a parameter have in common, for each parameter where there is one."""
-    values = parameter_values(function, observed)
-    forms = {name: reduce(common_form, map(form_of, each)) for name, each in values.items()}
-    return {name: form for name, form in forms.items() if form}
+    values = parameter_values(name, function, observed)
+    forms = {each: reduce(common_form, map(form_of, passed)) for each, passed in values.items()}
+    return {each: form for each, form in forms.items() if form}
 
 
 def _at_the_start(
@@ -235,15 +237,19 @@ def _of_results(
     values: Mapping[str, Sequence[Any]],
     result: Form,
     numpy: str,
+    keeper: str,
 ) -> Iterator[Edit]:
-    """Changes of what a function returns: all of it, parts left out, swapped or of another form, a state unchanged."""
+    """Changes of what a function returns: all of it, parts left out, swapped or of another form, a state unchanged.
+
+    ``keeper`` is what an answer is kept in: the function itself, or a method's object.
+    """
     returns = [node for node in _own(function) if isinstance(node, ast.Return) and node.value is not None]
     batch = next((name for name, form in forms.items() if form in ("floats", "vector") and _sized(values[name])), "")
     parameters = {each.arg for each in (*function.args.posonlyargs, *function.args.args)}
     for node in returns:
         value = node.value
         assert value is not None
-        yield from _of_whole(node, value, function.name)
+        yield from _of_whole(node, value, keeper)
         parts = [(value, result)]
         if isinstance(value, ast.Tuple) and isinstance(result, tuple) and len(value.elts) == len(result):
             parts = list(zip(value.elts, result, strict=True))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import kinds, protocol, wire
-from .objects import Objects
+from .objects import Objects, Outside
 from .protocol import (
     Answered,
     AnsweredOutside,
@@ -189,7 +189,7 @@ class RowFork:
         def function(*arguments: Any, **keywords: Any) -> Any:
             generators = [thing for thing in (*arguments, *keywords.values()) if _is_random(thing)]
             question = protocol.tree(Ask(name, _with_states(arguments), _with_states(keywords)))
-            payload = wire.encode(question, opaque)
+            payload = wire.encode(question, _given_back)
             # One question at a time: a student's threads may all ask.
             with self.asking:
                 assert self.channel is not None
@@ -232,6 +232,13 @@ def _with_states(tree: Any) -> Any:
     if isinstance(tree, tuple):
         return tuple(_with_states(item) for item in tree)
     return tree
+
+
+def _given_back(thing: object) -> Any:
+    """What stands for an object among the arguments of such a call: one of the reference's goes back as what it is."""
+    if isinstance(thing, Outside) and object.__getattribute__(thing, "_number") < 0:
+        return Ref(0, ("outside", object.__getattribute__(thing, "_number")))
+    return opaque(thing)
 
 
 def packed(message: tuple[Any, ...]) -> bytes:
