@@ -1,0 +1,110 @@
+"""The package as it is published: a wheel and an sdist have everything that a newcomer's first commands need."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.commands import REPOSITORY
+
+NAME = "notebook_autograder"
+RUN = "from autograder.cli import main; main()"
+
+
+def build(kind: str, project: Path, folder: Path) -> Path:
+    """Build the project, and return the file."""
+    words = [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", folder]
+    done = subprocess.run(words, cwd=project, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (made,) = folder.glob(f"{NAME}*.whl" if kind == "wheel" else f"{NAME}*.tar.gz")
+    return made
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("wheel", REPOSITORY, tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the wheel is installed into; what it needs is that of the tests."""
+    site = tmp_path_factory.mktemp("site")
+    words = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", site, wheel]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return site
+
+
+def run(site: Path, folder: Path, *words: str, code: str = RUN) -> str:
+    """What a program prints that sees the installed package, and none of this repository."""
+    environment = os.environ | {"PYTHONPATH": str(site), "COLUMNS": "200"}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, *words],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_wheel_of_the_sdist_has_the_files_of_the_wheel(wheel: Path, tmp_path: Path) -> None:
+    with tarfile.open(build("sdist", REPOSITORY, tmp_path / "sdist")) as sdist:
+        sdist.extractall(tmp_path / "unpacked", filter="data")
+    (project,) = (tmp_path / "unpacked").iterdir()
+    again = build("wheel", project, tmp_path / "wheel")
+    assert sorted(zipfile.ZipFile(again).namelist()) == sorted(zipfile.ZipFile(wheel).namelist())
+
+
+def test_the_wheel_says_that_it_is_typed_and_holds_no_test_and_no_grade(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "autograder/py.typed" in names
+    tops = {name.partition("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"autograder"}
+    assert not [name for name in names if "gradebook.db" in name or name.endswith(".pyc") or "/submitted/" in name]
+
+
+def test_the_installed_package_is_the_one_that_is_tried(installed: Path, tmp_path: Path) -> None:
+    said = run(installed, tmp_path, code="import autograder; print(autograder.__file__)")
+    assert Path(said.strip()).is_relative_to(installed)
+
+
+def test_it_begins_a_course_that_lint_finds_nothing_in(installed: Path, tmp_path: Path) -> None:
+    run(installed, tmp_path, "init", "course", "--students", "1")
+    assert "Nothing was found" in run(installed, tmp_path / "course", "lint")
+
+
+def test_the_course_that_the_demo_copies_comes_along(installed: Path, tmp_path: Path) -> None:
+    code = (
+        "from autograder.authoring import flagship, unaudited\n"
+        "from autograder.course import load_course\n"
+        "for each in load_course(flagship()).assignments.values():\n"
+        "    print(each.name, each.release.is_file(), unaudited(each) == '')"
+    )
+    said = run(installed, tmp_path, code=code).split("\n")
+    assert said[:-1] == ["week1 True True", "week2 True True", "week3 True True"]
+
+
+@pytest.mark.thorough
+def test_it_installs_into_an_empty_environment_and_grades_there(wheel: Path, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "empty"], check=True)
+    programs = tmp_path / "empty/bin"
+    subprocess.run([programs / "pip", "install", "--quiet", wheel], check=True)
+    environment = {"PATH": f"{programs}:/usr/bin:/bin", "HOME": str(tmp_path), "LANG": "C.UTF-8"}
+    for folder, words in (
+        (tmp_path, ("init", "course", "--students", "1")),
+        (tmp_path / "course", ("release", "nearest")),
+        (tmp_path / "course", ("grade", "nearest")),
+        (tmp_path / "course", ("feedback", "nearest")),
+    ):
+        command = [programs / "autograder", *words]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
