@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections import Counter
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from autograder.authoring import import_assignments, release, run_audit
@@ -477,21 +478,81 @@ questions = st.builds(
     st.lists(text_cells | code_cells, max_size=2),
     st.lists(code_cells, max_size=2),
 )
+SNIPPETS = [
+    "# BEGIN SOLUTION\nx = 1\n# END SOLUTION",
+    "def f(x):\n    # BEGIN SOLUTION NO PROMPT\n    return x\n    # END SOLUTION",
+    'def g(x):\n    """ # BEGIN PROMPT\n    return ...\n    # Go on.\n    """; # END PROMPT\n    return 1 # SOLUTION',
+    "# BEGIN IGNORE\nsecret = 1\n# END IGNORE",
+    '""" # BEGIN PLUGIN\nplugin: a.B\n""" # END PLUGIN',
+    "if x:\n    grader.check('q1')\nimport otter",
+    "for i in range(3):\n    np.random.seed(i) # SEED\n    print(i)",
+    "a, b = 1, (2,\n  3) # SOLUTION",
+    'text = """\n# SOLUTION\n"""',
+    "z = 1  # IGNORE",
+    "x = 2 # SOLUTION",
+    "np.random.seed(1) # SEED",
+]
+PYTHON = [
+    *("f(3) == 4", "y = f(1)", "f(3); f(4)", "%matplotlib inline", "(w := 3)", "await g()", "# only words", "assert x"),
+    *(
+        'text = """a\n  b"""',
+        "f(\n  1,  # one\n  2\n)",
+        "if x:\n    print('ä')",
+        "@d\ndef h():\n    pass",
+        "x = [f(1)\n]",
+    ),
+]
+FUNCTIONS = [
+    "def test_a(x, env):\n    assert x",
+    'def test_b():\n    """Words.\n\n    More."""\n\ntest_b()',
+    "@d\ndef test_c(*, x, y=1):\n    pass\n\n# and\ntest_c(x=1)  # so",
+]
+SETTINGS = [
+    "",
+    "# HIDDEN\n",
+    '""" # BEGIN TEST CONFIG\nhidden: true\nodd: 1\nfailure_message: No!\n""" # END TEST CONFIG\n',
+]
+
+tidy = st.lists(st.sampled_from(SNIPPETS + PYTHON), max_size=5)
+
+
+@st.composite
+def well_formed(draw: st.DrawFn, ok_format: bool) -> list[list[Cell]]:
+    """Questions as the format has them, of code as people write it and stranger."""
+    made: list[list[Cell]] = []
+    for number in range(draw(st.integers(1, 3))):
+        body = st.lists(st.sampled_from(PYTHON if ok_format else FUNCTIONS), min_size=1, max_size=3 if ok_format else 1)
+        case = st.builds(
+            lambda said, lines, out: code(said + "\n".join(lines), out), st.sampled_from(SETTINGS), body, shown
+        )
+        cell = tidy.map(lambda lines: code("\n".join(lines))) | text_cells
+        said = draw(st.sampled_from(["", "points: 2", "manual: true", "all_or_nothing: true", "odd: 1"]))
+        blocks = [*draw(st.lists(text_cells, max_size=1)), *prompt(*draw(st.lists(cell, max_size=1)))]
+        blocks += [*solution(*draw(st.lists(cell, max_size=2))), *cases(*draw(st.lists(case, max_size=2)))]
+        made += [draw(st.lists(cell, max_size=1)), question(f"name: q{number}\n{said}", *blocks)]
+    return made
+
+
 masters = st.lists(any_cells.map(lambda each: [each]) | questions, min_size=1, max_size=4)
+drawn_masters = st.booleans().flatmap(
+    lambda ok_format: st.tuples(st.just(ok_format), well_formed(ok_format) | well_formed(ok_format) | masters)
+)
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(masters, st.booleans())
-def test_every_line_of_any_cells_is_found_again_or_listed(
-    tmp_path: Path, drawn: list[list[Cell]], ok_format: bool
-) -> None:
-    cells = [each for some in drawn for each in some]
+@given(drawn_masters)
+def test_every_line_of_any_cells_is_found_again_or_listed(tmp_path: Path, drawn: tuple[bool, list[list[Cell]]]) -> None:
+    ok_format, groups = drawn
+    cells = [each for some in groups for each in some]
     try:
         made = converted(tmp_path, *cells, config=f"tests:\n  ok_format: {str(ok_format).lower()}")
     except ConfigError:
         return
+    event("converted")
     written = "\n".join(each["source"] for each in cells_of(made))
     listed = {(each.cell, each.line) for each in made.left}
     read = read_notebook(tmp_path / "master.ipynb")
@@ -502,6 +563,11 @@ def test_every_line_of_any_cells_is_found_again_or_listed(
         if line.strip() and (cell.number, number) not in listed and not is_found(line.strip(), written)
     ]
     assert lost == []
+    for each in cells_of(made):
+        marks = each["metadata"].get("nbgrader", {})
+        if marks.get("grade") and not marks["solution"]:
+            plain = re.sub(r"^%.*", "", each["source"], flags=re.MULTILINE)
+            compile(plain, "a test cell", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
 def is_found(line: str, written: str) -> bool:
