@@ -147,7 +147,7 @@ def clone(root: Path) -> Path:
     for name in ("gradebook_config.yaml", "nbgrader_config.py"):
         shutil.copy(REPOSITORY / name, root)
     ignored = shutil.ignore_patterns(".*", "__pycache__")
-    for name in ("source", "release", "solutions", "checks", "quizzes", "overviews"):
+    for name in ("source", "release", "solutions", "checks", "quizzes", "overviews", "docs/examples"):
         shutil.copytree(REPOSITORY / name, root / name, ignore=ignored)
     return root
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from autograder.course import SHOWS_TAG, Assignment, MasterCell, master_cells
 from autograder.submission import read_later
+
+_SEED = re.compile(r"\bseed\(")
+"""What makes a cell decide of those after it, although it binds nothing for them."""
 
 
 def tagged_wrongly(assignment: Assignment) -> Iterator[str]:
@@ -28,7 +32,7 @@ def tagged_wrongly(assignment: Assignment) -> Iterator[str]:
 
 
 def untagged(assignment: Assignment) -> tuple[str, ...]:
-    """The locked code cells without points that bind nothing which a later cell reads, and have no such tag."""
+    """The locked code cells without points that bind nothing which a later cell reads, set no seed, and have no tag."""
     cells = master_cells(assignment.master)
     return tuple(
         cell.grade_id
@@ -36,7 +40,7 @@ def untagged(assignment: Assignment) -> tuple[str, ...]:
         if cell.kind == "code"
         and cell.locked
         and not (cell.grade or cell.solution or cell.task or SHOWS_TAG in cell.tags)
-        and not read_later(cell.source, _later(cells, cell))
+        and not (read_later(cell.source, _later(cells, cell)) or _SEED.search(cell.source))
     )
 
 

@@ -53,7 +53,7 @@ def prompt(*cells: Cell) -> list[Cell]:
     return [raw("# BEGIN PROMPT"), *cells, raw("# END PROMPT")]
 
 
-def tests(*cells: Cell) -> list[Cell]:
+def cases(*cells: Cell) -> list[Cell]:
     return [raw("# BEGIN TESTS"), *cells, raw("# END TESTS")]
 
 
@@ -100,7 +100,7 @@ def in_ok_format() -> Notebook:
                     "nine = square(3) # SOLUTION"
                 )
             ),
-            *tests(
+            *cases(
                 code("square(1) == 1", "True"),
                 code("# HIDDEN\nsquare(-4)", "16"),
                 code("nine  # three squared", "9"),
@@ -130,7 +130,7 @@ def in_ok_format() -> Notebook:
                     '    """; # END PROMPT'
                 )
             ),
-            *tests(
+            *cases(
                 code("round(circumference(1), 2)", "6.28"),
                 code(
                     '""" # BEGIN TEST CONFIG\n'
@@ -156,7 +156,7 @@ def in_ok_format() -> Notebook:
                     "numbers = np.random.randint(0, 100, size=5) # SOLUTION"
                 )
             ),
-            *tests(
+            *cases(
                 code("len(numbers)", "5"),
                 code("# HIDDEN\nnumbers.tolist()", "[51, 92, 14, 71, 60]"),
                 code("int(max(numbers)) < 100", "True"),
@@ -168,7 +168,7 @@ def in_ok_format() -> Notebook:
             *solution(
                 code("# q4: your text\ndef greeting(name): # SOLUTION\n    return f'Hello, {name}' # SOLUTION\n")
             ),
-            *tests(
+            *cases(
                 code("greeting('Ada')", "'Hello, Ada'"),
                 code("# HIDDEN\ngreeting('')", "'Hello, '"),
             ),
@@ -201,17 +201,17 @@ def in_ok_format() -> Notebook:
                     "# END SOLUTION"
                 )
             ),
-            *tests(code("total", "6.0"), code("# HIDDEN\ntype(total)", "<class 'float'>")),
+            *cases(code("total", "6.0"), code("# HIDDEN\ntype(total)", "<class 'float'>")),
         ),
         *question(
             "name: q8_more\npoints: 1",
-            *tests(code("# HIDDEN\nsquare(scale) + total", "10.0")),
+            *cases(code("# HIDDEN\nsquare(scale) + total", "10.0")),
         ),
         *question(
             "name: q9",
             text("**Question 9.** Points for one test alone."),
             *solution(code("# q9: your pair\npair = (1, 'two') # SOLUTION\nshown = None # SOLUTION\nunmarked = 1")),
-            *tests(
+            *cases(
                 code('""" # BEGIN TEST CONFIG\npoints: 2\n""" # END TEST CONFIG\npair', "(1, 'two')"),
                 code("assert len(pair) == 2"),
                 code("shown"),

@@ -21,7 +21,7 @@ from autograder.authoring.audit.equivalents import equivalent_to, read_equivalen
 from autograder.authoring.audit.mutants import mutants
 from autograder.authoring.audit.observing import Observed, common_form
 from autograder.authoring.audit.record import audited_digest
-from autograder.authoring.audit.solved import numpy_name, parsed, reached, solved_cells
+from autograder.authoring.audit.solved import names_tested, numpy_name, parsed, reached, solved_cells
 from autograder.authoring.audit.stock import stock_mutants
 from autograder.base import CheckError, ConfigError
 from autograder.course import Assignment, load_course
@@ -632,3 +632,26 @@ def test_cells_of_the_master_in_another_language_are_passed_over(tmp_path: Path)
     tree = notebook(cell("%%html\n<b>bold</b>"), cell("%load_ext x\nscale_it = 3"), *solved()["cells"])
     root = make_course(tmp_path, master=tree)
     assert [each.row for each in solved_cells(load_course(root).assignment("warmup"))] == ["scale", "centre"]
+
+
+ANSWERS = notebook(
+    cell("import numpy as np", "setup", role="locked"),
+    cell("np.random.seed(1)", "seed", role="locked"),
+    cell("### BEGIN SOLUTION\nfirst = 2 + 3\n### END SOLUTION", "first", role="solution"),
+    cell("### BEGIN SOLUTION\nsecond = first * 2\n### END SOLUTION", "second", role="solution"),
+    cell("assert first == 5", "small", role="test", points=1),
+    cell("assert second == 10", "large", role="test", points=1),
+)
+"""A master whose answers are values, and whose test cells are those of two solution cells."""
+
+
+def test_answers_that_are_no_functions_are_changed_too(tmp_path: Path) -> None:
+    assignment = load_course(make_course(tmp_path, master=ANSWERS)).assignment("warmup")
+    cells = solved_cells(assignment)
+    assert [each.row for each in cells] == ["", "", "", "small"], "and what sets a seed is among them"
+    of_answer = cells[-1]
+    assert names_tested(assignment, cells) == {"small": {"second"}, "large": {"second"}}
+    changed = [each.after for each in mutants(without_docstrings(parsed(of_answer.source)), "np", {})]
+    assert "second = first / 2" in changed
+    assert "second = first * 3" in changed
+    assert reached(cells, of_answer, {"small": {"second"}, "large": {"second"}}) == {"small", "large"}

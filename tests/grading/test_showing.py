@@ -186,3 +186,8 @@ def test_locked_cells_that_only_show_something_and_have_no_tag_are_named(tmp_pat
     root = make_course(tmp_path, master=tree)
     assert untagged(load_course(root).assignment("warmup")) == ("figure",)
     assert np.array_equal(untagged(load_course(make_course(tmp_path / "other")).assignment("warmup")), ())
+
+
+def test_a_locked_cell_that_sets_a_seed_is_there_for_what_comes_after_it(tmp_path):
+    root = make_course(tmp_path, master=with_figure(solved(), "np.random.seed(3)", tags=()))
+    assert untagged(load_course(root).assignment("warmup")) == ()

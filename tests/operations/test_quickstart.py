@@ -1,4 +1,4 @@
-"""nbgrader's own quickstart assignment, graded as nbgrader ships it, beside `nbgrader autograde`."""
+"""nbgrader's own quickstart assignment, imported and graded as nbgrader ships it, beside `nbgrader autograde`."""
 
 from __future__ import annotations
 
@@ -83,9 +83,11 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The class, graded by our command."""
     root = tmp_path_factory.mktemp("quickstart")
     root.chmod(0o700)
-    shutil.copytree(PS1, root / "source/ps1")
-    (root / "gradebook_config.yaml").write_text("name: quickstart\ntimezone: UTC\nassignments:\n  ps1: {}\n")
+    (root / "gradebook_config.yaml").write_text("name: quickstart\ntimezone: UTC\nassignments: {}\n")
     (root / "nbgrader_config.py").write_text("c = get_config()\n")
+    done = autograder(root, "import", str(PS1))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("points: as in the notebook") == 4
     done = autograder(root, "release", "ps1")
     assert done.returncode == 0, done.stderr
     released = root / "release/ps1/problem1.ipynb"

@@ -16,7 +16,7 @@ from autograder.authoring.audit.equivalents import Equivalent, equivalent_to, re
 from autograder.authoring.audit.mutants import mutants
 from autograder.authoring.audit.observing import ARRAYS, Observed, observe
 from autograder.authoring.audit.running import Lost, Version, graded
-from autograder.authoring.audit.solved import SolvedCell, numpy_name, parsed, reached, solved_cells, uses
+from autograder.authoring.audit.solved import SolvedCell, names_tested, numpy_name, parsed, reached, solved_cells, uses
 from autograder.authoring.audit.stock import parameter_forms, stock_mutants
 from autograder.authoring.mistakes import stock_mistakes
 from autograder.authoring.own_lists import beside_reference
@@ -143,6 +143,8 @@ def run_audit(
     equivalents = read_equivalents(assignment)
     cells = solved_cells(assignment)
     observed = observe([cell.source for cell in cells], assignment, sandbox)
+    bound = names_tested(assignment, cells)
+    called = {name: functions | bound[name] for name, functions in observed.called.items()}
     own = {cell.row for cell in cells if cell.row}
     chosen = [row for row in assignment.rows if (not rows or row.name in rows) and row.name in own]
     every = [mutant for row in chosen for mutant in _mutants(row, cells, observed, assignment)]
@@ -162,7 +164,7 @@ def run_audit(
         return [lost[place] for place in range(len(versions))]
 
     def version(row: str, source: str, still_open: frozenset[str]) -> Version:
-        of, rows = of_row[row], observed.called
+        of, rows = of_row[row], called
         earlier = {name for each in known[: known.index(row)] for name in rows[each]}
         leans = bool(earlier & uses(cells, rows[row]))
         changed = tuple(source if cell is of else cell.source for cell in cells)
@@ -171,7 +173,7 @@ def run_audit(
 
     # Rows that have full marks although none of a row's functions works at all: no mistake in it costs them anything.
     broken = [row for row in assignment.rows if row.name in needed]
-    lost = run([version(row.name, _broken(row), reached(cells, of_row[row.name], observed.called)) for row in broken])
+    lost = run([version(row.name, _broken(row), reached(cells, of_row[row.name], called)) for row in broken])
     still_open = {row.name: frozenset(of) - {row.name} for row, of in zip(broken, lost, strict=True)}
     every_lost = run(
         [version(each.row, each.cell, still_open[each.row]) for each in some]
@@ -208,7 +210,8 @@ def _mutants(row: Row, cells: Sequence[SolvedCell], observed: Observed, assignme
         for mistake in stock_mistakes(assignment):
             if mistake.row == row.name:
                 wrong = without_docstrings(parsed(mistake.made_in(cell.source)))
-                first = next((function.name for function in functions_of(parsed(mistake.code))), row.functions[0])
+                names = [*(each.name for each in functions_of(parsed(mistake.code))), *row.functions, row.name]
+                first = names[0]
                 yield Mutant(row.name, first, mistake.wrong, f"def {first}", mistake.name, ast.unparse(wrong), right)
 
 

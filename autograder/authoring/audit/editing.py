@@ -128,6 +128,18 @@ def named_functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
             yield from ((f"{node.name}.{each.name}", each) for each in node.body if isinstance(each, ast.FunctionDef))
 
 
+def answers_of(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
+    """The named functions of a cell; of one that defines none, its statements as if they were those of a function."""
+    functions = [*named_functions(tree)]
+    if functions or not tree.body:
+        yield from functions
+        return
+    stored = (node for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
+    name = next((node.id for node in stored), "")
+    nothing = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
+    yield name, ast.FunctionDef(name, nothing, tree.body, [], lineno=1, col_offset=0)
+
+
 def without_docstrings(tree: ast.Module) -> ast.Module:
     """A copy without docstrings, which no change touches and no reader of a difference needs."""
     new = copy.deepcopy(tree)

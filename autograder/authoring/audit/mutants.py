@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from autograder.authoring.audit.editing import Change, Edit, Several, body_of, changes, expression, named_functions
+from autograder.authoring.audit.editing import Change, Edit, Several, answers_of, body_of, changes, expression
 
 Nodes = Iterator[tuple[str, ast.AST]]
 """Pairs of what is done to a node and what is put in its place."""
@@ -88,7 +88,7 @@ def mutants(tree: ast.Module, numpy: str, arrays: dict[str, frozenset[str]]) -> 
         numpy: What NumPy is called in the notebook; empty where it is not imported.
         arrays: By function, those of its parameters that are arrays.
     """
-    for name, function in named_functions(tree):
+    for name, function in answers_of(tree):
         yield from changes(tree, name, _edits(function, numpy, arrays.get(name, frozenset())))
 
 

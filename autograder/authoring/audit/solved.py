@@ -29,23 +29,38 @@ class SolvedCell:
 
 
 def solved_cells(assignment: Assignment) -> tuple[SolvedCell, ...]:
-    """The cells of the rows, and those that define what they need, in the master's order; no tests and no figures."""
+    """The cells of the answers, those that define what they need or set a seed, in the master's order.
+
+    No tests and no figures.
+    """
     cells: list[SolvedCell] = []
     # A solution may have several test cells: its mutants are those of the first.
-    rows = {row.solution: row.name for row in reversed(assignment.rows) if row.functions}
+    rows = {row.solution: row.name for row in reversed(assignment.rows) if row.solution}
+    answers: set[int] = set()
     for each in master_cells(assignment.master):
         if each.kind == "code" and not each.grade:
+            if each.solution:
+                answers.add(len(cells))
             cells.append(_cell(rows.get(each.grade_id, "") if each.solution else "", each.source))
-    wanted = {name for cell in cells if cell.row for name in cell.mentions}
+    wanted = {name for place in answers for name in cells[place].mentions}
     needed: set[int] = set()
     while True:
         more = {
-            number for number, cell in enumerate(cells) if not cell.row and cell.defines & (wanted | {"*"})
+            number
+            for number, cell in enumerate(cells)
+            if number not in answers and (cell.defines & (wanted | {"*"}) or _sets_seed(cell.source))
         } - needed
         if not more:
-            return tuple(cell for number, cell in enumerate(cells) if cell.row or number in needed)
+            return tuple(cell for number, cell in enumerate(cells) if number in answers | needed)
         needed |= more
         wanted |= {name for number in more for name in cells[number].mentions}
+
+
+def names_tested(assignment: Assignment, cells: Iterable[SolvedCell]) -> dict[str, frozenset[str]]:
+    """What each row's solution cell binds, for rows whose answers are no functions; empty for the others."""
+    solutions = {row.name: row.solution for row in assignment.rows}
+    bound = {solutions[cell.row]: cell.defines for cell in cells if cell.row}
+    return {row.name: frozenset() if row.functions else bound.get(row.solution, frozenset()) for row in assignment.rows}
 
 
 def reached(cells: Sequence[SolvedCell], changed: SolvedCell, called: Mapping[str, Collection[str]]) -> frozenset[str]:
@@ -93,6 +108,14 @@ def _cell(row: str, source: str) -> SolvedCell:
     except SyntaxError:  # a cell of the instructor's in another language (%%html): it defines nothing
         return SolvedCell(row, "", frozenset(), frozenset())
     return SolvedCell(row, plain, frozenset(_bound(tree.body)), frozenset(_mentioned(tree)))
+
+
+def _sets_seed(source: str) -> bool:
+    """Whether a cell sets a seed, such as ``np.random.seed(1)``: then what comes after it depends on it."""
+    calls = (each.value for each in parsed(source).body if isinstance(each, ast.Expr))
+    functions = (call.func for call in calls if isinstance(call, ast.Call))
+    names = (each.attr if isinstance(each, ast.Attribute) else getattr(each, "id", "") for each in functions)
+    return "seed" in names
 
 
 def _bound(body: Iterable[ast.stmt]) -> set[str]:

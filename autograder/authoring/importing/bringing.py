@@ -6,6 +6,7 @@ What is written is tried first, in a folder of its own: it has to load, and lint
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import re
 import shutil
@@ -47,7 +48,7 @@ _OF_VERDICTS = (*apart.RULES, *chance.RULES, *imports.RULES, rows.tests_nothing)
 
 _NESTED = "released along, but no submission reads it: `files` takes none in folders"
 _KNOWN = f"{CONFIG_NAME} says something of it already, which stays as it is"
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ .-]{0,99}")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -205,9 +206,9 @@ def _plan(course: _Course, source: Source) -> _Planned:
     Raises:
         ConfigError: Its name is none, or is taken; or its notebook cannot be converted.
     """
-    if not _NAME.fullmatch(source.name) or source.name.endswith((" ", ".")):
+    if not _NAME.fullmatch(source.name) or source.name.endswith("."):
         raise ConfigError(
-            f"expected an assignment's name of letters, digits, '_', '-', '.' and spaces, found {shown(source.name)}; "
+            f"expected an assignment's name of letters, digits, '_', '-' and '.', found {shown(source.name)}; "
             "give it another with --name"
         )
     folder = course.root / "source" / source.name
@@ -276,20 +277,25 @@ def _say_files(planned: _Planned, names: list[str]) -> None:
 
 def _say_imports(planned: _Planned, codes: Iterable[str], beside: set[str]) -> None:
     """Have the configuration allow what the notebooks import, and note what is not installed."""
-    from importlib import metadata
-
-    owners = metadata.packages_distributions()
     allowed: dict[str, None] = {}
     for module in dict.fromkeys(name for code in codes for name in _imported(code)):
         if module in sys.stdlib_module_names or module in beside:
             continue
-        distribution = next(iter(owners.get(module, [])), module)
+        distribution = next(iter(_owners().get(module, ())), module)
         if problem := import_problem(distribution):
             planned.notes.append(f"{module} is imported, and no submission can import it: {problem}")
         else:
             allowed[distribution] = None
     if allowed:
         planned.entry["allowed_imports"] = tuple(allowed)
+
+
+@functools.cache
+def _owners() -> Mapping[str, list[str]]:
+    """The distributions that have each module which can be imported here."""
+    from importlib import metadata
+
+    return metadata.packages_distributions()
 
 
 def _imported(code: str) -> Iterator[str]:

@@ -65,6 +65,8 @@ def _added(text: str, entries: Mapping[str, Entry]) -> str:
         before = text[:end].rstrip()
         flow = ", ".join(_flow(name, entry) for name, entry in entries.items())
         return f"{before}{'' if before.endswith(',') else ','} {flow}{text[end:]}"
+    if not isinstance(value, yaml.MappingNode) and not value.tag.endswith(":null"):
+        raise ValueError("the assignments are no keys with values")
     # `assignments:`, `assignments: {}` or `assignments: null`
     cut = text[: value.start_mark.index].rstrip(" ") if value.end_mark.index > value.start_mark.index else ""
     if cut:

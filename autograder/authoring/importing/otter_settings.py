@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from autograder.authoring.importing.reading import NotConverted, mistake, read_bytes
-from autograder.base import ConfigError
+from autograder.base import ConfigError, shown
 
 MAX_SETTINGS = 2**20
 """Bytes of a file of settings."""
@@ -84,12 +84,14 @@ def read_settings(path: Path, cell: int, first: int, source: str) -> Settings:
     places: dict[Place, tuple[int, int, str]] = {}
     pairs = node.value if isinstance(node, yaml.MappingNode) else []
     starts = [key.start_mark.line for key, _ in pairs]
-    for (key, value), end in zip(pairs, [*starts[1:], len(lines)], strict=True):
+    for (key, value), end in zip(pairs, [*starts[1:], len(lines)], strict=False):
         begin = key.start_mark.line
+        if key.tag.endswith(":merge") or (key.value,) in places:
+            raise wrong(begin, f"expected each key once, and no merged ones, found {shown(key.value)}")
         places[(key.value,)] = cell, first + begin, "\n".join(lines[begin : max(end, begin + 1)])
         if isinstance(value, yaml.MappingNode):
             inner = [each.start_mark.line for each, _ in value.value]
-            for (each, _), stop in zip(value.value, [*inner[1:], end], strict=True):
+            for (each, _), stop in zip(value.value, [*inner[1:], end], strict=False):
                 at = each.start_mark.line
                 places[key.value, str(each.value)] = cell, first + at, "\n".join(lines[at : max(stop, at + 1)])
     before = starts[0] if starts else len(lines)

@@ -107,9 +107,8 @@ def read_bytes(path: Path, limit: int) -> bytes:
         said = str(error).partition("; it is not graded")[0]
         raise ConfigError(f"{said}; it is not imported: put a copy of the file in its place") from error
     if size > limit:
-        raise mistake(
-            path, f"has {size / 2**20:.1f} MB; the most is {limit / 2**20:.0f} MB. Clear its outputs, or leave it out"
-        )
+        way_out = "clear its outputs" if path.suffix == ".ipynb" else "leave it out"
+        raise mistake(path, f"has {size / 2**20:.1f} MB; the most is {limit / 2**20:.0f} MB: {way_out}")
     return content
 
 
