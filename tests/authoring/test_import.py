@@ -253,7 +253,7 @@ def test_a_write_that_fails_leaves_nothing(root: Path, tmp_path: Path, monkeypat
         raise OSError(28, "No space left on device", "gradebook_config.yaml")
 
     monkeypatch.setattr(bringing, "write_atomically", full)
-    assert "nothing was imported" in refused(root, theirs(tmp_path / "old"))
+    assert "nothing was written" in refused(root, theirs(tmp_path / "old"))
 
 
 # The configuration
@@ -293,7 +293,7 @@ def test_an_assignment_is_added_and_everything_else_stays(text: str, after: str)
 
 
 def test_a_configuration_that_cannot_be_added_to_is_left_with_what_to_write(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"add this by hand and import again:\nassignments:\n  new: \{\}"):
+    with pytest.raises(ConfigError, match=r"add this by hand and try again:\nassignments:\n  new: \{\}"):
         with_entries(tmp_path / "c.yaml", "assignments: [1]\n", {"new": {}})
 
 
