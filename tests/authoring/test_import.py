@@ -253,7 +253,7 @@ def test_a_write_that_fails_leaves_nothing(root: Path, tmp_path: Path, monkeypat
         raise OSError(28, "No space left on device", "gradebook_config.yaml")
 
     monkeypatch.setattr(bringing, "write_atomically", full)
-    assert "nothing was written" in refused(root, theirs(tmp_path / "old"))
+    assert "nothing was imported" in refused(root, theirs(tmp_path / "old"))
 
 
 # The configuration
