@@ -103,6 +103,12 @@ WRONG = (
     ),
     Wrong(
         "binary_cross_entropy",
+        "a floor that float32 rounds to 0",
+        "def binary_cross_entropy(p, t):\n"
+        "    return -np.mean(t * np.log(np.maximum(p, 1e-300)) + (1 - t) * np.log(np.maximum(1 - p, 1e-300)))",
+    ),
+    Wrong(
+        "binary_cross_entropy",
         "a floor of 1e-3",
         "def binary_cross_entropy(p, t):\n    p = np.clip(p, 1e-3, 1 - 1e-3)\n"
         "    return -np.mean(t * np.log(p) + (1 - t) * np.log(1 - p))",
@@ -242,7 +248,7 @@ def softplus(z):
 def binary_cross_entropy(probs, targets):
     total = 0.0
     for p, t in zip(probs, targets):
-        total -= t * math.log(max(p, 1e-300)) + (1 - t) * math.log(max(1 - p, 1e-300))
+        total -= t * math.log(max(p, 1e-30)) + (1 - t) * math.log(max(1 - p, 1e-30))
     return total / len(probs)
 """,
     "bce_with_logits": """
