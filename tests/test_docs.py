@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -31,6 +32,9 @@ REPOSITORY = Path(autograder.__file__).parents[1]
 DOCS = REPOSITORY / "docs"
 PAGES = sorted([*DOCS.glob("*.md"), *REPOSITORY.glob("*.md")])
 PROGRAMS = Path(sys.executable).parent
+
+QUICKSTART = Path(str(find_spec("nbgrader").origin)).parent / "docs/source/user_guide/source/ps1"  # type: ignore[union-attr]
+"""The assignment of the course that `nbgrader quickstart` makes."""
 
 STARTS_IN_A_COURSE = ("operators.md", "writing-checks.md")
 """Pages whose commands are typed in a course's folder; those of the others in a clone of this repository."""
@@ -160,6 +164,9 @@ class Reader:
             options = command.split()[2:]
             folder = options[0] if options and not options[0].startswith("-") else "demo"
             shutil.copytree(self.demo, self.folder / folder)
+        elif command.startswith("nbgrader quickstart "):
+            # It takes nbgrader a minute to copy this.
+            shutil.copytree(QUICKSTART, self.folder / command.split()[2] / "source/ps1")
         else:
             # The tiny course has other rows.
             done = typed(command.replace("week2 softmax", "week2 scale"), self.folder)
