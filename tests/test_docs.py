@@ -13,6 +13,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -33,6 +34,9 @@ REPOSITORY = Path(autograder.__file__).parents[1]
 DOCS = REPOSITORY / "docs"
 PAGES = sorted([*DOCS.glob("*.md"), *REPOSITORY.glob("*.md")])
 PROGRAMS = Path(sys.executable).parent
+
+QUICKSTART = Path(str(find_spec("nbgrader").origin)).parent / "docs/source/user_guide/source/ps1"  # type: ignore[union-attr]
+"""The assignment of the course that `nbgrader quickstart` makes."""
 
 STARTS_IN_A_COURSE = ("operators.md", "writing-checks.md")
 """Pages whose commands are typed in a course's folder; those of the others in a clone of this repository."""
@@ -176,6 +180,9 @@ class Reader:
             assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
             # The page goes on with a week2, which its reader has written meanwhile.
             shutil.copytree(self.small, self.folder / command.split()[2], dirs_exist_ok=True)
+        elif command.startswith("nbgrader quickstart "):
+            # It takes nbgrader a minute to copy this.
+            shutil.copytree(QUICKSTART, self.folder / command.split()[2] / "source/ps1")
         else:
             # The tiny course has other rows.
             done = typed(command.replace("week2 softmax", "week2 scale"), self.folder)

@@ -80,7 +80,8 @@ def in_ok_format() -> Notebook:
             "  seed: 42",
             "  show_stdout: true",
             "solutions_pdf: false",
-            "show_question_points: true",
+            "config_file: shared.yml",
+            "requirements: [numpy]",
         ),
         text("# Squares"),
         code("import numpy as np"),
@@ -218,6 +219,17 @@ def in_ok_format() -> Notebook:
                 code("first, second = pair\nsecond.upper()", "'TWO'"),
             ),
         ),
+        *question(
+            "name: q10\npoints: 2",
+            text("**Question 10.** What a doctest takes for the same."),
+            *solution(code("# q10: your flag\nflag = 1 # SOLUTION\nnote = [] # SOLUTION")),
+            *cases(
+                code("flag", "1"),
+                code("note.append(flag)\nfor each in note:\n    copy = list(note)\nlen(copy)", "1"),
+                code("# HIDDEN\nif flag:\n    result = str(flag)\nprint(result, end='')", "", "1"),
+                code("print(flag)\n", "", "1\n"),
+            ),
+        ),
     )
 
 
@@ -299,7 +311,11 @@ def exception_based() -> Notebook:
 
 
 MASTERS = {"ok": in_ok_format, "exceptions": exception_based}
-FILES = {"ok": {"numbers.csv": "1\n2\n3\n"}, "exceptions": dict[str, str]()}
+FILES = {
+    "ok": {"numbers.csv": "1\n2\n3\n", "shared.yml": "show_question_points: true\nfiles: [nothing.csv]\n"},
+    "exceptions": dict[str, str](),
+}
+
 
 _SQUARE = "def square(x):\n    return x * x\nnine = square(3)"
 _CIRCLE = "pi = 3.14\nradius = 3\narea = radius * pi * pi\ndef circumference(r):\n    return 2 * pi * r"
@@ -311,6 +327,7 @@ _RIGHT = {
     "q7": "picture = [3, 2, 1]",
     "q8": "total = 6.0",
     "q9": "pair = (1, 'two')\nshown = None",
+    "q10": "flag = 1\nnote = []",
 }
 _MINE = "helper = 1\nsecret = 12"
 _STEPS = "rng = np.random.default_rng(rng_seed)\nsteps = rng.integers(0, 10, size=4)"
@@ -328,6 +345,7 @@ SUBMISSIONS: dict[str, dict[str, dict[str, str]]] = {
             "q4": "def greeting(name):\n    return f'Hello, {name}' if name else 'Hello'",
             "q8": "total = 6",
             "q9": "pair = (1, 'two', 3)\nshown = 0",
+            "q10": "flag = True\nnote = []",
         },
         "wrong": {
             "q1": "def square(x):\n    return x + 1\nnine = 8",
@@ -336,6 +354,7 @@ SUBMISSIONS: dict[str, dict[str, dict[str, str]]] = {
             "q4": "def greeting(name):\n    return name",
             "q8": "total = 'six'",
             "q9": "pair = None\nshown = 'x'",
+            "q10": "flag = 0\nnote = [1, 2]",
         },
         "prints": {
             "q1": _SQUARE.replace("return", "print(x)\n    return"),
@@ -350,6 +369,8 @@ SUBMISSIONS: dict[str, dict[str, dict[str, str]]] = {
             "q4": "greeting = 'Hello, {}'.format",
             "q8": "total = np.float64(6)",
             "q9": "pair = [1, 'two']\nshown = None",
+            "q10": "class Loud(list):\n    def append(self, value):\n        print(value)\n        return value\n"
+            "flag = 1.0\nnote = Loud([2])",
         },
         "broken": _RIGHT | {"q1": "def square(x)\n    return x", "q9": "pair = (1, 'two')\n1 / 0"},
     },
