@@ -140,7 +140,8 @@ def test_the_command_prints_the_report_and_what_comes_next(root: Path, tmp_path:
 
 def test_a_dry_run_writes_nothing_and_its_data_are_json(root: Path, tmp_path: Path) -> None:
     path = write(tmp_path / "squares.ipynb", otter.in_ok_format())
-    (tmp_path / "numbers.csv").write_text("1\n")
+    for name, content in otter.FILES["ok"].items():
+        (tmp_path / name).write_text(content)
     before = before_and_after(root)
     done = autograder(root, "import", str(path), "--dry-run", "--json")
     assert done.returncode == 0, done.stderr
@@ -205,6 +206,9 @@ def test_links_pipes_and_devices_are_refused(root: Path, tmp_path: Path) -> None
     assert f"{master} is a symbolic link" in refused(root, master)
     assert f"{master} is a symbolic link" in refused(root, folder)
     assert "expected a folder, or a notebook" in refused(root, Path("/dev/zero"), form="otter")
+    tree = otter.notebook(otter.raw("# ASSIGNMENT CONFIG", "files: [to/ps1/a.csv]"), *otter.question("name: q1"))
+    (tmp_path / "to").symlink_to(folder.parent)
+    assert f"{tmp_path / 'to'}: is a link" in refused(root, write(tmp_path / "o.ipynb", tree))
     (tmp_path / "linked").symlink_to(folder)
     assert "is a symbolic link" in refused(root, tmp_path / "linked")
 
@@ -237,6 +241,8 @@ def test_names_that_are_none_and_files_out_of_reach_are_refused(root: Path, tmp_
 
 def test_a_file_of_otter_s_that_is_missing_is_told(root: Path, tmp_path: Path) -> None:
     path = write(tmp_path / "squares.ipynb", otter.in_ok_format())
+    assert "cell 1, line 14: `config_file`: " in refused(root, path)
+    (tmp_path / "shared.yml").write_text(otter.FILES["ok"]["shared.yml"])
     assert "numbers.csv cannot be read: No such file" in refused(root, path)
 
 

@@ -188,7 +188,8 @@ def test_a_solution_stands_between_marks_of_nbgrader_s(tmp_path: Path, theirs: s
         (code("f(1)\nf(2)", "2"), "assert shown(lambda: f(1)) == ''\nassert shown(lambda: f(2)) in ('2')"),
         (code("assert f(1) == 2"), "with shows():\n    assert f(1) == 2"),
         (code("print('ä', f(1))", "", "ä 2\n"), "assert shown(lambda: print('ä', f(1))) == 'ä 2'"),
-        (code("if x:\n    print(1)", "", "1\n"), "with shows('1'):\n    if x:\n        print(1)"),
+        (code("if x:\n    print(2)", "", "2\n"), "with shows('2'):\n    if x:\n        print(2)"),
+        (code("if x:\n    print(0)", "", "0\n"), "with shows('0', 'False'):\n    if x:\n        print(0)"),
         (code("(y := f(1))", "1.5"), "with shows('1.5'):\n    (y := f(1))"),
     ],
 )

@@ -22,7 +22,14 @@ import yaml
 
 from autograder.authoring.importing.entry import Entry, with_entries
 from autograder.authoring.importing.otter_converting import convert
-from autograder.authoring.importing.reading import MAX_FILE, NotConverted, files_in, mistake, read_bytes
+from autograder.authoring.importing.reading import (
+    MAX_FILE,
+    NotConverted,
+    files_in,
+    mistake,
+    read_bytes,
+    refuse_links_above,
+)
 from autograder.authoring.importing.sources import Form, Source, find_sources
 from autograder.authoring.lint import apart, chance, rows
 from autograder.authoring.lint import importing as imports
@@ -248,6 +255,7 @@ def _of_otter(source: Source) -> _Planned:
         path = Path(name)
         if path.is_absolute() or ".." in path.parts or path.as_posix() in contents:
             raise mistake(notebook.path, f"`files`: expected a file beside the notebook, found {shown(name)}")
+        refuse_links_above(source.folder, source.folder / path)
         for each in _all_of(source.folder / path):
             inside = each.relative_to(source.folder).as_posix()
             contents[inside] = read_bytes(each, MAX_FILE)

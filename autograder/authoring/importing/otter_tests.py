@@ -38,11 +38,11 @@ def {shown}(code):
 
 
 @contextlib.contextmanager
-def {shows}(text=""):
-    """Fail where the code inside prints anything but this text."""
+def {shows}(*texts):
+    """Fail where the code inside prints anything but one of these texts; by default, anything at all."""
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         yield
-    assert printed.getvalue().removesuffix("\\n") == text, "This prints something else than it should."
+    assert printed.getvalue().removesuffix("\\n") in (texts or ("",)), "This prints something else than it should."
 '''
 
 _CONFIG_BEGINS = re.compile(r"(?:.\s*=\s*)?(\"\"?\"?|''?'?)\s*#\s*BEGIN\s*TEST\s*CONFIG", re.IGNORECASE)
@@ -238,7 +238,7 @@ def in_ok_format(case: Case, by: Looking) -> tuple[str, Case]:
             written += _assertion(by, lines, only, show, case.failure if group[0] is body[-1] else "")
         elif show is not None and not _has_long_text(group):
             inner = textwrap.indent("\n".join(lines[start:end]), "    ")
-            written += [f"with {by.shows}({repr(show) if show else ''}):", *inner.split("\n")]
+            written += [f"with {by.shows}({', '.join(map(repr, _as_good(show))) if show else ''}):", *inner.split("\n")]
         else:
             written += lines[start:end]
             if show is not None:
@@ -308,9 +308,8 @@ def _assertion(by: Looking, lines: list[str], final: ast.Expr, wanted: str, fail
     first, last = final.lineno - 1, (final.end_lineno or final.lineno) - 1
     begin, end = _character(lines[first], final.col_offset), _character(lines[last], final.end_col_offset or 0)
     words = f", {failure!r}" if failure else ""
-    # As a doctest has it: True will do for 1, and False for 0.
-    also = {"1": "True", "0": "False"}.get(wanted)
-    compared = f"in ({wanted!r}, {also!r})" if also else f"== {wanted!r}"
+    wants = _as_good(wanted)
+    compared = f"in {wants!r}" if len(wants) > 1 else f"== {wanted!r}"
     if first == last:
         rest = lines[last][end:].strip().lstrip(";").strip()
         return [f"assert {by.shown}(lambda: {lines[first][begin:end]}) {compared}{words}{f'  {rest}' if rest else ''}"]
@@ -320,6 +319,12 @@ def _assertion(by: Looking, lines: list[str], final: ast.Expr, wanted: str, fail
         lines[last],
         f")) {compared}{words}",
     ]
+
+
+def _as_good(wanted: str) -> tuple[str, ...]:
+    """What a doctest takes for a text: that text, and True for 1 and False for 0."""
+    also = {"1": "True", "0": "False"}.get(wanted)
+    return (wanted,) if also is None else (wanted, also)
 
 
 def _character(line: str, offset: int) -> int:

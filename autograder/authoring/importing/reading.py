@@ -112,6 +112,17 @@ def read_bytes(path: Path, limit: int) -> bytes:
     return content
 
 
+def refuse_links_above(folder: Path, path: Path) -> None:
+    """Refuse a file below a folder that is reached through a link.
+
+    Raises:
+        ConfigError: A folder on the way is a link.
+    """
+    for above in path.relative_to(folder).parents:
+        if above.name and (folder / above).is_symlink():
+            raise mistake(folder / above, "is a link; it is not imported: put the folder itself in its place")
+
+
 def read_notebook(path: Path) -> SourceNotebook:
     """A notebook, whatever is in it.
 

@@ -14,12 +14,12 @@ from urllib.parse import quote
 
 from autograder.authoring.importing.otter_blocks import is_otter
 from autograder.authoring.importing.reading import (
-    MAX_NOTEBOOK,
     SourceNotebook,
     files_in,
     mistake,
     read_bytes,
     read_notebook,
+    refuse_links_above,
 )
 from autograder.base import ConfigError, shown
 
@@ -126,11 +126,15 @@ def _named(folder: Path, notebook: SourceNotebook) -> tuple[Path, ...]:
             is_module = each.suffix == ".py" and each.stem in modules and _imports(notebook, each.stem)
             if each.name in words or is_module:
                 if each.is_symlink() or not each.is_dir():
-                    read_bytes(each, 0) if each.is_symlink() or not each.is_file() else None
+                    if each.is_symlink() or not each.is_file():
+                        read_bytes(each, 0)  # which says what it is
                     found.append(each)
             elif each.is_dir() and not each.is_symlink():
                 paths = {word for word in words if word.startswith(f"{each.name}/")}
-                found += [folder / word for word in sorted(paths) if ".." not in word and (folder / word).is_file()]
+                for word in sorted(paths):
+                    if ".." not in word and (folder / word).is_file():
+                        refuse_links_above(folder, folder / word)
+                        found.append(folder / word)
     return tuple(found)
 
 
@@ -174,7 +178,10 @@ def _due(folder: Path, name: str) -> _Due:
 
 def _in_gradebook(path: Path) -> dict[str, str]:
     """The due dates in nbgrader's gradebook, by assignment: opened to be read, and for a bounded time."""
-    beginning = read_bytes(path, 2**40)[:16] if path.stat().st_size < MAX_NOTEBOOK else _beginning(path)
+    if path.is_symlink():
+        read_bytes(path, 0)  # which says that it is one
+    with path.open("rb") as file:
+        beginning = file.read(16)
     if not beginning.startswith(b"SQLite format 3\0"):
         raise mistake(path, "is no SQLite file")
     address = f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1"
@@ -190,13 +197,6 @@ def _in_gradebook(path: Path) -> dict[str, str]:
     except sqlite3.Error as error:
         raise mistake(path, f"is no gradebook that can be read: {error}") from error
     return found
-
-
-def _beginning(path: Path) -> bytes:
-    if path.is_symlink():
-        read_bytes(path, 0)
-    with path.open("rb") as file:
-        return file.read(16)
 
 
 def _in_configuration(path: Path) -> dict[str, str]:
