@@ -319,6 +319,7 @@ def test_where_a_notebook_is_there_that_nobody_knows_its_answers_wait(course: Co
     assert held(course)["ada"].needs_manual_grade
 
 
+@pytest.mark.thorough
 def test_a_watch_grades_both_and_writes_both_pages(course: Course) -> None:
     submit_problems(course.root, "ada", problem1=problem1(), problem2=problem2())
     said: list[str] = []
@@ -400,6 +401,7 @@ def test_nbgrader_autograde_leaves_the_same_files(theirs: Any, ours: tuple[Cours
     assert found[0] == found[1]
 
 
+@pytest.mark.thorough
 def test_nbgrader_writes_a_page_of_each(theirs: Any) -> None:
     root, _ = theirs
     said = nbgrader(root, "generate_feedback", "ps1", "--force")

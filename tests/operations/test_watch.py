@@ -161,7 +161,7 @@ def test_the_last_attempt_counts_where_nothing_else_is_said(root: Path) -> None:
     assert scores(root) == {"ada": 6}
 
 
-@pytest.mark.parametrize(("counts", "score"), [("best", 10), ("last", 6)])
+@pytest.mark.parametrize(("counts", "score"), [("best", 10), pytest.param("last", 6, marks=pytest.mark.thorough)])
 def test_grade_keeps_the_attempt_that_watch_made_count(tmp_path: Path, counts: str, score: float) -> None:
     root = make_course(tmp_path / "course", config=BEST.replace("counts: best", f"counts: {counts}"))
     submit(root, "ada", solved(), timestamp="2026-11-28 12:00:00 UTC")
