@@ -6,8 +6,6 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 RUNS ?= 100000
-# Three processes of tests for two processors: each waits half of its time for what it has started.
-AT_ONCE ?= $(shell expr \( $$(getconf _NPROCESSORS_ONLN) \* 3 + 1 \) / 2)
 
 .PHONY: demo test thorough lint fuzz docs install clean
 
@@ -15,11 +13,11 @@ demo: $(VENV)/installed
 	$(BIN)/autograder demo demo
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest --numprocesses $(AT_ONCE) --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
 
 # The tests that take many minutes: see CONTRIBUTING.md.
 thorough: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m thorough --numprocesses $(AT_ONCE) --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest -m thorough --numprocesses auto --dist loadscope --no-loadscope-reorder
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

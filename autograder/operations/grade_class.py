@@ -30,7 +30,7 @@ from autograder.gradebook import (
 from autograder.grading import wanted_digests
 from autograder.operations.closed import require_closed
 from autograder.operations.graded import Graded, require_gradable
-from autograder.operations.pool import grade_all, warm_up
+from autograder.operations.pool import grade_all
 from autograder.operations.storing import Result, asked_for, joined_notes, not_copied, stored
 from autograder.sandbox import Kind
 from autograder.submission import HandIn, SubmittedFolder, find_hand_in, hand_ins
@@ -82,7 +82,6 @@ def grade_assignment(
             register(gradebook, course, assignment, [folder.student for folder in folders if not folder.problem])
             plan = _planned(gradebook, course, assignment, folders, force=force, sandbox=sandbox)
             if plan.hand_ins and scheduler is None:
-                warm_up()
                 require_gradable(assignment, sandbox)
             yield from plan.refused
             yield from _kept(gradebook, course, assignment, plan)

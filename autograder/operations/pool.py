@@ -9,22 +9,15 @@ import multiprocessing
 import os
 import signal
 import sys
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import forkserver
 from multiprocessing.sharedctypes import Synchronized
-from pathlib import Path
 
 from autograder.course import Assignment
 from autograder.operations.graded import Graded, grade_hand_in
 from autograder.sandbox import Kind, confine
 from autograder.submission import HandIn
-
-_TEMPLATE = "autograder.operations.template"
-_LONGEST_FOLDER = 60
-"""The longest folder for temporary files in which a socket's path fits into its 108 bytes."""
 
 WAITING_PER_JOB = 4
 """How many hand-ins are given out for each process: one that it grades, the others so that it never waits."""
@@ -70,47 +63,22 @@ def grade_all(hand_ins: Iterable[HandIn], assignment: Assignment, *, sandbox: Ki
 
 
 def processes(jobs: int) -> Executor:
-    """A pool of ``jobs`` processes, each on a processor of its own, none of which outlives this one."""
-    context = _context()
+    """A pool of ``jobs`` fresh processes, each on a processor of its own, none of which outlives this one."""
+    context = multiprocessing.get_context("spawn")
     number = context.Value("i", 0)
-    allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    around = dict(os.environ), Path.cwd(), allowed
-    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_join_the_pool, initargs=(number, *around))
+    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_join_the_pool, initargs=(number,))
 
 
-def warm_up() -> None:
-    """Begin to make ready what the processes of a pool are forked from, and return at once."""
-    if isinstance(_context(), multiprocessing.context.ForkServerContext):
-        forkserver.ensure_running()
-
-
-def _context() -> multiprocessing.context.ForkServerContext | multiprocessing.context.SpawnContext:
-    """How processes of the pool begin: as forks of a process that has imported what grades.
-
-    That one listens at a socket in the folder for temporary files. Where that is too long for one, each begins anew.
-    """
-    if len(tempfile.gettempdir()) > _LONGEST_FOLDER:
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([_TEMPLATE])
-    return context
-
-
-def _join_the_pool(
-    number: Synchronized[int], environment: Mapping[str, str], folder: Path, allowed: Sequence[int]
-) -> None:
+def _join_the_pool(number: Synchronized[int]) -> None:
     # Ctrl-C is the main process's to answer, and none of the pool outlives it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # What this one is forked from may have begun in another folder.
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(folder)
     if sys.platform == "linux":
         confine.die_with_parent()
         # A submission that keeps every processor busy keeps this one busy, and takes no time from its neighbours.
         with number.get_lock():
             mine = number.value
             number.value += 1
+        allowed = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {allowed[mine % len(allowed)]})
 
 

@@ -24,7 +24,7 @@ from autograder.operations.arrivals import AttemptsSpentError, Watched, store_at
 from autograder.operations.closed import require_closed
 from autograder.operations.exchange import inbound, terms_of
 from autograder.operations.graded import Graded, grade_hand_in, require_gradable
-from autograder.operations.pool import processes, warm_up
+from autograder.operations.pool import processes
 from autograder.sandbox import Kind
 from autograder.submission import HandIn, Terms, collect_arrivals
 
@@ -118,7 +118,6 @@ def watch(
     submitted = course.root / "submitted"
     make_closed_folder(submitted)
     collected = None if exchange is None else (inbound(course, exchange), terms_of(course))
-    warm_up()
     require_gradable(assignment, sandbox)
     # What sets prose, formulas and code takes longer to import than a submission to grade.
     prose = {"cell_type": "markdown", "metadata": {}, "source": "$x$"}
