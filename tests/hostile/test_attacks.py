@@ -122,7 +122,8 @@ def in_every_class(members: Callable[[Sequence[Attack]], Sequence[Any]], named: 
         for name, attackers in CLASSES.items()
         for member in members(attackers)
     ]
-    return pytest.mark.parametrize(("outcome", named), cases, indirect=["outcome"])
+    # Of the session, as the fixture: otherwise each test would have a class of its own graded.
+    return pytest.mark.parametrize(("outcome", named), cases, indirect=["outcome"], scope="session")
 
 
 @pytest.fixture(scope="session", params=["bubblewrap", "landlock"])
