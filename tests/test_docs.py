@@ -310,6 +310,7 @@ def test_the_checks_of_the_page_pass_for_the_reference(checks_of_the_page: Path)
 
 
 @pytest.mark.sandbox
+@pytest.mark.thorough
 def test_the_checks_of_the_page_fail_for_a_stub(checks_of_the_page: Path) -> None:
     assert set(outcomes(checks_of_the_page, "--submission release/week2/week2.ipynb")) == {"failed"}
 

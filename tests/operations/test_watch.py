@@ -154,6 +154,7 @@ def test_the_best_attempt_counts_and_a_worse_one_has_its_own_page(tmp_path: Path
     assert graded_once(root) == []
 
 
+@pytest.mark.thorough
 def test_the_last_attempt_counts_where_nothing_else_is_said(root: Path) -> None:
     for tree in (solved(), half()):
         submit(root, "ada", tree)
