@@ -45,9 +45,16 @@ c) 22
 """
 
 
+WEEKS = ("week1", "week2", "week3")
+
+
+def of_week(name: str) -> Quiz:
+    return read_quiz(quiz_file(load_course(REPOSITORY), name))
+
+
 @pytest.fixture(scope="module")
 def week2() -> Quiz:
-    return read_quiz(quiz_file(load_course(REPOSITORY), "week2"))
+    return of_week("week2")
 
 
 def plain(text: str) -> str:
@@ -75,22 +82,23 @@ def test_there_are_questions_on_each_objective_of_the_week(week2: Quiz) -> None:
         assert objective in told
 
 
-def test_every_choice_says_why_and_one_of_four_is_right(week2: Quiz) -> None:
-    for question in week2.questions:
+@pytest.mark.parametrize("week", WEEKS)
+def test_every_choice_says_why_and_one_of_four_is_right(week: str) -> None:
+    for question in of_week(week).questions:
         assert len(question.choices) == 4
         assert sum(choice.correct for choice in question.choices) == 1
         assert all(len(plain(choice.why)) > 30 for choice in question.choices), question.title
 
 
-def test_neither_place_nor_length_gives_the_right_answer_away(week2: Quiz) -> None:
+@pytest.mark.parametrize("week", WEEKS)
+def test_neither_place_nor_length_gives_the_right_answer_away(week: str) -> None:
+    questions = of_week(week).questions
     places = Counter(
-        next(index for index, choice in enumerate(question.choices) if choice.correct) for question in week2.questions
+        next(index for index, choice in enumerate(question.choices) if choice.correct) for question in questions
     )
-    assert max(places.values()) <= len(week2.questions) / 4 + 2, places
-    longest = sum(
-        max(question.choices, key=lambda choice: len(plain(choice.text))).correct for question in week2.questions
-    )
-    assert longest <= len(week2.questions) / 2
+    assert max(places.values()) <= len(questions) / 4 + 2, places
+    longest = sum(max(question.choices, key=lambda choice: len(plain(choice.text))).correct for question in questions)
+    assert longest <= len(questions) / 2
 
 
 def sigmoid(z: float) -> float:
@@ -240,9 +248,10 @@ def command(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
 # For students: the notebook
 
 
-def test_the_committed_notebook_is_the_one_that_the_text_gives(week2: Quiz) -> None:
-    released = REPOSITORY / "release/week2-knowledge-check/week2-knowledge-check.ipynb"
-    assert released.read_text(encoding="utf-8") == quiz_notebook(week2)
+@pytest.mark.parametrize("week", WEEKS)
+def test_the_committed_notebook_is_the_one_that_the_text_gives(week: str) -> None:
+    released = REPOSITORY / f"release/{week}-knowledge-check/{week}-knowledge-check.ipynb"
+    assert released.read_text(encoding="utf-8") == quiz_notebook(of_week(week))
 
 
 def test_the_notebook_is_valid_and_has_neither_outputs_nor_readable_answers(week2: Quiz) -> None:

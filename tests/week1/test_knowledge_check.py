@@ -1,15 +1,14 @@
-"""The Knowledge Check of Week 1: its numbers are worked out here once more."""
+"""The Knowledge Check of Week 1: its numbers are worked out here once more; test_quiz has what holds of any."""
 
 import html
 import math
 import re
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from autograder.authoring import quiz_file, quiz_notebook, read_quiz
+from autograder.authoring import quiz_file, read_quiz
 from autograder.authoring.quiz import Quiz
 from autograder.course import load_course
 
@@ -33,21 +32,8 @@ def softplus(z: float) -> float:
     return max(z, 0.0) + math.log1p(math.exp(-abs(z)))
 
 
-def test_every_choice_says_why_and_one_of_four_is_right(quiz: Quiz) -> None:
+def test_there_are_twenty_one_questions(quiz: Quiz) -> None:
     assert len(quiz.questions) == 21
-    for question in quiz.questions:
-        assert len(question.choices) == 4
-        assert sum(choice.correct for choice in question.choices) == 1
-        assert all(len(plain(choice.why)) > 25 for choice in question.choices), question.title
-
-
-def test_neither_place_nor_length_gives_the_right_answer_away(quiz: Quiz) -> None:
-    places = Counter(
-        next(place for place, choice in enumerate(question.choices) if choice.correct) for question in quiz.questions
-    )
-    assert max(places.values()) <= len(quiz.questions) / 4 + 2, places
-    longest = [max(each.choices, key=lambda choice: len(plain(choice.text))).correct for each in quiz.questions]
-    assert sum(longest) <= len(quiz.questions) / 2
 
 
 @pytest.mark.parametrize(
@@ -87,8 +73,3 @@ def test_what_the_questions_say_of_numpy_holds() -> None:
         p = sigmoid(logit)
         written = -target * math.log(p) - (1 - target) * math.log(1 - p)
         assert max(logit, 0) - target * logit + math.log1p(math.exp(-abs(logit))) == pytest.approx(written)
-
-
-def test_the_committed_notebook_is_the_one_that_the_text_gives(quiz: Quiz) -> None:
-    released = ROOT / "release/week1-knowledge-check/week1-knowledge-check.ipynb"
-    assert released.read_text(encoding="utf-8") == quiz_notebook(quiz)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import contextlib
-import io
 import itertools
 import math
 import re
@@ -12,7 +10,6 @@ import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib
 import nbformat
 import numpy as np
 import pytest
@@ -20,6 +17,8 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 from nbgrader.nbgraderformat import MetadataValidator
 from nbgrader.preprocessors import ClearSolutions
+
+from tests.visible_checks import printed_by, ran
 
 MASTER = Path(__file__).parents[2] / "source" / "week2" / "week2.ipynb"
 
@@ -86,19 +85,11 @@ def functions_of(row: str) -> list[ast.FunctionDef]:
 
 def solved() -> dict[str, Any]:
     """A namespace in which the tools and the model solutions have run."""
-    namespace: dict[str, Any] = {}
-    with matplotlib.rc_context():
-        for name in ("setup", "check-tools", "gradient-check", *CONTRACT):
-            exec(CELLS[name].source, namespace)
-    return namespace
+    return ran(CELLS, ("setup", "check-tools", "gradient-check", *CONTRACT))
 
 
 def run_visible_checks(row: str, namespace: dict[str, Any]) -> str:
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        exec(CELLS[f"test_{row}"].source, namespace)
-    return printed.getvalue()
+    return printed_by(CELLS[f"test_{row}"], namespace)
 
 
 def execute(notebook: NotebookNode, folder: Path, *, allow_errors: bool) -> dict[str, list[NotebookNode]]:

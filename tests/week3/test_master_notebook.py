@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import ast
-import contextlib
-import io
 import re
-import warnings
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import nbformat
 import numpy as np
 import pytest
 from nbgrader.nbgraderformat import MetadataValidator
 from nbgrader.preprocessors import ClearSolutions
+
+from tests.visible_checks import printed_by, ran
 
 MASTER = Path(__file__).parents[2] / "source" / "week3" / "week3.ipynb"
 NOTEBOOK = nbformat.read(MASTER, as_version=4)
@@ -39,19 +37,11 @@ rows = pytest.mark.parametrize("row", CONTRACT)
 
 def solved() -> dict[str, Any]:
     """A namespace in which the tools and the model solutions have run."""
-    namespace: dict[str, Any] = {}
-    with matplotlib.rc_context():
-        for name in ("setup", "check-tools", "gradient-check", "layer", *CONTRACT):
-            exec(CELLS[name].source, namespace)
-    return namespace
+    return ran(CELLS, ("setup", "check-tools", "gradient-check", "layer", *CONTRACT))
 
 
 def run_visible_checks(row: str, namespace: dict[str, Any]) -> str:
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        exec(CELLS[f"test_{row}"].source, namespace)
-    return printed.getvalue()
+    return printed_by(CELLS[f"test_{row}"], namespace)
 
 
 def arguments(function: ast.FunctionDef, *, method: bool) -> str:

@@ -1,33 +1,19 @@
 """The reference of Week 3 against PyTorch's values."""
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.references import load
+
 ROOT = Path(__file__).parents[2]
 TORCH = json.loads((ROOT / "tests/week3/reference_values/torch_values.json").read_text(encoding="utf-8"))
 
 
-def load(name: str) -> ModuleType:
-    folder = ROOT / "solutions" / "week3"
-    specification = importlib.util.spec_from_file_location(
-        name, folder / "__init__.py", submodule_search_locations=[str(folder)]
-    )
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[name] = module
-    specification.loader.exec_module(module)
-    return module
-
-
-week3 = load("reference_of_week3_under_test")
+week3 = load("week3", "reference_of_week3_under_test")
 
 
 def close(actual: Any, desired: Any, relative: float = 1e-11) -> None:
