@@ -70,7 +70,7 @@ def make_course(template: Course, folder: Path, students: int) -> HandedIn:
     if ASSIGNMENT not in template.assignments:
         raise ConfigError(
             f"the demo's students submit {ASSIGNMENT}, and {template.root / CONFIG_NAME} has no such assignment: "
-            "run it in the course that comes with autograder, or name that one with --course DIR"
+            "leave out --course to copy the one that comes with autograder"
         )
     assignment = template.assignments[ASSIGNMENT]
     stock = stock_mistakes(assignment)

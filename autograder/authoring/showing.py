@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
+import ast
 from collections.abc import Iterator
 
 from autograder.course import SHOWS_TAG, Assignment, MasterCell, master_cells
-from autograder.submission import read_later
-
-_SEED = re.compile(r"\bseed\(")
-"""What makes a cell decide of those after it, although it binds nothing for them."""
+from autograder.submission import parsed, read_later
 
 
 def tagged_wrongly(assignment: Assignment) -> Iterator[str]:
@@ -40,9 +37,15 @@ def untagged(assignment: Assignment) -> tuple[str, ...]:
         if cell.kind == "code"
         and cell.locked
         and not (cell.grade or cell.solution or cell.task or SHOWS_TAG in cell.tags)
-        and not (read_later(cell.source, _later(cells, cell)) or _SEED.search(cell.source))
+        and not (read_later(cell.source, _later(cells, cell)) or sets_seed(cell.source))
     )
 
 
 def _later(cells: tuple[MasterCell, ...], cell: MasterCell) -> list[str]:
     return [each.source for each in cells if each.kind == "code" and each.number > cell.number]
+
+
+def sets_seed(source: str) -> bool:
+    """Whether a cell sets a seed, as by ``np.random.seed(1)``: those after it depend on it, though it binds nothing."""
+    calls = (node.func for node in ast.walk(parsed(source) or ast.Module([], [])) if isinstance(node, ast.Call))
+    return any("seed" in (getattr(each, "attr", ""), getattr(each, "id", "")) for each in calls)

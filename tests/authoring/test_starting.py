@@ -16,7 +16,7 @@ import pytest
 
 from autograder.authoring import init_course, lint_course, new_assignment
 from autograder.base import AutograderError, ConfigError
-from autograder.checking import load_reference
+from autograder.checking import load_reference, plan_of, title_of
 from autograder.course import CONFIG_NAME, load_course, master_cells
 from autograder.submission import submissions
 from tests.commands import autograder
@@ -304,6 +304,42 @@ def test_marks_change_nothing_of_the_code(module: str, course: Path, tmp_path: P
     (solution,) = (each for each in master_cells(course / "source/lab/lab.ipynb") if each.solution)
     assert ast.dump(ast.parse(solution.source)) == ast.dump(ast.parse(code))
     assert solution.source.count("### BEGIN SOLUTION") == solution.source.count("### END SOLUTION") > 3
+
+
+@pytest.mark.parametrize(
+    ("code", "body"),
+    [
+        ("def f(x): y = x; return y", "    ### BEGIN SOLUTION\n    y = x; return y\n    ### END SOLUTION"),
+        (
+            "class C:\n    def f(self): return 1",
+            "        ### BEGIN SOLUTION\n        return 1\n        ### END SOLUTION",
+        ),
+    ],
+)
+def test_a_body_beside_its_signature_is_marked_whole(code: str, body: str, course: Path, tmp_path: Path) -> None:
+    new_assignment(course, "lab", notebook=write(tmp_path / "lab.ipynb", notebook(cell(code))))
+    (solution,) = (each for each in master_cells(course / "source/lab/lab.ipynb") if each.solution)
+    assert solution.source.endswith(body)
+
+
+def test_a_body_that_cannot_be_marked_is_named_with_its_cell(course: Path, tmp_path: Path) -> None:
+    lab = write(tmp_path / "lab.ipynb", notebook(cell('def f(x): "Words."; return x')))
+    with pytest.raises(ConfigError, match=r"lab\.ipynb, cell 1: put the code of f on lines of its own"):
+        new_assignment(course, "lab", notebook=lab)
+
+
+def test_a_new_test_cell_is_called_by_its_exercise(course: Path) -> None:
+    new_assignment(course, "lab", functions=["softmax"])
+    plan = plan_of(master_cells(course / "source/lab/lab.ipynb"))
+    assert title_of(plan.tests["test_softmax"]) == "softmax gives what it should."
+
+
+def test_a_course_of_nbgrader_s_without_a_master_is_refused_with_a_way_out(tmp_path: Path) -> None:
+    (tmp_path / "nbgrader_config.py").write_text("c = get_config()\n")
+    (tmp_path / "stray.ipynb").write_text("{}")
+    with pytest.raises(ConfigError, match=r"without a master notebook in source/.*name an empty folder"):
+        init_course(tmp_path, 0, NOW)
+    assert not (tmp_path / CONFIG_NAME).exists()
 
 
 def test_the_command_begins_an_assignment_and_says_where(course: Path) -> None:

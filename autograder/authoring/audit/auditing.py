@@ -210,8 +210,7 @@ def _mutants(row: Row, cells: Sequence[SolvedCell], observed: Observed, assignme
         for mistake in stock_mistakes(assignment):
             if mistake.row == row.name:
                 wrong = without_docstrings(parsed(mistake.made_in(cell.source)))
-                names = [*(each.name for each in functions_of(parsed(mistake.code))), *row.functions, row.name]
-                first = names[0]
+                first = [*(each.name for each in functions_of(parsed(mistake.code))), *row.functions, row.name][0]
                 yield Mutant(row.name, first, mistake.wrong, f"def {first}", mistake.name, ast.unparse(wrong), right)
 
 

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from autograder.authoring.showing import sets_seed
 from autograder.course import Assignment, master_cells
 
 
@@ -48,7 +49,7 @@ def solved_cells(assignment: Assignment) -> tuple[SolvedCell, ...]:
         more = {
             number
             for number, cell in enumerate(cells)
-            if number not in answers and (cell.defines & (wanted | {"*"}) or _sets_seed(cell.source))
+            if number not in answers and (cell.defines & (wanted | {"*"}) or sets_seed(cell.source))
         } - needed
         if not more:
             return tuple(cell for number, cell in enumerate(cells) if number in answers | needed)
@@ -108,14 +109,6 @@ def _cell(row: str, source: str) -> SolvedCell:
     except SyntaxError:  # a cell of the instructor's in another language (%%html): it defines nothing
         return SolvedCell(row, "", frozenset(), frozenset())
     return SolvedCell(row, plain, frozenset(_bound(tree.body)), frozenset(_mentioned(tree)))
-
-
-def _sets_seed(source: str) -> bool:
-    """Whether a cell sets a seed, such as ``np.random.seed(1)``: then what comes after it depends on it."""
-    calls = (each.value for each in parsed(source).body if isinstance(each, ast.Expr))
-    functions = (call.func for call in calls if isinstance(call, ast.Call))
-    names = (each.attr if isinstance(each, ast.Attribute) else getattr(each, "id", "") for each in functions)
-    return "seed" in names
 
 
 def _bound(body: Iterable[ast.stmt]) -> set[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -123,7 +122,13 @@ def _value(value: str | Sequence[str]) -> str:
 def _word(text: str) -> str:
     """A name as YAML reads it: in quotes where it would be something else without."""
     plain = _PLAIN.fullmatch(text) and isinstance(yaml.safe_load(text), str)
-    return text if plain else json.dumps(text, ensure_ascii=False)
+    return text if plain else quoted(text)
+
+
+def quoted(text: str) -> str:
+    """A text in YAML's double quotes, on one line."""
+    written: str = yaml.safe_dump(text, default_style='"', allow_unicode=True, width=10**6)
+    return written.strip()
 
 
 def _tree(text: str) -> Any:

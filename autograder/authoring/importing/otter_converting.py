@@ -13,11 +13,21 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from autograder.authoring.cells import (
+    BEGIN_HIDDEN,
+    BEGIN_SOLUTION,
+    END_HIDDEN,
+    END_SOLUTION,
+    Role,
+    marks,
+    plain_cell,
+    python_notebook,
+)
 from autograder.authoring.importing.otter_blocks import Blocks, Piece, Question, read_blocks
 from autograder.authoring.importing.otter_settings import Settings, read_settings_file
-from autograder.authoring.importing.otter_solutions import BEGIN, END, Converted, as_given, with_nbgrader_marks
+from autograder.authoring.importing.otter_solutions import Converted, as_given, with_nbgrader_marks
 from autograder.authoring.importing.otter_tests import (
     Looking,
     exception_based,
@@ -146,7 +156,7 @@ class _Master:
         self,
         kind: str,
         source: str,
-        role: str,
+        role: Role | Literal[""],
         wanted: str = "",
         *,
         of: str = "",
@@ -167,20 +177,11 @@ class _Master:
         metadata: dict[str, Any] = {"tags": list(piece.tags)} if piece is not None and piece.tags else {}
         name = self.id_for(wanted, of) if role else ""
         if role:
-            metadata["nbgrader"] = {
-                "grade": role in ("test", "answer"),
-                "grade_id": name,
-                "locked": role in ("test", "locked"),
-                "schema_version": 3,
-                "solution": role in ("solution", "answer"),
-                "task": False,
-            } | ({} if points is None else {"points": int(points) if points == int(points) else points})
+            metadata["nbgrader"] = marks(role, name, points)
         place = len(self.cells)
         identity = name if re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name) else _hashed(f"{place} {source}")
-        made: dict[str, Any] = {"cell_type": kind, "id": identity, "metadata": metadata, "source": source}
-        if kind == "code":
-            made |= {"execution_count": None, "outputs": []}
-        elif piece is not None and piece.attachments:
+        made = plain_cell(kind, identity, source, metadata)
+        if kind != "code" and piece is not None and piece.attachments:
             made["attachments"] = piece.attachments
         self.cells.append(made)
         self.origins.append(piece.cell if piece is not None else 0)
@@ -236,14 +237,8 @@ def convert(notebook: SourceNotebook) -> OtterMaster:
             _solution(made, seeding, part, "solution")
         else:
             _given(made, seeding, part, "given")
-    tree = {
-        "cells": made.cells,
-        "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
     return OtterMaster(
-        notebook_text(tree),
+        notebook_text(python_notebook(made.cells)),
         str(settings.values.get("name") or ""),
         _names(path, settings, "files"),
         _names(path, settings, "student_files"),
@@ -416,9 +411,6 @@ def _convert_question(
         made.add("code", f"{title}\n\n{code}", "test", test_id, of=name, points=each, piece=case.piece)
 
 
-BEGIN_HIDDEN, END_HIDDEN = "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"
-
-
 def _title(question: Question, number: int, of: int) -> str:
     """What students read of a test."""
     name = re.sub(r'["\\]', "'", question.name)
@@ -454,7 +446,7 @@ def _by_hand(made: _Master, seeding: _Seeding, question: Question, name: str, po
         source = parts[-1]
         if prompt is not None:
             inside = [parts[1]] if solution is not None else []
-            source = "\n".join([parts[0], "", BEGIN, *inside, END])
+            source = "\n".join([parts[0], "", BEGIN_SOLUTION, *inside, END_SOLUTION])
         score = points if number == answers - 1 else 0.0
         made.add("markdown", source, "answer", name, of=name, points=score, piece=solution or prompt)
     if not answers and (tested or not codes):
@@ -506,8 +498,8 @@ def _solution(made: _Master, seeding: _Seeding, piece: Piece, name: str, *, poin
         return
     source = converted.source
     if not converted.marked:
-        source = f"{source}\n{BEGIN}\n{END}"
-    role = "solution" if points is None else "answer"
+        source = f"{source}\n{BEGIN_SOLUTION}\n{END_SOLUTION}"
+    role: Role = "solution" if points is None else "answer"
     made.add("code", source, role, name, of=name, points=points, piece=piece)
 
 

@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from autograder.authoring.cells import BEGIN_SOLUTION, END_SOLUTION
 from autograder.authoring.importing.otter_blocks import Piece
 from autograder.authoring.importing.reading import NotConverted, mistake
 from autograder.submission import parsed
-
-BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 
 _BEGINS = re.compile(r"(\s*)# BEGIN SOLUTION( NO PROMPT)?")
 _MARKED = re.compile(r" ?# ?SOLUTION(?: NO PROMPT)?[ \t]*$")
@@ -293,9 +292,9 @@ def _written(reader: _Reader) -> Iterator[str]:
 def _region(reader: _Reader, run: list[_Line]) -> Iterator[str]:
     around = " " * _indent(run[0].text)
     yield from (around + line.prompt for line in run if line.prompt)
-    yield around + BEGIN
+    yield around + BEGIN_SOLUTION
     yield from (line.text for line in run if line.text.strip())
-    yield around + END
+    yield around + END_SOLUTION
     if all(line.silent for line in run):
         first = next((line for line in run if line.text.strip()), run[0])
         reader.left.append(reader.piece.left(first.number, _SHOWN_HERE))

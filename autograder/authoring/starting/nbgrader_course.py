@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
-import json
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from autograder.authoring.importing.entry import Entry, with_entries
+from autograder.authoring.importing.entry import Entry, quoted, with_entries
 from autograder.authoring.importing.reading import read_bytes
 from autograder.authoring.importing.sources import Source, find_sources
 from autograder.base import ConfigError
@@ -51,10 +50,15 @@ def configuration_of(root: Path, zone: str) -> tuple[str, tuple[Source, ...]]:
         ConfigError: One of these files cannot be read, or there is no master notebook.
     """
     said = _said(root / NBGRADER_CONFIG)
+    if not any(root.glob("source/*/*.ipynb")):
+        raise ConfigError(
+            f"{root} is a course of nbgrader's without a master notebook in source/, so there is nothing to write down "
+            "yet: write one in nbgrader's formgrader, or name an empty folder for a new course"
+        )
     sources = find_sources(root, "nbgrader")
-    text = _HEAD.format(name=_quoted(said.get("course_id") or root.name), zone=zone)
+    text = _HEAD.format(name=quoted(said.get("course_id") or root.name), zone=zone)
     if exchange := said.get("root"):
-        text += _EXCHANGE.format(root=_quoted(exchange))
+        text += _EXCHANGE.format(root=quoted(exchange))
     entries: dict[str, Entry] = {}
     for each in sources:
         due = {} if each.due is None else {"due": f"{each.due.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"}
@@ -79,7 +83,3 @@ def _said(path: Path) -> dict[str, str]:
             ) if (of, key) != ("CourseDirectory", "root"):
                 found[key] = text
     return found
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import keyword
 import os
 import re
@@ -13,16 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from autograder.authoring.cells import BEGIN_SOLUTION, END_SOLUTION, Role, marks, plain_cell, python_notebook
 from autograder.authoring.importing.bringing import Imported, import_assignments
-from autograder.authoring.importing.reading import MAX_NOTEBOOK, SourceCell, read_bytes, read_notebook
+from autograder.authoring.importing.reading import MAX_NOTEBOOK, SourceCell, mistake, read_bytes, read_notebook
 from autograder.base import AutograderError, ConfigError, make_closed_folder, shown
+from autograder.course import notebook_text
+from autograder.submission import parsed, without_magics
 
 POINTS = 10
 """Of each exercise, until its author says otherwise."""
 
-BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 _FILE = re.compile(r"[\w.-][\w. -]*")
-_KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
 
 _HOW = """\
 - **Write your code** where it says `YOUR CODE HERE`, and delete the line `raise NotImplementedError()`. Keep the names
@@ -71,7 +71,9 @@ class {name}:
         {end}
 '''
 
-_TEST = """\
+_TEST = '''\
+"""{title}"""
+
 # What students read: small numbers that they can work out by hand. The words behind the comma are what they are told.
 result = {call}
 assert np.allclose(result, [1.0, 2.0]), "say here what to look at"
@@ -83,7 +85,7 @@ given = x.copy()
 assert np.shape({other}) == (7,), "it should hold for any length"
 assert np.array_equal(x, given), "do not change `x`"
 ### END HIDDEN TESTS
-"""
+'''
 
 
 @dataclass(frozen=True)
@@ -140,8 +142,7 @@ def new_assignment(
         # The name itself is judged where it is written; a file needs one that a file can have.
         master = Path(folder, "assignment", f"{name if _FILE.fullmatch(name) else 'assignment'}.ipynb")
         master.parent.mkdir()
-        tree = {"cells": cells, "metadata": _KERNEL, "nbformat": 4, "nbformat_minor": 5}
-        master.write_text(json.dumps(tree, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        master.write_text(notebook_text(python_notebook(cells)), encoding="utf-8")
         (imported,) = import_assignments(root, master.parent, form="nbgrader", name=name)
     return NewAssignment(imported, _write_reference(at, name, defined) if reference else None)
 
@@ -158,7 +159,7 @@ def _fresh(name: str, functions: Sequence[str], classes: Sequence[str]) -> Itera
             f"## Exercise {number} · `{each}` ({POINTS} points)\n\nSay here what it is, with a formula: $y = x$.",
         )
         text = _CLASS if each in classes else _FUNCTION
-        yield _cell("code", each, text.format(name=each, begin=BEGIN, end=END), solution=True)
+        yield _cell("code", each, text.format(name=each, begin=BEGIN_SOLUTION, end=END_SOLUTION), "solution")
         yield _test(each, number, is_class=each in classes)
 
 
@@ -169,31 +170,14 @@ def _test(name: str, number: int, *, is_class: bool) -> dict[str, Any]:
         "code",
         f"test_{name}",
         _TEST.format(title=f"{name} gives what it should.", call=call, other=other, number=number),
-        points=POINTS,
+        "test",
     )
 
 
-def _cell(
-    kind: str, grade_id: str, source: str, *, solution: bool = False, points: float | None = None
-) -> dict[str, Any]:
-    """A cell as nbgrader marks it: a solution, a test with points, or locked."""
-    marks: dict[str, Any] = {
-        "grade": points is not None,
-        "grade_id": grade_id,
-        "locked": not solution,
-        "schema_version": 3,
-        "solution": solution,
-        "task": False,
-    }
-    if points is not None:
-        marks["points"] = points
-    made = {
-        "cell_type": kind,
-        "id": re.sub(r"[^A-Za-z0-9_-]", "-", grade_id)[:64],
-        "metadata": {"nbgrader": marks},
-        "source": source.rstrip("\n").splitlines(keepends=True),
-    }
-    return made | ({"execution_count": None, "outputs": []} if kind == "code" else {})
+def _cell(kind: str, grade_id: str, source: str, role: Role = "locked") -> dict[str, Any]:
+    identity = re.sub(r"[^A-Za-z0-9_-]", "-", grade_id)[:64]
+    metadata = {"nbgrader": marks(role, grade_id, POINTS if role == "test" else None)}
+    return plain_cell(kind, identity, source.rstrip("\n"), metadata)
 
 
 # Of a notebook that there is
@@ -214,16 +198,17 @@ def _made_of(notebook: Path, wanted: frozenset[str]) -> Iterator[dict[str, Any]]
     number = 0
     for place, cell in enumerate(found.cells, 1):
         defined = _defined(cell) if cell.kind == "code" else {}
-        chosen = [each for each in defined if (each in wanted if wanted else True) and each not in taken]
+        chosen = [each for each in defined if (not wanted or each in wanted) and each not in taken]
         if not chosen:
             kind = "code" if cell.kind == "code" else "markdown"
             yield _cell(kind, f"cell-{place}", cell.source)
             continue
         taken.update(chosen)
         number += 1
-        yield _cell(
-            "code", chosen[0], _with_marks(cell.source, {each: defined[each] for each in chosen}), solution=True
-        )
+        marked = _with_marks(cell.source, [defined[each] for each in chosen])
+        if not _is_same_code(marked, cell.source):
+            raise mistake(notebook, f"put the code of {', '.join(chosen)} on lines of its own", cell=place)
+        yield _cell("code", chosen[0], marked, "solution")
         yield _test(chosen[0], number, is_class=isinstance(defined[chosen[0]], ast.ClassDef))
     if missing := sorted(wanted - taken):
         raise ConfigError(f"{notebook} defines no {', '.join(missing)} at the top of a cell")
@@ -236,40 +221,42 @@ _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 def _defined(cell: SourceCell) -> dict[str, _Definition]:
     """The functions and classes that a cell defines at its top; none where it is no Python."""
-    try:
-        tree = ast.parse(re.sub(r"^[%!].*$", "", cell.source, flags=re.MULTILINE))
-    except (SyntaxError, ValueError):
-        return {}
-    return {node.name: node for node in tree.body if isinstance(node, _Definition)}
+    tree = parsed(cell.source)
+    return {} if tree is None else {node.name: node for node in tree.body if isinstance(node, _Definition)}
 
 
-def _with_marks(source: str, definitions: dict[str, _Definition]) -> str:
+def _with_marks(source: str, definitions: Sequence[_Definition]) -> str:
     """The cell's source with the marks of a solution around each body; docstrings are left for students."""
     lines = source.splitlines()
-    bodies = [body for each in definitions.values() for body in _bodies(each)]
-    for function, first, last in sorted(bodies, key=lambda body: body[1], reverse=True):
+    bodies = [body for each in definitions for body in _bodies(each)]
+    for function, body in sorted(bodies, key=lambda each: each[1][0].lineno, reverse=True):
+        first = min([body[0].lineno, *(each.lineno for each in getattr(body[0], "decorator_list", ()))])
+        last = body[-1].end_lineno or body[-1].lineno
         line = lines[first - 1]
-        start = len(line.encode()[: function.body[-1].col_offset].decode()) if first == last else 0
-        if line[:start].strip():  # `def f(x): return x`, whose body gets a line of its own
+        start = len(line.encode()[: body[0].col_offset].decode())
+        if first == last and line[:start].strip():  # `def f(x): return x`, whose body gets a line of its own
             indent = " " * (function.col_offset + 4)
-            lines[first - 1 : first] = [
-                line[:start].rstrip(),
-                f"{indent}{BEGIN}",
-                indent + line[start:],
-                f"{indent}{END}",
-            ]
+            own = [f"{indent}{BEGIN_SOLUTION}", indent + line[start:], f"{indent}{END_SOLUTION}"]
+            lines[first - 1 : first] = [line[:start].rstrip(), *own]
             continue
         indent = line[: len(line) - len(line.lstrip())]
-        lines[last:last] = [f"{indent}{END}"]
-        lines[first - 1 : first - 1] = [f"{indent}{BEGIN}"]
+        lines[last:last] = [f"{indent}{END_SOLUTION}"]
+        lines[first - 1 : first - 1] = [f"{indent}{BEGIN_SOLUTION}"]
     return "\n".join(lines)
+
+
+def _is_same_code(one: str, other: str) -> bool:
+    try:
+        return ast.dump(ast.parse(without_magics(one))) == ast.dump(ast.parse(without_magics(other)))
+    except SyntaxError:
+        return False
 
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def _bodies(definition: _Definition) -> Iterator[tuple[_Function, int, int]]:
-    """Each function that is defined, with the first and the last line of its body, its docstring left out."""
+def _bodies(definition: _Definition) -> Iterator[tuple[_Function, list[ast.stmt]]]:
+    """Each function that is defined, with its statements, the docstring left out."""
     if isinstance(definition, ast.ClassDef):
         for each in definition.body:
             if isinstance(each, _Definition):
@@ -277,8 +264,7 @@ def _bodies(definition: _Definition) -> Iterator[tuple[_Function, int, int]]:
         return
     body = definition.body[1:] if ast.get_docstring(definition) is not None else definition.body
     if body:
-        first = min([body[0].lineno, *(each.lineno for each in getattr(body[0], "decorator_list", ()))])
-        yield definition, first, int(body[-1].end_lineno or body[-1].lineno)
+        yield definition, body
 
 
 # The reference
@@ -288,7 +274,7 @@ def _signatures(cell: dict[str, Any]) -> Iterator[str]:
     """What a solution cell defines, as a reference begins: each function and class with nothing in it yet."""
     if not cell["metadata"]["nbgrader"]["solution"]:
         return
-    for node in ast.parse("".join(cell["source"])).body:
+    for node in ast.parse(cell["source"]).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield ast.unparse(_emptied(node))
 

@@ -9,9 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
-
-from autograder.authoring.importing.sources import Source
+from autograder.authoring.importing.entry import quoted
 from autograder.authoring.made_up_class import hand_in
 from autograder.authoring.mistakes import stock_mistakes
 from autograder.authoring.starting.nbgrader_course import configuration_of, is_nbgrader_course
@@ -59,14 +57,14 @@ def init_course(folder: Path, students: int, now: datetime) -> NewCourse:
         AutograderError: The folder has one of the course's files, or cannot be written. Nothing is left of the course.
     """
     root = folder.resolve()
-    contents = _contents(root.name, local_zone(), now)
-    found: tuple[Source, ...] = ()
     adopts = is_nbgrader_course(root) and not (root / CONFIG_NAME).exists()
     if adopts and students:
         raise ConfigError(f"{folder} is a course of nbgrader's, in which made-up students have no place")
     if adopts:
         text, found = configuration_of(root, local_zone())
-        contents = {Path(CONFIG_NAME): text}
+        contents, assignments = {Path(CONFIG_NAME): text}, tuple(each.name for each in found)
+    else:
+        contents, assignments = _contents(root.name, local_zone(), now), (ASSIGNMENT,)
     if there := [name for name in contents if os.path.lexists(root / name)]:
         raise AutograderError(
             f"{folder} has {there[0]} already, so nothing was written: name another folder, or go on with that course "
@@ -90,7 +88,6 @@ def init_course(folder: Path, students: int, now: datetime) -> NewCourse:
             hand_in(root, assignment, stock_mistakes(assignment), (), students)
         except OSError as error:
             raise AutograderError(f"the made-up class could not be written: {error}") from error
-    assignments = tuple(each.name for each in found) if adopts else (ASSIGNMENT,)
     return NewCourse(root, assignments, tuple(contents), students, adopts)
 
 
@@ -109,16 +106,10 @@ def local_zone() -> str:
 def _contents(name: str, zone: str, now: datetime) -> dict[Path, str]:
     """The course's files, relative to its folder, each with its text."""
     due = f"{(now.astimezone(ZoneInfo(zone)) + timedelta(days=_DAYS)).date()} 23:59"
-    filled = {"name": _quoted(name), "timezone": zone, "due": due}
+    filled = {"name": quoted(name or "course"), "timezone": zone, "due": due}
     files = sorted(path for path in _TEMPLATE.rglob("*") if path.is_file() and path.suffix != ".pyc")
     texts = {path.relative_to(_TEMPLATE): path.read_text(encoding="utf-8") for path in files}
     configuration = string.Template(texts.pop(Path(CONFIG_NAME))).substitute(filled)
     ignored = texts.pop(Path("gitignore"))
     own = {Path(CONFIG_NAME): configuration, Path(NBGRADER_CONFIG): CONFIGURED, Path(".gitignore"): ignored}
     return own | texts
-
-
-def _quoted(name: str) -> str:
-    """A folder's name as it stands in YAML, on one line."""
-    text: str = yaml.safe_dump(name, default_style='"', allow_unicode=True, width=10**6)
-    return text.strip() if name else '"course"'
