@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 import re
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+import json_schemas
 import typer
 import typer.main
 
 from autograder.cli import app
-from autograder.course import Assignment, Course
-from autograder.course.config import Activity, Attempts, LatePolicy, Limits
-from autograder.course.entries import AssignmentEntry, CourseEntry, MeetingEntry
-
-_READ_AS: dict[type, type] = {AssignmentEntry: Assignment, CourseEntry: Course}
-"""What the entries are read as, whose attributes say what the keys are."""
+from autograder.course.config import Attempts, LatePolicy, Limits
+from autograder.course.entries import ActivityEntry, AssignmentEntry, CourseEntry, MeetingEntry
 
 _KINDS = {
     "bool": "true or false",
@@ -35,7 +33,7 @@ _KINDS = {
 def write(folder: Path) -> None:
     """Write the pages into a folder."""
     folder.mkdir(exist_ok=True)
-    for name, text in (("commands", commands()), ("configuration", configuration())):
+    for name, text in (("commands", commands()), ("configuration", configuration()), ("json", json_page())):
         path = folder / f"{name}.md"
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
@@ -76,11 +74,11 @@ def configuration() -> str:
         ("`late`", LatePolicy),
         ("`attempts`", Attempts),
         ("`limits`", Limits),
-        ("One of `activities`", Activity),
+        ("One of `activities`", ActivityEntry),
         ("One of `sessions`", MeetingEntry),
     ]
     for title, of in sections:
-        told = {name: said for each in (_READ_AS.get(of), of) if each for name, said in _attributes(each).items()}
+        told = json_schemas.attributes_in(of.__doc__ or "")
         hints = get_type_hints(of, localns={"ConfigDict": Any}, include_extras=True)
         rows = []
         for each in dataclasses.fields(of):
@@ -127,8 +125,17 @@ def _default(key: Any) -> str:
     return f"`{value}`"
 
 
-def _attributes(of: type) -> dict[str, str]:
-    """What the class's docstring says of its attributes."""
-    text = inspect.cleandoc(of.__doc__ or "").partition("Attributes:")[2]
-    found = re.findall(r"(?m)^ {4}(\w+): (.*(?:\n {8}.*)*)", text)
-    return {name: " ".join(said.split()) for name, said in found}
+# What --json prints
+
+
+def json_page() -> str:
+    """The JSON Schema of what commands print with ``--json``."""
+    parts = [
+        "# JSON",
+        "What these commands print with `--json`, as [JSON Schema](https://json-schema.org/), draft 2020-12. Every key "
+        "is always there.",
+    ]
+    for command, schema in json_schemas.schemas().items():
+        text = json.dumps(schema, indent=1, ensure_ascii=False)
+        parts += [f"## {command}", f"```json\n{text}\n```"]
+    return "\n\n".join(parts) + "\n"

@@ -20,6 +20,7 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 import autograder
 from autograder.authoring import lint_course, release
@@ -40,6 +41,9 @@ QUICKSTART = Path(str(find_spec("nbgrader").origin)).parent / "docs/source/user_
 
 STARTS_IN_A_COURSE = ("operators.md", "writing-checks.md")
 """Pages whose commands are typed in a course's folder; those of the others in a clone of this repository."""
+
+STARTS_WITH_NOTHING = ("tutorial.md",)
+"""Pages whose reader has installed the package, and stands in a folder of their own."""
 
 ENDS_WITH = {
     # The page says that every check must fail there.
@@ -245,7 +249,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("page", those(PAGES, "console", "bash"))
 def test_every_command_of_a_page_can_be_typed_in_order(page: Path, tmp_path: Path, request: Any) -> None:
     small = small_week2(tmp_path / "small")
-    folder = small if page.name in STARTS_IN_A_COURSE else clone(tmp_path / "autograder")
+    if page.name in STARTS_WITH_NOTHING:
+        folder = tmp_path
+    else:
+        folder = small if page.name in STARTS_IN_A_COURSE else clone(tmp_path / "autograder")
     wants_demo = any(command.startswith("autograder demo") for command in commands(page))
     demo = request.getfixturevalue("demo") if wants_demo else tmp_path
     reader = Reader(folder, demo, None if page.name in TAKES_MINUTES else small)
@@ -367,12 +374,45 @@ def test_the_site_is_built_without_a_warning_and_asks_no_other_host(tmp_path: Pa
     assert "softmax" in (tmp_path / "site/searchindex.js").read_text("utf-8")
 
 
-def test_every_command_is_in_the_reference() -> None:
-    from docs import reference_pages
+@pytest.fixture(scope="module")
+def reference() -> Iterator[tuple[Any, Any]]:
+    """The modules that write the reference's pages."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(DOCS)
+        yield importlib.import_module("reference_pages"), importlib.import_module("json_schemas")
 
-    text = reference_pages.commands()
+
+def test_every_command_is_in_the_reference(reference: tuple[Any, Any]) -> None:
+    text = reference[0].commands()
     for name in ("init", "new", "import", "lint", "release", "grade", "check", "audit", "watch", "demo"):
         assert f"\n## {name}\n" in text
+
+
+def test_every_key_of_the_configuration_is_told_of_in_the_reference(reference: tuple[Any, Any]) -> None:
+    rows = re.findall(r"(?m)^\| `(\w+)` \| (.+?) \| (.+?) \| (.*?) ?\|$", reference[0].configuration())
+    assert {"name", "timezone", "due", "late", "percent_per_day", "partial", "memory_mb"} <= {key for key, *_ in rows}
+    assert not [key for key, *cells in rows if not all(cell.strip() for cell in cells)]
+
+
+@pytest.mark.sandbox
+def test_what_commands_print_as_json_is_as_the_reference_says(reference: tuple[Any, Any], tmp_path: Path) -> None:
+    root = small_week2(tmp_path / "course")
+    root.chmod(0o700)
+    (tmp_path / "theirs").mkdir()
+    shutil.copy(root / "source/week2/week2.ipynb", tmp_path / "theirs/warmup.ipynb")
+    for command in (
+        "lint",
+        "grade week2",
+        "check submitted/bob/week2/week2.ipynb --course .",
+        "import ../theirs --dry-run",
+    ):
+        done = typed(f"autograder {command} --json", root)
+        assert done.returncode == 0, done.stderr
+        schema = reference[1].schemas()[command.split()[0]]
+        Draft202012Validator.check_schema(schema)
+        printed = json.loads(done.stdout)
+        assert [error.message for error in Draft202012Validator(schema).iter_errors(printed)] == []
+        assert printed or command == "lint"
 
 
 def test_what_a_course_may_import_stands_in_the_reference() -> None:

@@ -146,7 +146,7 @@ def print_release(made: ReleaseResult, course: Course, assignment: Assignment) -
     say(f"{assignment.title}: released to {made.folder.relative_to(course.root)}, {assignment.max_score:g} points.")
     if made.proved:
         say(f"{len(made.proved)} gradients of the reference are proved by finite differences.")
-    elif assignment.rows and assignment.solutions.is_dir():
+    elif assignment.rows and assignment.has_reference:
         say(f"The reference claims no gradients: solutions/{assignment.name}/gradients.py would say what to prove.")
     if made.untagged:
         from autograder.course import SHOWS_TAG

@@ -206,7 +206,14 @@ def _exchange(value: Any, info: ValidationInfo) -> Path | None:
 
 @dataclass(frozen=True)
 class ActivityEntry:
-    """Something that students do in an assignment's week."""
+    """Something that students do in an assignment's week.
+
+    Attributes:
+        title: What they do.
+        type: What kind of thing it is, in the course's own words.
+        graded: Whether it is graded.
+        due: Until when.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
@@ -222,7 +229,16 @@ class ActivityEntry:
 
 @dataclass(frozen=True)
 class MeetingEntry:
-    """A meeting that comes back every week."""
+    """A meeting that comes back every week.
+
+    Attributes:
+        title: What it is.
+        begins: When it begins.
+        ends: When it ends, on the same day.
+        first: The day of the first; the days after it follow from it.
+        last: The day of the last; without it there is one.
+        where: A place or an address.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
@@ -241,7 +257,31 @@ class MeetingEntry:
 
 @dataclass(frozen=True)
 class AssignmentEntry:
-    """What the configuration says of one assignment; the keys are documented in gradebook_config.yaml."""
+    """What the configuration says of one assignment.
+
+    Attributes:
+        title: The name that people read; without it that of the folder.
+        due: Until when students hand in; all of that minute is in time. Without it nothing is late.
+        late: What lateness costs.
+        attempts: What `autograder watch` grades of a student who hands in more than once.
+        extensions: Who may hand in later, by id, and until when.
+        excused: Students from whom no grade is wanted, by id.
+        groups: Who hands in together, by the group's name.
+        activities: What students do in this week beside it, for its overview page.
+        seed: What all random inputs of the checks come from. Another seed is another exam.
+        inputs: Whether the checks draw the same inputs for all students, or others for each. Without it: others for
+            each where `attempts` is there, else the same.
+        visibility: From when on students see those checks that say nothing of it themselves.
+        published: Whether the grades are published, or from when on.
+        limits: What a submission may use, where it is other than in the course.
+        allowed_imports: Distributions that a submission may import besides the standard library, as pip knows them.
+        files: Plain names of files that a submission may read beside its notebook.
+        show: Whether cells that are tagged `only-shows` are run while grading.
+        partial: Whether each statement of a test cell that can fail has a share of its points.
+        notebook: The one notebook of the folder that is the assignment, where others lie there too.
+        checks: The folder of the hidden checks, if not `checks/NAME`.
+        solutions: The folder of the reference, if not `solutions/NAME`.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
@@ -269,7 +309,20 @@ class AssignmentEntry:
 
 @dataclass(frozen=True)
 class CourseEntry:
-    """What gradebook_config.yaml says."""
+    """What gradebook_config.yaml says.
+
+    Attributes:
+        name: The course's name, nbgrader's `course_id`.
+        timezone: The zone in which all times here are local.
+        assignments: The assignments, by the names of their folders.
+        database: The gradebook: an SQLite file, whose path starts at the course's folder, or a PostgreSQL server.
+        sandbox: What keeps submissions from the machine.
+        limits: What one submission may use, of every assignment.
+        late_days: How many days each student may hand in late over the term without losing points.
+        sessions: Meetings that come back every week, for overview pages and the calendar.
+        exchange: nbgrader's exchange, which starts at the course's folder; without it nbgrader's own.
+        shared_with: Who else on the machine is meant to get at answers, gradebook and submissions.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 

@@ -121,6 +121,12 @@ def test_a_folder_with_a_course_is_refused_and_left_as_it_is(tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["solutions"]
 
 
+def test_a_folder_inside_another_course_is_refused_at_once(begun: Path) -> None:
+    with pytest.raises(ConfigError, match=r"lies inside the course in .*numerics"):
+        init_course(begun / "source/another", 0, NOW)
+    assert not (begun / "source/another").exists()
+
+
 def test_where_a_file_cannot_be_written_no_course_is_left(tmp_path: Path) -> None:
     (tmp_path / "source").write_text("a file")
     with pytest.raises(AutograderError, match="no course could be made"):

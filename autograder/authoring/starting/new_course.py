@@ -53,10 +53,14 @@ def init_course(folder: Path, students: int, now: datetime) -> NewCourse:
         now: The time; the assignment is due two weeks after it.
 
     Raises:
-        ConfigError: What nbgrader has there cannot be read.
+        ConfigError: The folder lies inside another course, or what nbgrader has there cannot be read.
         AutograderError: The folder has one of the course's files, or cannot be written. Nothing is left of the course.
     """
     root = folder.resolve()
+    if around := next((each for each in root.parents if (each / CONFIG_NAME).is_file()), None):
+        raise ConfigError(
+            f"{folder} lies inside the course in {around}, where no other is taken for one's own: make it beside that"
+        )
     adopts = is_nbgrader_course(root) and not (root / CONFIG_NAME).exists()
     if adopts and students:
         raise ConfigError(f"{folder} is a course of nbgrader's, in which made-up students have no place")
