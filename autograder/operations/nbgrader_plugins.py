@@ -27,7 +27,7 @@ from nbgrader.preprocessors import GetGrades, NbGraderPreprocessor
 from traitlets import Unicode
 
 from autograder.base import AutograderError, ConfigError, make_closed_folder, visible
-from autograder.course import STUDENTS, Assignment, Course, load_course
+from autograder.course import AUTHORS_OWN, STUDENTS, Assignment, Course, load_course
 from autograder.feedback import (
     SUMMARY_ID,
     annotated,
@@ -330,6 +330,9 @@ def configure(c: Any, config_file: str) -> None:
         RESULT_FILE,
         RESULT_FILES,
         ".*.part",
+        # Beside a master that is its own reference: lists with parts of its solutions, which no release may have.
+        ".*.audit.json",
+        *(f".*.{name}" for name in sorted(AUTHORS_OWN)),
     ]
     c.Autograde.exporter_class = f"{here}.SubmissionExporter"
     c.Autograde.sanitize_preprocessors = ["nbgrader.preprocessors.CheckCellMetadata"]

@@ -55,6 +55,17 @@ def nbgrader(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return run(NBGRADER, "nbgrader", *arguments, cwd=root, environment=environment)
 
 
+def test_what_nbgrader_generates_has_no_list_of_the_authors(tmp_path: Path) -> None:
+    root = make_course(tmp_path / "course")
+    shutil.copy(REPOSITORY / "nbgrader_config.py", root)
+    (root / "source/warmup/data.csv").write_text("1,2\n")
+    for name in ("equivalent.yaml", "mistakes.py", "gradients.py", "audit.json"):
+        (root / f"source/warmup/.warmup.{name}").write_text("x * factor")
+    done = nbgrader(root, "generate_assignment", "warmup", "--force")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (root / "release/warmup").iterdir()) == ["data.csv", "warmup.ipynb"]
+
+
 def hand_in(root: Path) -> Path:
     """A class: what students hand in, and the ways in which they get it wrong."""
     make_course(root)
