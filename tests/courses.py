@@ -113,6 +113,13 @@ def solved() -> Notebook:
     )
 
 
+def mistaken(source: str = "def scale(x, factor): return 2 * x * factor") -> Notebook:
+    """A submission whose first row is wrong."""
+    tree = solved()
+    tree["cells"][2]["source"] = source
+    return tree
+
+
 def untouched() -> Notebook:
     """The release, which is also the submission of somebody who did nothing."""
     tree = solved()

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from autograder.course import Assignment, Course
     from autograder.sandbox import Kind
 
-OURS, USAGE = 1, 2
-"""How the command ends where something of ours failed, and for wrong usage or configuration."""
+OURS, USAGE, BELOW = 1, 2, 3
+"""How the command ends where something of ours failed, for wrong usage or configuration, and below a threshold."""
+
+_OF_A_COURSE = ("submitted", "autograded", "source", "release", "solutions")
+"""Where a course keeps notebooks."""
 
 app = typer.Typer(
     help="Coursework in Jupyter notebooks that grades itself.\n\nStart with `autograder demo`: it makes a course with "
@@ -152,21 +155,30 @@ def open_course(folder: Path | None, *, runs_code: bool = False) -> Course:
     return course
 
 
-def open_course_for(notebook: Path, folder: Path | None) -> Course:
-    """As ``open_course``, for a notebook that is to be checked, which may have brought a course along.
+def open_course_for(handed_in: Path, folder: Path | None, *, warns: bool = True) -> Course:
+    """As ``open_course``, for a hand-in that is to be checked, which may have brought a course along.
+
+    Args:
+        handed_in: The notebook or the folder.
+        folder: What ``--course`` says.
+        warns: Whether to say where nbgrader's own commands would run submissions outside any sandbox.
 
     Raises:
-        ConfigError: The course was not named, and the notebook lies beside its gradebook_config.yaml.
+        ConfigError: The course was not named, and the hand-in lies in it, but not where a course keeps notebooks.
     """
-    from autograder.course import COURSE_VARIABLE, chosen_course
+    from autograder.course import COURSE_VARIABLE, chosen_course, load_course
 
     root = chosen_course(folder)
-    if folder is None and not os.environ.get(COURSE_VARIABLE) and notebook.resolve().parent == root:
+    path = handed_in.resolve()
+    is_named = folder is not None or bool(os.environ.get(COURSE_VARIABLE))
+    if not is_named and (
+        path == root or (root in path.parents and path.relative_to(root).parts[0] not in _OF_A_COURSE)
+    ):
         raise ConfigError(
-            f"{notebook} lies beside a gradebook_config.yaml, which may have been handed in with it. Name the course "
+            f"{handed_in} lies below a gradebook_config.yaml, which may have been handed in with it. Name the course "
             f"that it is to be checked by: --course DIR, which is `--course {root}` where that is your own"
         )
-    return open_course(root, runs_code=True)
+    return open_course(root, runs_code=True) if warns else load_course(root)
 
 
 def open_assignment(folder: Path | None, name: str, *, runs_code: bool = False) -> tuple[Course, Assignment]:

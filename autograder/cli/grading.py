@@ -21,19 +21,16 @@ from autograder.cli.command import (
     app,
     kept_in,
     open_assignment,
-    open_course_for,
 )
 from autograder.cli.printing import (
     Line,
     line_of,
     print_collected,
-    print_report,
     print_results,
     progress,
     result_tree,
     say,
     say_warning,
-    waiting,
     with_lateness,
 )
 
@@ -238,47 +235,3 @@ def watch(
         stop=stop,
         told=lambda student, what: say(f"{datetime.now():%H:%M:%S}  {student}  {what}"),
     )
-
-
-@app.command()
-def check(
-    notebook: Annotated[
-        Path, typer.Argument(metavar="NOTEBOOK", exists=True, dir_okay=False, help="The notebook to grade.")
-    ],
-    assignment: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="The assignment; by default the one whose notebook has this name, or the only one.",
-        ),
-    ] = None,
-    student: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ID",
-            help="Whose inputs to draw, where each student has others; by default those of whom the notebook is of, "
-            "by its place in submitted/.",
-        ),
-    ] = None,
-    sandbox: SandboxChoice = None,
-    as_json: AsJson = False,
-    course: CourseFolder = None,
-) -> None:
-    """Grade one notebook and print what its student may see of the result by now; nothing is stored.
-
-    The course is the one that --course or AUTOGRADER_COURSE names, or that you stand in, wherever the notebook lies: a
-    student's folder may hold a course of its own.
-    """
-    from autograder.operations import assignment_of, check_notebook, part_of
-
-    opened = open_course_for(notebook, course)
-    chosen = part_of(opened.assignment(assignment) if assignment else assignment_of(notebook, opened), notebook)
-    now = datetime.now(UTC)
-    with waiting(f"Grading {notebook.name}", quiet=as_json):
-        report = check_notebook(opened, chosen, notebook, student=student, sandbox=kept_in(sandbox, opened), now=now)
-    if as_json:
-        print(json.dumps(report.as_dict(), indent=1))
-    else:
-        print_report(report, chosen)
-    if report.errored:
-        raise typer.Exit(OURS)

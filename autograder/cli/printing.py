@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from autograder.feedback import FeedbackWritten
     from autograder.gradebook import HeldGrade
     from autograder.grading import Report, RowResult
-    from autograder.operations import Finding, Result, Status
+    from autograder.operations import CheckedHandIn, Finding, Result, Status
     from autograder.reports import Chapter
     from autograder.submission import Collected
 
@@ -369,6 +369,13 @@ def print_report(report: Report, assignment: Assignment) -> None:
         _print_row(console, row, first=row is first)
     if report.errored:
         say_error(report.trouble)
+
+
+def print_threshold(result: CheckedHandIn) -> None:
+    """Print whether a hand-in has the points that were asked for, where any were."""
+    if result.reached is not None and result.threshold is not None:
+        reached = "are reached" if result.reached else "are not reached"
+        say(f"The {short(result.threshold)} points that are asked for {reached}.")
 
 
 def _is_seen_to_fail(row: RowResult) -> bool:

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
         nbgrader_config,
         runs_by_itself,
     )
-    from autograder.operations.one_notebook import assignment_of, check_notebook, part_of
+    from autograder.operations.one_notebook import (
+        CheckedHandIn,
+        assignment_of,
+        check_hand_in,
+        checked_hand_in,
+        part_of,
+        unchecked_hand_in,
+    )
     from autograder.operations.pool import cores, processes
     from autograder.operations.storing import Result, Status, store_grade
     from autograder.operations.watching import watch
@@ -28,14 +35,16 @@ if TYPE_CHECKING:
 __all__ = [
     "CONFIGURED",
     "NBGRADER_CONFIG",
+    "CheckedHandIn",
     "Finding",
     "Result",
     "Scheduler",
     "Status",
     "assignment_of",
     "become",
-    "check_notebook",
+    "check_hand_in",
     "check_port",
+    "checked_hand_in",
     "collect_from",
     "configured",
     "cores",
@@ -51,6 +60,7 @@ __all__ = [
     "released_exchange",
     "runs_by_itself",
     "store_grade",
+    "unchecked_hand_in",
     "watch",
 ]
 
@@ -81,8 +91,11 @@ __getattr__ = on_demand(
             "runs_by_itself",
         ),
         "one_notebook": (
+            "CheckedHandIn",
             "assignment_of",
-            "check_notebook",
+            "check_hand_in",
+            "checked_hand_in",
+            "unchecked_hand_in",
             "part_of",
         ),
         "pool": (

@@ -9,6 +9,7 @@ from autograder.base import on_demand
 if TYPE_CHECKING:
     from autograder.reports.class_reading import read_class
     from autograder.reports.explanation import explain, explanation_text, explanation_tree
+    from autograder.reports.junit import junit_text
     from autograder.reports.lms import fill_in_file, filled_in, people_of
     from autograder.reports.page import class_page
     from autograder.reports.reproduction import script
@@ -24,6 +25,7 @@ __all__ = [
     "fill_in_file",
     "filled_in",
     "history",
+    "junit_text",
     "people_of",
     "read_class",
     "scores_of",
@@ -40,6 +42,7 @@ __getattr__ = on_demand(
             "explanation_text",
             "explanation_tree",
         ),
+        "junit": ("junit_text",),
         "lms": (
             "fill_in_file",
             "filled_in",

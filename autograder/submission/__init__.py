@@ -2,7 +2,7 @@
 
 from autograder.submission.beside import files_beside
 from autograder.submission.collecting import Collected, Person, collect, local_time, plain_name
-from autograder.submission.file_names import is_called, one_form
+from autograder.submission.file_names import is_called, is_notebook, one_form
 from autograder.submission.folders import SubmittedFolder, id_problem, read_regular, student_of, submissions
 from autograder.submission.from_exchange import Look, Terms, collect_arrivals
 from autograder.submission.groups import hand_ins
@@ -51,6 +51,7 @@ __all__ = [
     "hand_ins",
     "id_problem",
     "is_called",
+    "is_notebook",
     "is_tagged",
     "local_time",
     "one_form",

@@ -22,7 +22,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from autograder import cli
 from autograder.course import load_course
 from autograder.gradebook import HeldGrade, held_grades, open_gradebook
 from autograder.reports.score_table import inert, write_csv
@@ -34,6 +33,7 @@ from tests.courses import (
     cell,
     make_course,
     make_problem_set,
+    mistaken,
     problem1,
     problem2,
     solved,
@@ -44,41 +44,6 @@ from tests.courses import (
 )
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.long]
-
-
-@pytest.fixture(scope="module")
-def empty_gradebook(tmp_path_factory):
-    """A gradebook as nbgrader makes it, which takes seconds."""
-    course = load_course(make_course(tmp_path_factory.mktemp("course")))
-    with open_gradebook(course):
-        pass
-    return course.root / "gradebook.db"
-
-
-@pytest.fixture
-def run(course_root, empty_gradebook, monkeypatch, capsys):
-    """Runs ``autograder …`` in the course's folder: (exit status, standard output, standard error)."""
-    shutil.copy(empty_gradebook, course_root)
-    monkeypatch.chdir(course_root)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["autograder", *arguments])
-        status = 0
-        try:
-            cli.main()
-        except SystemExit as ended:
-            status = int(ended.code or 0)
-        printed = capsys.readouterr()
-        return status, printed.out, printed.err
-
-    return run
-
-
-def mistaken(source: str = "def scale(x, factor): return 2 * x * factor"):
-    tree = solved()
-    tree["cells"][2]["source"] = source
-    return tree
 
 
 def scores(root: Path) -> dict[str, float]:

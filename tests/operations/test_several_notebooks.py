@@ -20,7 +20,7 @@ from autograder.course import Course, load_course
 from autograder.feedback import write_class_feedback
 from autograder.gradebook import HeldGrade, held_grades, open_gradebook
 from autograder.grading import assignment_digest
-from autograder.operations import Result, check_notebook, grade_assignment, part_of, watch
+from autograder.operations import Result, check_hand_in, grade_assignment, part_of, watch
 from autograder.operations.graded import grade_hand_in
 from autograder.operations.packing import (
     packed_assignment,
@@ -257,7 +257,7 @@ def test_a_row_is_explained_by_its_name_among_all_or_by_a_function(ours: tuple[C
 def test_one_notebook_is_checked_by_itself(ours: tuple[Course, dict]) -> None:
     course, _ = ours
     ps1, path = course.assignment("ps1"), course.root / "submitted/eve/ps1/problem2.ipynb"
-    report = check_notebook(course, part_of(ps1, path), path, sandbox="bubblewrap", now=datetime.now(UTC))
+    report = check_hand_in(course, part_of(ps1, path), path, sandbox="bubblewrap", now=datetime.now(UTC))
     assert (report.score, report.max_score) == (6, 6)
     with pytest.raises(ConfigError, match=r"Call it problem1.ipynb or problem2.ipynb"):
         part_of(ps1, Path("mine.ipynb"))
