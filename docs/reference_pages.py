@@ -66,7 +66,7 @@ def configuration() -> str:
     parts = [
         "# gradebook_config.yaml",
         "Every key, what it takes, and what holds where it is left out. What each is for stands in the file itself, as "
-        "`autograder init` writes it, and in [For instructors](../instructors.md#gradebook_config-yaml).",
+        "`autograder init` writes it, and in [A course and its assignments](../course.md#gradebook_config-yaml).",
     ]
     sections = [
         ("The course", CourseEntry),

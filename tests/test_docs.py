@@ -39,7 +39,15 @@ PROGRAMS = Path(sys.executable).parent
 QUICKSTART = Path(str(find_spec("nbgrader").origin)).parent / "docs/source/user_guide/source/ps1"  # type: ignore[union-attr]
 """The assignment of the course that `nbgrader quickstart` makes."""
 
-STARTS_IN_A_COURSE = ("ci.md", "operators.md", "writing-checks.md")
+STARTS_IN_A_COURSE = (
+    "ci.md",
+    "feedback.md",
+    "formgrader.md",
+    "grading.md",
+    "operators.md",
+    "releasing.md",
+    "writing-checks.md",
+)
 """Pages whose commands are typed in a course's folder; those of the others in a clone of this repository."""
 
 STARTS_WITH_NOTHING = ("tutorial.md",)
@@ -336,7 +344,7 @@ def test_configurations_are_loaded(page: Path, tmp_path: Path) -> None:
 
 def test_the_example_cells_of_a_master_run() -> None:
     names: dict[str, Any] = {"np": np}
-    for block in blocks(DOCS / "instructors.md", "python"):
+    for block in blocks(DOCS / "course.md", "python"):
         exec(compile(block.text, "cell", "exec"), names)
     assert names["softmax"](np.zeros(4)).tolist() == [0.25] * 4
 
@@ -521,7 +529,7 @@ def test_students_are_told_the_limits_that_hold() -> None:
 
 
 def test_the_limits_said_to_hold_without_a_key_are_the_defaults() -> None:
-    (example,) = blocks(DOCS / "instructors.md", "yaml")
+    (example,) = blocks(DOCS / "course.md", "yaml")
     assert yaml.safe_load(example.text)["limits"] == asdict(Limits())
 
 
@@ -539,7 +547,7 @@ def test_every_key_of_the_configuration_is_explained(place: str, tmp_path: Path)
     with pytest.raises(ConfigError, match="expected one of: ") as refused:
         load_course(root)
     keys = re.findall(r"nonsense: .*expected one of: (.+)", str(refused.value))[0].split(", ")
-    page = (DOCS / "instructors.md").read_text(encoding="utf-8")
+    page = (DOCS / "course.md").read_text(encoding="utf-8")
     assert [
         each for each in keys if not re.search(rf"`(\w+\.)?{each}[`.]|`{each}`|^  {each}: ", page, re.MULTILINE)
     ] == []

@@ -98,7 +98,7 @@ def read_located(path: Path, as_written: Collection[tuple[str, ...]] = ()) -> Lo
         what = getattr(problem, "problem", None) or str(problem)
         raise ConfigError(f"{place}: this is not YAML: {' '.join(what.split())}") from problem
     if not isinstance(node, yaml.MappingNode):
-        raise ConfigError(f"{path}: expected keys with values, such as `name: Deep Learning`; see docs/instructors.md")
+        raise ConfigError(f"{path}: expected keys with values, such as `name: Deep Learning`; see docs/course.md")
     configuration.tree = _plain(node, (), configuration, ())
     return configuration
 
