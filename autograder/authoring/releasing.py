@@ -18,11 +18,11 @@ from autograder.authoring.gradient_proofs import claims_of, refuted
 from autograder.authoring.hollow_checks import hollow_checks
 from autograder.authoring.showing import tagged_wrongly, untagged
 from autograder.base import CheckError, ReleaseError
-from autograder.course import Assignment, Course, master_cells, notebook_text
+from autograder.course import Assignment, Course, master_cells, notebook_text, release_of
 from autograder.gradebook import backup, only_run, open_gradebook, register
 from autograder.grading import Report, joint
 from autograder.operations import nbgrader_config
-from autograder.submission import Submission, read_submission
+from autograder.submission import Submission, read_submission, script_text
 
 _PROVED_FOR = tuple(f"made-up student {number}" for number in range(1, 5))
 """Students whose inputs the solved master is proved with where each student has others."""
@@ -98,6 +98,8 @@ def release(
         for path in made.rglob("*.ipynb"):
             _settle(path, assignment.master.parent / path.relative_to(made))
         candidate = _released_in(made, assignment)
+        if assignment.script:
+            _write_scripts(candidate)
         problems = [*_leaks(assignment, made), *_not_released(assignment, made)]
         found = [_prove(each, grade) for each in candidate.notebooks]
         for each, of in zip(candidate.notebooks, found, strict=True):
@@ -129,6 +131,32 @@ def _released_in(made: Path, assignment: Assignment) -> Assignment:
     return replace(assignment, release=made / f"{assignment.notebook}.ipynb", parts=parts)
 
 
+def _write_scripts(candidate: Assignment) -> None:
+    """Write each notebook of a release as a Python script beside it.
+
+    Raises:
+        ReleaseError: A file of that name lies beside the master.
+    """
+    for each in candidate.notebooks:
+        path = each.release.with_suffix(".py")
+        if path.exists():
+            raise ReleaseError(
+                f"source/{each.name}/{path.name}: with `script: true` the release gets a {path.name} made of the "
+                "notebook. Give yours another name, or leave out `script`"
+            )
+        cells = ((cell.kind, cell.source, cell.grade_id) for cell in release_of(each).untouched())
+        path.write_text(script_text(cells), encoding="utf-8")
+
+
+def _solved_script(candidate: Assignment) -> Submission:
+    """The solved master as a student would hand it in as a script."""
+    with tempfile.TemporaryDirectory(prefix="autograder-release-") as temporary:
+        path = Path(temporary) / f"{candidate.notebook}.py"
+        cells = ((cell.kind, cell.source, cell.grade_id) for cell in master_cells(candidate.master))
+        path.write_text(script_text(cells), encoding="utf-8")
+        return read_submission(path, candidate)
+
+
 @dataclass(frozen=True)
 class _Proof:
     """What was found of a notebook that is to be released: what is wrong with it, and as for ``ReleaseResult``."""
@@ -144,6 +172,9 @@ def _prove(candidate: Assignment, grade: Callable[[Submission, Assignment], Repo
     problems = [*_bare(candidate, candidate.release), *tagged_wrongly(candidate)]
     solved = grade(read_submission(candidate.master, candidate), candidate)
     problems += _short_of_full_marks(solved)
+    if candidate.script:
+        as_script = _short_of_full_marks(grade(_solved_script(candidate), candidate))
+        problems += (f"as a script: {problem}" for problem in as_script)
     for student in _PROVED_FOR if candidate.inputs == "per_student" else ():
         theirs = grade(read_submission(candidate.master, candidate, student=student), candidate)
         problems += (f"with the inputs of {student}: {problem}" for problem in _short_of_full_marks(theirs))

@@ -14,13 +14,14 @@ from autograder.course.finding import (
 from autograder.course.imports import import_problem
 from autograder.course.loading import AUTHORS_OWN, Assignment, Course, load_course
 from autograder.course.master import SHOWS_TAG, MasterCell, Row, master_cells
-from autograder.course.notebook import Cell, cells_in, joined, notebook_in, notebook_text
+from autograder.course.notebook import MAX_CELLS, Cell, cells_in, joined, notebook_in, notebook_text, text_in
 from autograder.course.released import Release, ReleasedCell, release_of
 
 __all__ = [
     "AUTHORS_OWN",
     "CONFIG_NAME",
     "COURSE_VARIABLE",
+    "MAX_CELLS",
     "SHOWS_TAG",
     "STUDENTS",
     "Activity",
@@ -49,4 +50,5 @@ __all__ = [
     "notebook_in",
     "notebook_text",
     "release_of",
+    "text_in",
 ]

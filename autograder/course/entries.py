@@ -278,6 +278,7 @@ class AssignmentEntry:
         files: Plain names of files that a submission may read beside its notebook.
         show: Whether cells that are tagged `only-shows` are run while grading.
         partial: Whether each statement of a test cell that can fail has a share of its points.
+        script: Whether students get the notebook as a Python script too, `NAME.py`, and may hand that in.
         notebook: The one notebook of the folder that is the assignment, where others lie there too.
         checks: The folder of the hidden checks, if not `checks/NAME`.
         solutions: The folder of the reference, if not `solutions/NAME`.
@@ -302,6 +303,7 @@ class AssignmentEntry:
     files: Annotated[tuple[str, ...], PlainValidator(_files)] = ()
     show: bool = False
     partial: bool = False
+    script: bool = False
     notebook: str = ""
     checks: str = ""
     solutions: str = ""

@@ -109,6 +109,7 @@ class Assignment:
         term: What late days need to know of the course's other assignments.
         show: Whether cells that only show something are run as well, so that the pages have this run's pictures.
         partial: Whether each statement of a test cell that can fail has a share of its points, or it is all or nothing.
+        script: Whether students get a Python script too, and may hand that in.
         parts: Its notebooks, where it has several, in the order of their names.
         others: Of one of several notebooks: the points of the assignment's others, by their names.
     """
@@ -139,6 +140,7 @@ class Assignment:
     term: Term = field(default_factory=Term)
     show: bool = False
     partial: bool = False
+    script: bool = False
     parts: tuple[Assignment, ...] = ()
     others: dict[str, float] = field(default_factory=dict)
 
@@ -431,6 +433,7 @@ def _of_notebook(
         term=term,
         show=entry.show,
         partial=entry.partial,
+        script=entry.script,
     )
 
 

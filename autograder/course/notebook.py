@@ -61,12 +61,7 @@ def notebook_in(content: bytes, notes: list[str]) -> dict[str, Any]:
     Raises:
         SubmissionError: There is none; the text is for the student.
     """
-    if not content.strip():
-        raise SubmissionError(f"The file is empty. {_SAVE_AGAIN}")
-    beginning = content[:100].lstrip().lower()
-    for start, what in _OTHER_FILES:
-        if beginning.startswith(start):
-            raise SubmissionError(f"The file is {what}, not a notebook. Submit the .ipynb file itself.")
+    _require_text(content, "a notebook", ".ipynb")
     text = _decoded(content, notes)
     if text.count("[") + text.count("{") > MAX_BRACKETS:
         raise SubmissionError(f"The file is far too complex for a notebook. Clear its outputs. {_SAVE_AGAIN}")
@@ -80,6 +75,25 @@ def notebook_in(content: bytes, notes: list[str]) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise SubmissionError(f"The file is not a notebook: it holds other data. {_SAVE_AGAIN}")
     return tree
+
+
+def text_in(content: bytes, notes: list[str]) -> str:
+    """The text of a script, with plain line ends.
+
+    Raises:
+        SubmissionError: There is none; the text is for the student.
+    """
+    _require_text(content, "a Python script", ".py")
+    return _clean(_decoded(content, notes), notes)
+
+
+def _require_text(content: bytes, what: str, ending: str) -> None:
+    if not content.strip():
+        raise SubmissionError(f"The file is empty. {_SAVE_AGAIN}")
+    beginning = content[:100].lstrip().lower()
+    for start, other in _OTHER_FILES:
+        if beginning.startswith(start):
+            raise SubmissionError(f"The file is {other}, not {what}. Submit the {ending} file itself.")
 
 
 def cells_in(tree: dict[str, Any], notes: list[str]) -> list[Cell]:

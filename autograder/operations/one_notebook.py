@@ -148,7 +148,7 @@ def _submissions(handed_in: Path, assignment: Assignment, student: str | None) -
 def _folder(handed_in: Path, assignment: Assignment) -> Path:
     """Where the notebooks lie: in the folder, or in that of the assignment in it, as in a repository for a term."""
     inner = handed_in / assignment.name
-    beside = any(is_notebook(each.name) for each in handed_in.iterdir())
+    beside = any(is_notebook(each.name) or is_called(each.name, assignment.notebook) for each in handed_in.iterdir())
     return inner if not beside and inner.is_dir() and not inner.is_symlink() else handed_in
 
 
@@ -176,7 +176,7 @@ def assignment_of(handed_in: Path, course: Course) -> Assignment:
         ConfigError: That cannot be told.
     """
     path = handed_in.resolve()
-    notebooks = [each.name for each in path.glob("*.ipynb")] if path.is_dir() else [path.name]
+    notebooks = [each.name for each in path.iterdir()] if path.is_dir() else [path.name]
     folders = (path if path.is_dir() else path.parent).parts[::-1]
     for name in folders:
         if name in course.assignments:

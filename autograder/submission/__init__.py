@@ -30,6 +30,7 @@ from autograder.submission.reading import (
     submission_of,
     unread_submission,
 )
+from autograder.submission.scripts import script_cells, script_text
 
 __all__ = [
     "LOOKED_AT",
@@ -64,6 +65,8 @@ __all__ = [
     "read_submission",
     "reads",
     "reads_when_called",
+    "script_cells",
+    "script_text",
     "solution_cells",
     "student_of",
     "submission_of",

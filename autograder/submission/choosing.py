@@ -1,4 +1,7 @@
-"""Which of several notebooks counts: the one of the assignment's name, unless only another has any work in it."""
+"""Which of several notebooks counts: the one of the assignment's name, unless only another has any work in it.
+
+A Python script counts as a notebook where it has the assignment's name, or where there is nothing else.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.base import AutograderError, RefusedError, SubmissionError, printable
-from autograder.course import Assignment, Release, cells_in, notebook_in, release_of
-from autograder.submission.file_names import is_called, is_litter, is_notebook
+from autograder.course import Assignment, Release, release_of
+from autograder.submission.file_names import is_called, is_litter, is_notebook, is_script
 from autograder.submission.folders import MAX_ENTRIES, kind_at, read_regular
 from autograder.submission.matching import is_untouched, matched, plain_lines
 from autograder.submission.repair import repaired
+from autograder.submission.scripts import handed_in_cells
 from autograder.submission.written import own_content
 
 MAX_COMPARED = 50
@@ -76,7 +80,7 @@ def choose(names: Mapping[str, Callable[[], bytes]], assignment: Assignment, pre
     worth: dict[str, _Worth] = {}
     room = 5 * assignment.limits.notebook_mb * 2**20
     for name in ordered[:MAX_COMPARED]:
-        worth[name], room = _worth(names[name], assignment, room) if room > 0 else (_Worth(), room)
+        worth[name], room = _worth(name, names[name], assignment, room) if room > 0 else (_Worth(), room)
     best = max(ordered[:MAX_COMPARED], key=lambda name: worth[name])
     called = [name for name in ordered if is_called(name, assignment.notebook)]
     chosen = ordered[0] if ordered[0] == wanted or len(called) == 1 else best
@@ -107,13 +111,13 @@ def candidates(names: Mapping[str, Callable[[], bytes]], assignment: Assignment)
         if is_called(name, assignment.notebook):
             found[name] = read
         elif not any(is_called(name, other) for other in assignment.others) and room > 0:
-            fits, room = _fits(read, assignment, room)
+            fits, room = _fits(name, read, assignment, room)
             if fits:
                 found[name] = read
     return found
 
 
-def _fits(read: Callable[[], bytes], assignment: Assignment, room: int) -> tuple[bool, int]:
+def _fits(name: str, read: Callable[[], bytes], assignment: Assignment, room: int) -> tuple[bool, int]:
     """Whether a notebook has most of what the release has beside answers; and what is left to read.
 
     Cells are not told by their ids: those of two notebooks may be the same.
@@ -121,7 +125,7 @@ def _fits(read: Callable[[], bytes], assignment: Assignment, room: int) -> tuple
     release = _release(assignment)
     try:
         content = read()
-        cells = cells_in(notebook_in(content, []), [])
+        cells = handed_in_cells(name, content, release, [])
     except (RefusedError, OSError, SubmissionError):
         return False, room
     released = release.cells if release is not None else ()
@@ -135,7 +139,7 @@ def with_work(names: Mapping[str, Callable[[], bytes]], assignment: Assignment) 
     room = 5 * assignment.limits.notebook_mb * 2**20
     found = []
     for name in sorted(names)[:MAX_COMPARED]:
-        worth, room = _worth(names[name], assignment, room) if room > 0 else (_Worth(), room)
+        worth, room = _worth(name, names[name], assignment, room) if room > 0 else (_Worth(), room)
         found += [name] if worth.answers or worth.own else []
     return found
 
@@ -167,6 +171,9 @@ def choose_in(folder: Path, assignment: Assignment) -> tuple[Path, str]:
         )
     entries = [path for path in entries if not path.name.startswith(".") and not is_litter(path.name)]
     notebooks = [path for path in entries if path.name == name or is_notebook(path.name)]
+    scripts = [path for path in entries if is_script(path.name) and path.name not in assignment.files]
+    called = [path for path in scripts if is_called(path.name, assignment.notebook)]
+    notebooks += called or (scripts if not notebooks and len(scripts) == 1 and not assignment.others else [])
     if not notebooks:
         others = ", ".join(printable(path.name) for path in entries[:5]) or "nothing"
         raise SubmissionError(f"There is no notebook in your submission: expected {name}, found {others}.")
@@ -205,22 +212,22 @@ def _reader(path: Path, assignment: Assignment) -> Callable[[], bytes]:
     return read
 
 
-def _worth(read: Callable[[], bytes], assignment: Assignment, room: int) -> tuple[_Worth, int]:
+def _worth(name: str, read: Callable[[], bytes], assignment: Assignment, room: int) -> tuple[_Worth, int]:
     """How much of an assignment is in a notebook, nothing where it cannot be read; and what is left to read."""
     try:
         content = read()
     except (RefusedError, OSError):
         return _Worth(), room
     room -= len(content)
+    release = _release(assignment)
     try:
-        cells = cells_in(notebook_in(content, []), [])
+        cells = handed_in_cells(name, content, release, [])
     except SubmissionError:
         return _Worth(), room
     graded = {each for row in assignment.rows for each in (row.solution or row.test_id, row.test_id)} | set(
         assignment.manual
     )
     count = len(graded & {cell.grade_id for cell in cells})
-    release = _release(assignment)
     if release is None:
         return _Worth(count, 0, count, readable=True), room
     known, found = release.known, matched(cells, release)

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from autograder.base import AutograderError, RefusedError, did_you_mean, printable
 from autograder.course import Assignment, Course, is_credible
 from autograder.submission.choosing import find_notebook
-from autograder.submission.file_names import is_notebook, one_form, plain_stem
+from autograder.submission.file_names import is_notebook, is_script, one_form, plain_stem
 from autograder.submission.folders import id_problem, read_regular, submissions
 from autograder.submission.members import Member, members_in_folder, members_in_zip
 from autograder.submission.placing import place
@@ -212,7 +212,11 @@ def _by_id(
     if assignment.parts:
         yield from _by_id_and_name(source, members, assignment, refused)
         return
-    notebooks = [each for each in members if "/" not in each.name and is_notebook(each.name)]
+    notebooks = [
+        each
+        for each in members
+        if "/" not in each.name and (is_notebook(each.name) or (assignment.script and is_script(each.name)))
+    ]
     if not notebooks:
         raise AutograderError(f"{source}: there is no STUDENT.ipynb in it, and no inbound folder of an exchange")
     for each in members:
@@ -221,8 +225,9 @@ def _by_id(
         elif each.why:
             refused.append((printable(each.name), each.why))
         else:
-            stem = re.sub(r"\.ipynb.*$", "", each.name, flags=re.IGNORECASE)
-            yield Upload(stem, files={f"{assignment.notebook}.ipynb": each.read})
+            ending = ".py" if is_script(each.name) else ".ipynb"
+            stem = re.sub(rf"{re.escape(ending)}.*$", "", each.name, flags=re.IGNORECASE)
+            yield Upload(stem, files={f"{assignment.notebook}{ending}": each.read})
 
 
 def _by_id_and_name(

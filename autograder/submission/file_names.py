@@ -9,6 +9,9 @@ from pathlib import PurePosixPath
 _NOTEBOOK = re.compile(r"\.ipynb(?:\.ipynb|\.txt|\.json|\.html?|\.download)*$", re.IGNORECASE)
 """How a notebook's name ends; browsers like to add a .txt or a .json to what they download."""
 
+_SCRIPT = re.compile(r"\.py(?:\.py|\.txt|\.download)*$", re.IGNORECASE)
+"""How a Python script's name ends."""
+
 _COPIES = r"copy|kopie|copie|copia|cópia|kopia|kopi|kopio|másolat|копия|копія|kopya|副本|複製|コピー|사본|복사본"
 _ADDED = re.compile(
     rf"""(?:
@@ -39,19 +42,29 @@ def is_notebook(name: str) -> bool:
     return _NOTEBOOK.search(name) is not None
 
 
+def is_script(name: str) -> bool:
+    """Whether a file is called as a Python script is, whatever a browser added to the end."""
+    return _SCRIPT.search(name) is not None
+
+
 def plain_stem(name: str) -> str:
-    """A notebook's name without its ending, in one form, and without what was added to it on the way."""
-    stem = one_form(_NOTEBOOK.sub("", PurePosixPath(name).name)).strip()
+    """A notebook's or script's name without its ending, in one form, and without what was added to it on the way."""
+    stem = _stem(name)
     while (shorter := _BEFORE.sub("", _ADDED.sub("", stem)).strip()) not in (stem, ""):
         stem = shorter
     return stem
 
 
 def is_called(name: str, notebook: str) -> bool:
-    """Whether a file is a notebook of that name (without ``.ipynb``), but for what was added to it on the way."""
+    """Whether a file is a notebook or script of that name (without its ending), but for what was added on the way."""
     wanted = one_form(notebook)
-    whole = one_form(_NOTEBOOK.sub("", PurePosixPath(name).name)).strip()
-    return is_notebook(name) and (whole == wanted or plain_stem(name) in (wanted, plain_stem(notebook)))
+    named = is_notebook(name) or is_script(name)
+    return named and (_stem(name) == wanted or plain_stem(name) in (wanted, plain_stem(notebook)))
+
+
+def _stem(name: str) -> str:
+    ending = _SCRIPT if is_script(name) else _NOTEBOOK
+    return one_form(ending.sub("", PurePosixPath(name).name)).strip()
 
 
 def is_litter(name: str) -> bool:

@@ -32,6 +32,7 @@ _EVALUATION_MODE = re.compile(r"\bdef\s+eval\(self\)|\.eval\(\)")
 _SHOWING = frozenset({"print", "display", "plt", "pyplot", "show", "stdout", "stderr", "warn"})
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
+_Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 
 def without_magics(source: str) -> str:
@@ -193,6 +194,12 @@ def _bound(body: Iterable[ast.AST]) -> Iterator[str]:
                 continue
             case ast.Lambda():
                 continue
+            case ast.comprehension(target=target):
+                # Its names end with it; an object whose item or attribute it sets stays.
+                parts = (each for each in ast.walk(target) if isinstance(each, ast.Attribute | ast.Subscript))
+                yield from (name for each in parts for name in _root(each))
+                waiting.extend([node.iter, *node.ifs])
+                continue
             case ast.alias(name=name, asname=asname):
                 yield asname or name.partition(".")[0]
             case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
@@ -214,15 +221,28 @@ def _root(node: ast.AST) -> Iterator[str]:
         yield node.id
 
 
-def _read_at_once(statement: ast.stmt) -> set[str]:
-    """Names that a statement reads as it runs, the bodies of functions left out."""
+def _read_at_once(*nodes: ast.AST) -> set[str]:
+    """Names that statements or expressions read as they run, the bodies of functions left out."""
     found: set[str] = set()
-    waiting: list[ast.AST] = [statement]
+    waiting: list[ast.AST] = [*nodes]
     while waiting:
         node = waiting.pop()
         if isinstance(node, _Function | ast.Lambda):
             outside = [] if isinstance(node, ast.Lambda) else node.decorator_list
             waiting.extend([*outside, *node.args.defaults, *filter(None, node.args.kw_defaults)])
+            continue
+        if isinstance(node, _Comprehension):
+            first, *others = node.generators
+            own = {
+                each.id
+                for one in node.generators
+                for each in ast.walk(one.target)
+                if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+            }
+            made = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+            found |= _read_at_once(*made, *others, first.target, *first.ifs) - own
+            # The first of what it goes through is looked up outside.
+            waiting.append(first.iter)
             continue
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load | ast.Del):
             found.add(node.id)

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from autograder.base import RefusedError, SubmissionError, printable
-from autograder.course import SHOWS_TAG, Assignment, cells_in, notebook_in, release_of
+from autograder.course import SHOWS_TAG, Assignment, release_of
 from autograder.submission.beside import files_beside
 from autograder.submission.choosing import NotHandedInError, choose_in, find_notebook
+from autograder.submission.file_names import is_script
 from autograder.submission.folders import SubmittedFolder, read_regular, submissions
 from autograder.submission.groups import hand_ins
 from autograder.submission.repair import notebook_of, repaired
+from autograder.submission.scripts import handed_in_cells
 from autograder.submission.written import own_content, unread, unsettled
 
 __all__ = [
@@ -94,7 +96,7 @@ def read_submission(
     content, size = read_regular(path, limit, one_name=student is not None)
     beside = files_beside(path.parent, assignment)
     notes: list[str] = [note] if note else []
-    expected = f"{assignment.notebook}.ipynb"
+    expected = f"{assignment.notebook}{'.py' if is_script(path.name) else '.ipynb'}"
     if student is not None and path.name != expected:
         notes.append(f"Your file is called {printable(path.name)}; call it {expected}. This costs nothing.")
     unreadable = ""
@@ -106,7 +108,7 @@ def read_submission(
                 f"The file has {size / 2**20:.1f} MB; the most is {most} MB. Clear the outputs in "
                 "Jupyter (Edit, Clear Outputs of All Cells), save it and submit it again."
             )
-        handed_in = cells_in(notebook_in(content, notes), notes)
+        handed_in = handed_in_cells(path.name, content, release, notes)
         cells = repaired(handed_in, release, notes)
         places = {id(cell): number for number, cell in enumerate(handed_in, 1)}
         numbers = tuple(places.get(id(cell), 0) for cell, _ in cells)

@@ -18,7 +18,7 @@ from typing import Literal
 from autograder.base import AutograderError, printable
 from autograder.course import Assignment
 from autograder.submission.choosing import candidates, choose, with_work
-from autograder.submission.file_names import is_called, is_notebook, one_form
+from autograder.submission.file_names import is_called, is_notebook, is_script, one_form
 from autograder.submission.members import Member
 
 System = Literal["", "canvas", "moodle", "blackboard"]
@@ -315,6 +315,8 @@ def _sort_out(heap: _Heap, assignment: Assignment, refused: list[tuple[str, str]
     upload, name = heap.upload, f"{assignment.notebook}.ipynb"
     who = printable(f"{upload.name or upload.number}")
     notebooks = {file: member for file, (_, member) in heap.found.items() if is_notebook(file)}
+    if not notebooks and (scripts := _scripts(heap, assignment)):
+        notebooks, name = scripts, f"{assignment.notebook}.py"
     if not notebooks:
         refused.append((who, f"there is no notebook: expected {name}, found {_listed(heap.found) or 'no file'}"))
         return False
@@ -351,6 +353,17 @@ def _sort_out(heap: _Heap, assignment: Assignment, refused: list[tuple[str, str]
     left = f"left out, since the assignment does not ask for it: {_listed(rest)}" if rest else ""
     upload.note = "; ".join(filter(None, (note.rstrip("."), left)))
     return True
+
+
+def _scripts(heap: _Heap, assignment: Assignment) -> dict[str, Member]:
+    """The Python scripts that may be what was to be handed in: those of its name, or the only one."""
+    found = {
+        file: member
+        for file, (_, member) in heap.found.items()
+        if is_script(file) and _last(file) not in assignment.files
+    }
+    called = {file: member for file, member in found.items() if is_called(_last(file), assignment.notebook)}
+    return called or (found if len(found) == 1 else {})
 
 
 def _sort_out_several(heap: _Heap, assignment: Assignment, refused: list[tuple[str, str]]) -> bool:

@@ -194,6 +194,12 @@ def test_of_other_files_those_of_the_assignment_come_along(course: Course, tmp_p
     assert names_in(course.root / "submitted/ada/warmup") == ["data.csv", "timestamp.txt", "warmup.ipynb"]
 
 
+def test_a_script_alone_is_taken_for_the_notebook(course: Course, tmp_path: Path) -> None:
+    path = zipped(tmp_path, {"lovelaceada_101_9001_warmup-1.py": b"x = 1\n", "lovelaceada_101_9002_data.csv": b"1\n"})
+    assert brief(collected(course, path)) == [("ada", "new")]
+    assert (course.root / "submitted/ada/warmup/warmup.py").read_bytes() == b"x = 1\n"
+
+
 def test_nothing_but_other_files_is_no_submission(course: Course, tmp_path: Path) -> None:
     results = collected(course, zipped(tmp_path, {"lovelaceada_101_9002_data.csv": b"1,2"}))
     assert results == [
