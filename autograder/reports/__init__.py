@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from autograder.reports.reproduction import script
     from autograder.reports.score_table import scores_of, table_text
     from autograder.reports.student_history import Chapter, history
+    from autograder.reports.who import likeliest, naming
 
 __all__ = [
     "Chapter",
@@ -24,6 +25,8 @@ __all__ = [
     "fill_in_file",
     "filled_in",
     "history",
+    "likeliest",
+    "naming",
     "people_of",
     "read_class",
     "scores_of",
@@ -54,6 +57,10 @@ __getattr__ = on_demand(
         "student_history": (
             "Chapter",
             "history",
+        ),
+        "who": (
+            "likeliest",
+            "naming",
         ),
     },
 )
