@@ -27,6 +27,7 @@ from autograder.authoring import lint_course, release
 from autograder.authoring.gradient_proofs import claims_of, refuted
 from autograder.base import Cause, CellEnd, ConfigError, Half, causes, reason
 from autograder.course import CONFIG_NAME, Limits, load_course
+from tests import canvas_server
 from tests import commands as programs
 from tests.commands import AUTOGRADER, NBGRADER
 from tests.courses import CONFIG, SCALE, cell, make_course, notebook, solved, submit, write
@@ -39,7 +40,7 @@ PROGRAMS = Path(sys.executable).parent
 QUICKSTART = Path(str(find_spec("nbgrader").origin)).parent / "docs/source/user_guide/source/ps1"  # type: ignore[union-attr]
 """The assignment of the course that `nbgrader quickstart` makes."""
 
-STARTS_IN_A_COURSE = ("operators.md", "writing-checks.md")
+STARTS_IN_A_COURSE = ("canvas.md", "operators.md", "writing-checks.md")
 """Pages whose commands are typed in a course's folder; those of the others in a clone of this repository."""
 
 STARTS_WITH_NOTHING = ("tutorial.md",)
@@ -253,11 +254,31 @@ def test_every_command_of_a_page_can_be_typed_in_order(page: Path, tmp_path: Pat
         folder = tmp_path
     else:
         folder = small if page.name in STARTS_IN_A_COURSE else clone(tmp_path / "autograder")
+    if page.name == "canvas.md":
+        in_canvas(folder, page, request)
     wants_demo = any(command.startswith("autograder demo") for command in commands(page))
     demo = request.getfixturevalue("demo") if wants_demo else tmp_path
     reader = Reader(folder, demo, None if page.name in TAKES_MINUTES else small)
     for command in commands(page):
         reader.types(command)
+
+
+def in_canvas(course: Path, page: Path, request: Any) -> None:
+    """Have the tiny course in a Canvas, as the page says that its reader does."""
+    canvas = request.getfixturevalue("canvas")
+    canvas.enroll("ada", "bob")
+    (configured,) = blocks(page, "yaml")
+    config = course / CONFIG_NAME
+    config.write_text(config.read_text(encoding="utf-8") + configured.text, encoding="utf-8")
+    patch = request.getfixturevalue("monkeypatch")
+    for name, value in {"CANVAS_URL": canvas.address, "CANVAS_TOKEN": canvas_server.TOKEN}.items():
+        patch.setenv(name, value)
+
+
+@pytest.fixture
+def canvas() -> Iterator[canvas_server.Canvas]:
+    with canvas_server.serving() as served:
+        yield served
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
