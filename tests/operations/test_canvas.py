@@ -421,6 +421,7 @@ def test_an_answer_that_does_not_end_is_given_up(
         200, body, headers={"Content-Length": str(10**12), "Connection": "close"}
     )
     assert "a reply has more than 1 MB" in refused(course, canvas)
+    assert len(canvas.asked) == 1
 
 
 def test_names_from_canvas_move_no_terminal(course: Course, canvas: Canvas) -> None:
