@@ -190,14 +190,17 @@ def push_to_canvas(
         target = canvas.assignment(assignment, called)
         place = f"{requester.original_url}/courses/{canvas.course}/assignments/{target.id}"
         there, ids = canvas.there(target.id, known)
-        planned = wanted(there, sent=sent_before(course, place))
+        before = sent_before(course, place)
+        planned = wanted(there, sent=before)
 
         def send(started: Callable[[int], object], advance: Callable[[int], object]) -> tuple[str, ...]:
             started(len(planned.changes))
             graded = [each for each in planned.changes if each.new is not None]
             old = {each.number: each.set_mark for each in there}
-            # Before anything is sent: where this process ends on the way, what is there is still known to be ours.
-            note_sent(course, place, {each.number: [old[each.number], each.new] for each in graded})
+            ours = {number: [one for one in marks if is_same(one, old.get(number))] for number, marks in before.items()}
+            # Before anything is sent: where this process ends on the way, what is there is still known to be ours, and
+            # what a person set, which was to be written over, to be theirs.
+            note_sent(course, place, {each.number: [*ours.get(each.number, ()), each.new] for each in graded})
             said = canvas.send(target.id, planned.changes, advance)
             after, _ = canvas.there(target.id, known)
             now = {each.number: each.set_mark for each in after}
@@ -306,7 +309,8 @@ class _Canvas:
         Raises:
             AutograderError: Canvas says something else than it should, or knows nobody of the course, or one twice.
         """
-        users = self._list(_User, "/users", enrollment_type=["student"], include=["email"])
+        listed = self._list(_User, "/users", enrollment_type=["student"], include=["email"])
+        users = list({each.id: each for each in listed}.values())  # a list that changes while it is read
         submissions = self._list(_Submission, f"/assignments/{assignment}/submissions", include=["submission_comments"])
         ids = [each.ids() for each in users]
         kind, found = likeliest({kind: [each[kind] for each in ids] for kind in (ids[0] if ids else ())}, known)

@@ -282,6 +282,24 @@ def test_what_was_sent_before_a_push_broke_off_is_known_to_be_no_persons(course:
     assert canvas.of("ada").score == 11
 
 
+def test_a_persons_grade_stays_theirs_where_writing_it_over_broke_off(course: Course, canvas: Canvas) -> None:
+    canvas.held[101] = Held(score=5, grader=TEACHER)
+    canvas.before = lambda method, _path: Answer(500) if method != "GET" else None
+    refused(course, canvas, overwrite=True)
+    canvas.before = lambda _method, _path: None
+    push(course, canvas)
+    assert scores(canvas) == [5, 9, 7.25]
+
+
+def test_a_grade_of_ours_is_still_known_where_sending_the_next_one_broke_off(course: Course, canvas: Canvas) -> None:
+    push(course, canvas, CLASS[:1])
+    canvas.before = lambda method, _path: Answer(500) if method != "GET" else None
+    refused(course, canvas, grades=[held("ada", 11)])
+    canvas.before = lambda _method, _path: None
+    push(course, canvas, [held("ada", 12)])
+    assert canvas.of("ada").score == 12
+
+
 def test_what_a_job_did_not_do_is_told(course: Course, canvas: Canvas) -> None:
     canvas.before = lambda _method, path: _forget(canvas, 102) if path.endswith("update_grades") else None
     missing = push(course, canvas)[1]
