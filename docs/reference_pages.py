@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -43,7 +44,7 @@ def commands() -> str:
     """Every command: what it does, its arguments and its options, in its own words."""
     group: Any = typer.main.get_command(app)
     parts = ["# Commands", "What `autograder COMMAND --help` says."]
-    for name, command in sorted(group.commands.items()):
+    for name, command in _commands_of(group):
         context = typer.Context(command, info_name=f"autograder {name}")
         usage = command.get_usage(context).removeprefix("Usage: ")
         parts += [f"## {name}", _paragraphs(command.help or ""), f"```text\n{usage}\n```"]
@@ -51,6 +52,15 @@ def commands() -> str:
         lines = [f"| `{re.sub(r' <[^>]*>', '', key)}` | {_cell(said)} |" for key, said in rows]
         parts.append("\n".join(["| | |", "| --- | --- |", *lines]))
     return "\n\n".join(parts) + "\n"
+
+
+def _commands_of(group: Any) -> Iterator[tuple[str, Any]]:
+    """Every command with what is typed for it, those of a group of commands in its place."""
+    for name, command in sorted(group.commands.items()):
+        if hasattr(command, "commands"):
+            yield from ((f"{name} {inner}", each) for inner, each in _commands_of(command))
+        else:
+            yield name, command
 
 
 def _paragraphs(text: str) -> str:

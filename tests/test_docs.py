@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from autograder.authoring import lint_course, release
 from autograder.authoring.gradient_proofs import claims_of, refuted
 from autograder.base import Cause, CellEnd, ConfigError, Half, causes, reason
 from autograder.course import CONFIG_NAME, Limits, load_course
+from tests import canvas_server
 from tests import commands as programs
 from tests.commands import AUTOGRADER, NBGRADER
 from tests.courses import CONFIG, SCALE, cell, make_course, notebook, solved, submit, write
@@ -40,6 +42,7 @@ QUICKSTART = Path(str(find_spec("nbgrader").origin)).parent / "docs/source/user_
 """The assignment of the course that `nbgrader quickstart` makes."""
 
 STARTS_IN_A_COURSE = (
+    "canvas.md",
     "ci.md",
     "feedback.md",
     "formgrader.md",
@@ -208,9 +211,9 @@ class Reader:
 
 def typed(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """What a command does in a folder; one of ours or of nbgrader's alone on its line needs no shell."""
-    program, *words = command.split()
+    program, *words = shlex.split(command)
     code = {"autograder": AUTOGRADER, "nbgrader": NBGRADER}.get(program)
-    if code is None or re.search(r"[^\w\s./=-]", command):
+    if code is None or re.search(r"[^\w\s./=:'{}-]", command):
         return run(command, folder)
     return programs.run(
         f"import os\nos.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[:1]})\n{code}",
@@ -261,11 +264,35 @@ def test_every_command_of_a_page_can_be_typed_in_order(page: Path, tmp_path: Pat
         folder = tmp_path
     else:
         folder = small if page.name in STARTS_IN_A_COURSE else clone(tmp_path / "autograder")
+    canvas = in_canvas(folder, page, request) if page.name == "canvas.md" else None
     wants_demo = any(command.startswith("autograder demo") for command in commands(page))
     demo = request.getfixturevalue("demo") if wants_demo else tmp_path
     reader = Reader(folder, demo, None if page.name in TAKES_MINUTES else small)
     for command in commands(page):
         reader.types(command)
+    if canvas is not None:
+        assert {len(each.comments) for each in canvas.held.values() if each.score is not None} == {2}
+
+
+def in_canvas(course: Path, page: Path, request: Any) -> canvas_server.Canvas:
+    """Have the tiny course in a Canvas, as the page says that its reader does, and no answer wait for a person."""
+    canvas: canvas_server.Canvas = request.getfixturevalue("canvas")
+    for path in course.glob("submitted/*/week2/week2.ipynb"):
+        path.write_text(path.read_text(encoding="utf-8").replace("Because.", "YOUR ANSWER HERE"), encoding="utf-8")
+    canvas.enroll("ada", "bob")
+    (configured,) = blocks(page, "yaml")
+    config = course / CONFIG_NAME
+    config.write_text(config.read_text(encoding="utf-8") + configured.text, encoding="utf-8")
+    patch = request.getfixturevalue("monkeypatch")
+    for name, value in {"CANVAS_URL": canvas.address, "CANVAS_TOKEN": canvas_server.TOKEN}.items():
+        patch.setenv(name, value)
+    return canvas
+
+
+@pytest.fixture
+def canvas() -> Iterator[canvas_server.Canvas]:
+    with canvas_server.serving() as served:
+        yield served
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

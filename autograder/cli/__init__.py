@@ -5,6 +5,7 @@ import autograder.cli.authoring
 import autograder.cli.checking
 import autograder.cli.grading
 import autograder.cli.machine
+import autograder.cli.pushing
 import autograder.cli.results
 import autograder.cli.starting  # noqa: F401
 from autograder.cli.command import app, main

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from autograder.feedback import FeedbackWritten
     from autograder.gradebook import HeldGrade
     from autograder.grading import Report, RowResult
-    from autograder.operations import CheckedHandIn, Finding, Result, Status
+    from autograder.operations import CheckedHandIn, Finding, Mark, Plan, Result, Status
     from autograder.reports import Chapter
     from autograder.submission import Collected
 
@@ -193,6 +193,42 @@ def print_table(text: str) -> None:
         raise AutograderError(
             f"the table could not be written: {error.strerror}. Make room, then try again."
         ) from error
+
+
+def print_plan(plan: Plan, title: str, ids: str) -> None:
+    """Print what would be changed in Canvas, who is left alone and why, and how many have what they should have."""
+    from rich.table import Table
+    from rich.text import Text
+
+    console = open_console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = 1_000
+    say(f"{title!r} in Canvas, whose students are known by their {ids}:")
+    if plan.changes:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("student", overflow="fold")
+        table.add_column("there", justify="right", no_wrap=True)
+        table.add_column("here", justify="right", no_wrap=True)
+        table.add_column("why", overflow="fold")
+        for each in plan.changes:
+            besides = ["marked not late"] if each.not_late else []
+            besides += ["with feedback"] if each.comment is not None and each.new is not None else []
+            new = each.old if each.new is None else each.new
+            cells = one_line(each.student), _mark(each.old), _mark(new), ", ".join([each.why, *besides])
+            table.add_row(*(Text(cell) for cell in cells))
+        console.print(table)
+    for left in plan.left:
+        say(f"{one_line(left.student)} is left alone: {one_line(left.why)}")
+    if plan.set_there:
+        say("--overwrite writes over what a person set in Canvas.")
+    grades = sum(each.new is not None for each in plan.changes)
+    comments = sum(each.comment is not None for each in plan.changes)
+    counts = f"{grades} grade{'' if grades == 1 else 's'} and {comments} comment{'' if comments == 1 else 's'}"
+    say(f"{counts} to send; {len(plan.unchanged)} students have there what they have here.")
+
+
+def _mark(mark: Mark) -> str:
+    return mark if isinstance(mark, str) else short(mark)
 
 
 def print_findings(findings: Iterable[Finding]) -> bool:

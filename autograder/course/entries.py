@@ -35,6 +35,7 @@ from autograder.course.config import (
     Limits,
     Meeting,
     NotNegativeWhole,
+    PositiveWhole,
     Seed,
     SharedWith,
     Visibility,
@@ -324,6 +325,7 @@ class CourseEntry:
         sessions: Meetings that come back every week, for overview pages and the calendar.
         exchange: nbgrader's exchange, which starts at the course's folder; without it nbgrader's own.
         shared_with: Who else on the machine is meant to get at answers, gradebook and submissions.
+        canvas_course: The course's number in Canvas, for `autograder push canvas`.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -338,6 +340,7 @@ class CourseEntry:
     sessions: tuple[MeetingEntry, ...] = ()
     exchange: Annotated[Path | None, PlainValidator(_exchange)] = None
     shared_with: SharedWith = "nobody"
+    canvas_course: PositiveWhole | None = None
 
 
 _KEYS_AT: tuple[tuple[tuple[str, ...], type], ...] = (

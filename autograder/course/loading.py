@@ -212,6 +212,7 @@ class Course:
         meetings: Meetings that come back every week.
         exchange: nbgrader's exchange for this course, or None for nbgrader's own.
         shared_with: Who else on the machine is meant to get at its answers, gradebook and submissions.
+        canvas_course: Its number in Canvas, where it says one.
         unwritten: Assignments of the configuration of which nothing is written yet, each with what is missing.
     """
 
@@ -224,6 +225,7 @@ class Course:
     meetings: tuple[Meeting, ...] = ()
     exchange: Path | None = None
     shared_with: SharedWith = "nobody"
+    canvas_course: int | None = None
     unwritten: dict[str, str] = field(default_factory=dict)
 
     def assignment(self, name: str) -> Assignment:
@@ -295,6 +297,7 @@ def load_course(root: Path) -> Course:
         meetings=tuple(each.meeting(entry.timezone) for each in entry.sessions),
         exchange=entry.exchange,
         shared_with=entry.shared_with,
+        canvas_course=entry.canvas_course,
         unwritten={name: str(each.error()) for name, each in unwritten.items()},
     )
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     )
     from autograder.feedback.summary import SUMMARY_ID
     from autograder.feedback.text import listed, points_text
-    from autograder.feedback.visibility import grade_as_seen, students_view
+    from autograder.feedback.visibility import grade_as_seen, is_published, students_view
 
 __all__ = [
     "SUMMARY_ID",
@@ -33,6 +33,7 @@ __all__ = [
     "first_to_fix",
     "grade_as_seen",
     "in_turn",
+    "is_published",
     "lateness_text",
     "listed",
     "plainly",
@@ -86,6 +87,7 @@ __getattr__ = on_demand(
         ),
         "visibility": (
             "grade_as_seen",
+            "is_published",
             "students_view",
         ),
     },

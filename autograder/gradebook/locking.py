@@ -17,13 +17,17 @@ LOCK_FILE = ".autograder.lock"
 
 
 @contextlib.contextmanager
-def only_run(course: Course) -> Iterator[None]:
+def only_run(course: Course, *, lock: str = LOCK_FILE) -> Iterator[None]:
     """Hold the course for this process.
+
+    Args:
+        course: The course.
+        lock: The file that is locked: runs that do not get into each other's way lock different ones.
 
     Raises:
         GradebookError: Another process holds it, or the file cannot be written or locked.
     """
-    path = course.root / LOCK_FILE
+    path = course.root / lock
     try:
         descriptor = _opened(path)
     except OSError as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from autograder.base import on_demand
 
 if TYPE_CHECKING:
+    from autograder.operations.canvas import Push, link_comments, page_comments, push_to_canvas
     from autograder.operations.closed import how_open
     from autograder.operations.collecting import collect_from
     from autograder.operations.doctor import Finding, examine
@@ -29,17 +30,25 @@ if TYPE_CHECKING:
         unchecked_hand_in,
     )
     from autograder.operations.pool import cores, processes
+    from autograder.operations.pushing import Change, Comment, Left, Mark, Plan, There, is_same, plan
     from autograder.operations.storing import Result, Status, store_grade
     from autograder.operations.watching import watch
 
 __all__ = [
     "CONFIGURED",
     "NBGRADER_CONFIG",
+    "Change",
     "CheckedHandIn",
+    "Comment",
     "Finding",
+    "Left",
+    "Mark",
+    "Plan",
+    "Push",
     "Result",
     "Scheduler",
     "Status",
+    "There",
     "assignment_of",
     "become",
     "check_hand_in",
@@ -51,12 +60,17 @@ __all__ = [
     "examine",
     "grade_assignment",
     "how_open",
+    "is_same",
     "lab_command",
+    "link_comments",
     "nbgrader_config",
+    "page_comments",
     "part_of",
+    "plan",
     "prepare",
     "prepare_lab",
     "processes",
+    "push_to_canvas",
     "released_exchange",
     "runs_by_itself",
     "store_grade",
@@ -67,6 +81,12 @@ __all__ = [
 __getattr__ = on_demand(
     __name__,
     {
+        "canvas": (
+            "Push",
+            "link_comments",
+            "page_comments",
+            "push_to_canvas",
+        ),
         "closed": ("how_open",),
         "collecting": ("collect_from",),
         "doctor": (
@@ -101,6 +121,16 @@ __getattr__ = on_demand(
         "pool": (
             "cores",
             "processes",
+        ),
+        "pushing": (
+            "Change",
+            "Comment",
+            "Left",
+            "Mark",
+            "Plan",
+            "There",
+            "is_same",
+            "plan",
         ),
         "storing": (
             "Result",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from autograder.reports.reproduction import script
     from autograder.reports.score_table import scores_of, table_text
     from autograder.reports.student_history import Chapter, history
+    from autograder.reports.who import likeliest, naming
 
 __all__ = [
     "Chapter",
@@ -26,6 +27,8 @@ __all__ = [
     "filled_in",
     "history",
     "junit_text",
+    "likeliest",
+    "naming",
     "people_of",
     "read_class",
     "scores_of",
@@ -57,6 +60,10 @@ __getattr__ = on_demand(
         "student_history": (
             "Chapter",
             "history",
+        ),
+        "who": (
+            "likeliest",
+            "naming",
         ),
     },
 )

@@ -9,8 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from autograder.course import Assignment
 from autograder.gradebook import HeldGrade
 from autograder.reports.lms_table import SYSTEMS, Scores, Table, is_known_word, is_of_points, read_table
 from autograder.reports.score_table import inert
+from autograder.reports.who import likeliest, naming
 from autograder.submission import Person, one_form, plain_name
 
 
@@ -83,7 +83,7 @@ def filled_in(
     waiting: list[str] = []
     excused: list[str] = []
     comma = system == "moodle" and any("," in said for _, said in read.points_said())
-    named = _naming({*known, *assignment.excused})
+    named = naming({*known, *assignment.excused})
     for line, row in read.people:
         student = named(row[key])
         grade = known.get(student)
@@ -138,7 +138,7 @@ def people_of(table: Path, known: Collection[str], match: str = "") -> list[Pers
     read = read_table(table)
     key = _key_of(read, dict.fromkeys(known), match)
     found = []
-    named = _naming(known)
+    named = naming(known)
     for _, row in read.people:
         student, number = named(row[key]), row[read.number].strip()
         if not student:
@@ -194,19 +194,6 @@ def what_came_of(filled: Filled, output: str) -> list[str]:
     ]
 
 
-def _naming(known: Collection[str]) -> Callable[[str], str]:
-    """What gives a table's cell as the course writes the id, whatever form its letters have; others stay."""
-    ids = frozenset(known)
-    forms = Counter(map(one_form, ids))
-    by_form = {one_form(each): each for each in ids if forms[one_form(each)] == 1}
-
-    def named(cell: str) -> str:
-        text = cell.strip()
-        return text if text in ids else by_form.get(one_form(text), text)
-
-    return named
-
-
 def _column_of(table: Table, assignment: Assignment, column: str) -> Scores:
     header, named = table.header, table.scores
     if column:
@@ -233,10 +220,9 @@ def _key_of(table: Table, known: Mapping[str, Any], match: str) -> int:
             f"{path}, line 1: there is no column {match!r}; {did_you_mean(match, header)}".rstrip("; ")
         )
     places = [header.index(match)] if match else list(table.keys)
-    named = _naming(known)
-    counts = {place: sum(named(row[place]) in known for _, row in table.people) for place in places}
-    key = max(counts, key=lambda place: counts[place], default=None)
-    if key is None or (table.people and known and not counts[key]):
+    named = naming(known)
+    key, found = likeliest({place: [row[place] for _, row in table.people] for place in places}, known)
+    if key is None or (table.people and known and not found):
         names = " or ".join(header[place] for place in places)
         raise AutograderError(
             f"{path}: no student of the gradebook is in {names or 'any column'}. Is it the table of "

@@ -280,7 +280,7 @@ def test_check_takes_no_course_from_the_folder_of_an_unpacked_hand_in(run, cours
     [
         *("grade warmup", "watch warmup --once", "release warmup", "audit warmup", "collect warmup .", "quiz warmup"),
         *("feedback warmup", "export warmup", "report warmup", "history cy", "explain cy warmup scale", "doctor"),
-        *("lab --no-browser", "overview warmup", "demo made", "check warmup.ipynb"),
+        *("lab --no-browser", "overview warmup", "demo made", "check warmup.ipynb", "push canvas warmup"),
     ],
 )
 def test_no_command_takes_a_hand_in_for_a_course(run, course_root, monkeypatch, command):
