@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from autograder.operations.exchange import released_exchange
     from autograder.operations.fleet import Scheduler
     from autograder.operations.grade_class import grade_assignment
+    from autograder.operations.gradescope import (
+        COURSE_FOLDER,
+        HOME,
+        grade_for_gradescope,
+        only_assignment,
+        place_in,
+        try_for_gradescope,
+    )
     from autograder.operations.lab import become, check_port, configured, lab_command, prepare, prepare_lab
     from autograder.operations.nbgrader_configuration import (
         CONFIGURED,
@@ -27,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONFIGURED",
+    "COURSE_FOLDER",
+    "HOME",
     "NBGRADER_CONFIG",
     "Finding",
     "Result",
@@ -41,16 +51,20 @@ __all__ = [
     "cores",
     "examine",
     "grade_assignment",
+    "grade_for_gradescope",
     "how_open",
     "lab_command",
     "nbgrader_config",
+    "only_assignment",
     "part_of",
+    "place_in",
     "prepare",
     "prepare_lab",
     "processes",
     "released_exchange",
     "runs_by_itself",
     "store_grade",
+    "try_for_gradescope",
     "watch",
 ]
 
@@ -66,6 +80,14 @@ __getattr__ = on_demand(
         "exchange": ("released_exchange",),
         "fleet": ("Scheduler",),
         "grade_class": ("grade_assignment",),
+        "gradescope": (
+            "COURSE_FOLDER",
+            "HOME",
+            "grade_for_gradescope",
+            "only_assignment",
+            "place_in",
+            "try_for_gradescope",
+        ),
         "lab": (
             "become",
             "check_port",

@@ -9,6 +9,7 @@ from autograder.base import on_demand
 if TYPE_CHECKING:
     from autograder.reports.class_reading import read_class
     from autograder.reports.explanation import explain, explanation_text, explanation_tree
+    from autograder.reports.gradescope import gradescope_results
     from autograder.reports.lms import fill_in_file, filled_in, people_of
     from autograder.reports.page import class_page
     from autograder.reports.reproduction import script
@@ -23,6 +24,7 @@ __all__ = [
     "explanation_tree",
     "fill_in_file",
     "filled_in",
+    "gradescope_results",
     "history",
     "people_of",
     "read_class",
@@ -40,6 +42,7 @@ __getattr__ = on_demand(
             "explanation_text",
             "explanation_tree",
         ),
+        "gradescope": ("gradescope_results",),
         "lms": (
             "fill_in_file",
             "filled_in",

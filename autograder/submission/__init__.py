@@ -30,6 +30,7 @@ from autograder.submission.reading import (
     submission_of,
     unread_submission,
 )
+from autograder.submission.uploaded import folder_of_notebooks
 
 __all__ = [
     "LOOKED_AT",
@@ -48,6 +49,7 @@ __all__ = [
     "collect_arrivals",
     "files_beside",
     "find_hand_in",
+    "folder_of_notebooks",
     "hand_ins",
     "id_problem",
     "is_called",
