@@ -22,6 +22,7 @@ from autograder.base import AutograderError, ConfigError, ReleaseError
 from autograder.course import load_course
 from autograder.operations import grade_for_gradescope, place_in, try_for_gradescope
 from autograder.operations.gradescope import Place
+from tests import commands
 from tests.courses import (
     CHECKS,
     CONFIG,
@@ -414,8 +415,10 @@ def test_an_error_of_ours_leaves_no_results_and_is_no_zero(tmp_path: Path) -> No
     place = container(root)
     write(place.submission / "warmup.ipynb", solved())
     place.results.write_text('{"score": 0}', encoding="utf-8")
-    with pytest.raises(AutograderError, match="could not be graded, for a reason of ours"):
-        grade_for_gradescope(place)
+    done = commands.autograder(tmp_path, "gradescope-run", "--home", str(place.results.parents[1]))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "autograder: this could not be graded, for a reason of ours.\n" in done.stderr
+    assert "RuntimeError: a hidden value" in done.stderr  # which Gradescope shows to instructors alone
     assert not place.results.exists()
 
 
