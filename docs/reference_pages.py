@@ -45,6 +45,8 @@ def commands() -> str:
     group: Any = typer.main.get_command(app)
     parts = ["# Commands", "What `autograder COMMAND --help` says."]
     for name, command in _commands_of(group):
+        if command.hidden:
+            continue  # what our own scripts run, and no person
         context = typer.Context(command, info_name=f"autograder {name}")
         usage = command.get_usage(context).removeprefix("Usage: ")
         parts += [f"## {name}", _paragraphs(command.help or ""), f"```text\n{usage}\n```"]

@@ -127,11 +127,20 @@ def is_where_make_installs(command: str) -> bool:
     return command.split()[1].removesuffix("/bin/activate") in re.findall(r"^VENV \?= (.+)$", makefile, re.MULTILINE)
 
 
+def is_of_our_image(command: str) -> bool:
+    """Whether a container is made of what is here, and has no option that tools/container_profiles.py does not try."""
+    tried = (REPOSITORY / "tools/container_profiles.py").read_text(encoding="utf-8")
+    options = [word for word in command.split() if word.startswith("--") and word not in ("--rm", "--sandbox")]
+    own = "build" in command.split() and (REPOSITORY / "Containerfile").is_file()
+    return own or (" autograder " in command and all(f'"{option}"' in tried for option in options))
+
+
 NOT_RUN: dict[str, tuple[str, Callable[[str], bool]]] = {
     "make ": ("installs from the network, or runs these very tests", is_a_make_target),
     "autograder lab": ("serves until somebody stops it", is_a_program_here),
     ". .venv": ("the tests have their environment already", is_where_make_installs),
     "git clone ": ("needs the network", lambda command: command.split()[0] == "git"),
+    "podman ": ("needs an engine for containers, and an image", is_of_our_image),
     "pip install ": ("installs from the network", is_a_program_here),
     "python -m pip install ": ("installs from the network", is_a_program_here),
 }

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from autograder.authoring.audit.page import audit_page, audit_tree, diff, findings, row_counts, total
     from autograder.authoring.audit.record import keep_record, unaudited, write_record
     from autograder.authoring.demo import flagship, make_course
+    from autograder.authoring.gradescope.packing import Packed, pack_for_gradescope
     from autograder.authoring.gradient_proofs import Claim
     from autograder.authoring.importing.bringing import Imported, import_assignments, imported_tree
     from autograder.authoring.lint.finding import Finding
@@ -35,6 +36,7 @@ __all__ = [
     "Mistake",
     "NewAssignment",
     "NewCourse",
+    "Packed",
     "ReleaseResult",
     "audit_page",
     "audit_tree",
@@ -54,6 +56,7 @@ __all__ = [
     "make_course",
     "new_assignment",
     "overview_page",
+    "pack_for_gradescope",
     "quiz_file",
     "quiz_notebook",
     "quiz_qti",
@@ -96,6 +99,10 @@ __getattr__ = on_demand(
             "make_course",
         ),
         "gradient_proofs": ("Claim",),
+        "gradescope.packing": (
+            "Packed",
+            "pack_for_gradescope",
+        ),
         "importing.bringing": (
             "Imported",
             "import_assignments",

@@ -22,6 +22,7 @@ from autograder.course import Assignment, Course, master_cells, notebook_text, r
 from autograder.gradebook import backup, only_run, open_gradebook, register
 from autograder.grading import Report, joint
 from autograder.operations import nbgrader_config
+from autograder.sandbox import chosen
 from autograder.submission import Submission, read_submission, script_text
 
 _PROVED_FOR = tuple(f"made-up student {number}" for number in range(1, 5))
@@ -91,7 +92,7 @@ def release(
     if grade is None:
         from autograder.grading import grade as grade_in_sandbox
 
-        grade = functools.partial(grade_in_sandbox, sandbox=course.sandbox)
+        grade = functools.partial(grade_in_sandbox, sandbox=chosen(course.sandbox))
     assignment = course.assignment(assignment_name)
     with only_run(course), tempfile.TemporaryDirectory(prefix="autograder-release-") as temporary:
         made = _generate(course, assignment, Path(temporary))

@@ -28,7 +28,7 @@ def machine_says(error: BaseException) -> str:
         return (
             f"{type(error).__name__}{f': {text}' if text else ''}. That is a mistake of autograder's; please report it"
         )
-    if error.errno == errno.ENOENT and "temporary directory" in str(error):
+    if _has_no_temporary_folder(error):
         return "there is no folder for temporary files. Let TMPDIR name one that can be written and has room"
     if error.errno == errno.ENOENT and error.filename is None and not _is_here():
         return "the folder that this was started in is gone. Change to another with `cd`"
@@ -38,7 +38,12 @@ def machine_says(error: BaseException) -> str:
 
 def is_the_machines(error: OSError) -> bool:
     """Whether an error is one that this machine's owner can mend, rather than a mistake of ours."""
-    return error.errno in _SAID or not _is_here()
+    return error.errno in _SAID or _has_no_temporary_folder(error) or not _is_here()
+
+
+def _has_no_temporary_folder(error: OSError) -> bool:
+    """Whether it is what Python's tempfile says where no folder will do, as on a read-only root without a /tmp."""
+    return error.errno == errno.ENOENT and "temporary directory" in str(error)
 
 
 def _is_here() -> bool:

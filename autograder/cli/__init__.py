@@ -3,6 +3,7 @@
 # Imported for what they do: each enters its commands into the app.
 import autograder.cli.authoring
 import autograder.cli.checking
+import autograder.cli.gradescope
 import autograder.cli.grading
 import autograder.cli.machine
 import autograder.cli.pushing

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from autograder.base import ConfigError, ReleaseError, visible, write_output
-from autograder.cli.command import OURS, AsJson, AssignmentName, CourseFolder, Jobs, app, open_assignment
+from autograder.cli.command import OURS, AsJson, AssignmentName, CourseFolder, Jobs, app, kept_in, open_assignment
 from autograder.cli.printing import (
     near_path,
     print_audit,
@@ -130,7 +130,7 @@ def audit(
                 rows=rows,
                 limit=limit,
                 jobs=jobs or cores(),
-                sandbox=opened.sandbox,
+                sandbox=kept_in(None, opened),
                 started=started,
                 advance=advance,
             )

@@ -44,6 +44,7 @@ class Sandbox(StrEnum):
 
     bubblewrap = "bubblewrap"
     landlock = "landlock"
+    auto = "auto"
     none = "none"
 
 
@@ -61,7 +62,8 @@ SandboxChoice = Annotated[
     Sandbox | None,
     typer.Option(
         help="What keeps the students' code, whatever gradebook_config.yaml says: `landlock` is for machines that "
-        "forbid user namespaces and gives less (docs/operators.md); `none` runs it unprotected, as you."
+        "forbid user namespaces and gives less (docs/operators.md); `auto` takes bubblewrap where it "
+        "holds, else landlock; `none` runs it unprotected, as you."
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
@@ -188,5 +190,11 @@ def open_assignment(folder: Path | None, name: str, *, runs_code: bool = False) 
 
 
 def kept_in(choice: Sandbox | None, course: Course) -> Kind:
-    """The sandbox that was chosen, or the course's."""
-    return choice.value if choice else course.sandbox
+    """The kind of sandbox that was chosen, or the course's.
+
+    Raises:
+        SandboxError: That is left to the machine, and no kind holds here.
+    """
+    from autograder.sandbox import chosen
+
+    return chosen(choice.value if choice else course.sandbox)

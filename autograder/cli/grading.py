@@ -155,7 +155,7 @@ def grade_and_print(
                 students=students,
                 jobs=jobs or cores(),
                 force=force,
-                sandbox=sandbox or course.sandbox,
+                sandbox=sandbox or kept_in(None, course),
                 scheduler=scheduler,
                 now=datetime.now(UTC),
                 started=started,

@@ -15,7 +15,7 @@ from autograder.base import AutograderError, one_line, visible
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from autograder.authoring import Audit, HandedIn, Imported, NewAssignment, NewCourse, ReleaseResult
+    from autograder.authoring import Audit, HandedIn, Imported, NewAssignment, NewCourse, Packed, ReleaseResult
     from autograder.authoring import Finding as LintFinding
     from autograder.course import Assignment, Course
     from autograder.feedback import FeedbackWritten
@@ -580,3 +580,20 @@ def print_new_assignment(made: NewAssignment, root: Path) -> None:
         say(f"{near_path(made.reference)}: write the reference, apart from the master's solutions.")
     say(f"gradebook_config.yaml: {found.name} has been added; give it a due date where it should have one.")
     say(f"Then `autograder lint {found.name}` and `autograder release {found.name}` say what is missing.")
+
+
+def print_packed(packed: Packed, where: Path) -> None:
+    """Print where the zip file for Gradescope is, and what is to be set there."""
+    say(f"{where}: {len(packed.files)} files, with the answers in them. On Gradescope, as a programming assignment:")
+    console = open_console()
+    from_where = "" if packed.wheel else " (autograder is installed from PyPI; --wheel FILE packs it)"
+    lines = [
+        "base image: Ubuntu 24.04, or another with Python 3.11 or newer" + from_where,
+        f"autograder points: {short(packed.points)}; timeout: {packed.minutes} minutes",
+    ]
+    if packed.manual:
+        told = ", ".join(f"{name} ({short(points)})" for name, points in packed.manual.items())
+        lines.append(f"manual grading on, with a question for each of: {told}")
+    lines.append("lateness is Gradescope's to set: nothing is taken off for it here")
+    for line in lines:
+        say_indented(console, f"- {line}", 2)

@@ -334,7 +334,7 @@ class CourseEntry:
     timezone: Annotated[ZoneInfo, PlainValidator(_zone)]
     assignments: dict[str, AssignmentEntry]
     database: Annotated[str, AfterValidator(_database), Field(validate_default=True)] = "sqlite:///gradebook.db"
-    sandbox: Literal["bubblewrap", "landlock"] = "bubblewrap"
+    sandbox: Literal["bubblewrap", "landlock", "auto"] = "bubblewrap"
     limits: Limits = field(default_factory=Limits)
     late_days: NotNegativeWhole = 0
     sessions: tuple[MeetingEntry, ...] = ()

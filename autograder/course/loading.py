@@ -221,7 +221,7 @@ class Course:
     timezone: ZoneInfo
     database: str
     assignments: dict[str, Assignment]
-    sandbox: Literal["bubblewrap", "landlock"] = "bubblewrap"
+    sandbox: Literal["bubblewrap", "landlock", "auto"] = "bubblewrap"
     meetings: tuple[Meeting, ...] = ()
     exchange: Path | None = None
     shared_with: SharedWith = "nobody"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from autograder.feedback.lateness import lateness_text
     from autograder.feedback.page import feedback_html, in_turn
     from autograder.feedback.rendering import Piece, plainly, rendered
-    from autograder.feedback.result import first_to_fix, said_of_all, unseen_text
+    from autograder.feedback.result import carried_text, first_to_fix, said_of_all, unseen_text
     from autograder.feedback.student_page import (
         FeedbackWritten,
         seen_now,
@@ -29,6 +29,7 @@ __all__ = [
     "FeedbackWritten",
     "Piece",
     "annotated",
+    "carried_text",
     "feedback_html",
     "first_to_fix",
     "grade_as_seen",
@@ -68,6 +69,7 @@ __getattr__ = on_demand(
             "rendered",
         ),
         "result": (
+            "carried_text",
             "first_to_fix",
             "said_of_all",
             "unseen_text",

@@ -29,7 +29,7 @@ def row_comment(row: RowResult) -> str:
         return NOT_GRADED
     lines = []
     if row.carried:
-        lines.append(_carried_text(row))
+        lines.append(carried_text(row))
     lines += [plain_or_code(note) for note in row.said]
     for told in _told(row):
         if told.mark != "✗":
@@ -86,7 +86,8 @@ def unseen_text(row: RowResult) -> str:
     return f"{checks} not shown; {whose} points are counted."
 
 
-def _carried_text(row: RowResult) -> str:
+def carried_text(row: RowResult) -> str:
+    """What is said of a row that was checked again with the reference in place of earlier functions."""
     names = listed(tuple(f"`{name}`" for name in row.carried))
     if row.fraction == 1:
         return f"Right, given a correct {names}: an earlier mistake does not cost points twice."
@@ -128,7 +129,7 @@ def _told(row: RowResult) -> list[_Told]:
 def _result_text(row: RowResult) -> str:
     lines = [f"{row.name}: {_score_line(row)}"]
     if row.carried and not row.errored:
-        lines.append(_carried_text(row).replace("`", ""))
+        lines.append(carried_text(row).replace("`", ""))
     lines += row.said
     for told in _told(row):
         lines.append(f"{told.mark} {told.title}{' (fix this first)' if told.begin else ''}")
@@ -148,7 +149,7 @@ def _result_html(row: RowResult) -> str:
         mark="✓" if whole else "?" if row.errored else "…" if waits else "✗",
         edge="#2e8b57" if whole else "#8a8a8a" if row.errored or waits else "#d1603d",
         score=_score_line(row),
-        carried=_carried_text(row) if row.carried and not row.errored else "",
+        carried=carried_text(row) if row.carried and not row.errored else "",
         told=_told(row),
         unseen=unseen_text(row) if row.unseen else "",
         prose=prose,

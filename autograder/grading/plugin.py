@@ -170,13 +170,13 @@ def _submission_calls(
 ) -> Callable[[str], AbstractContextManager[Calls]]:
     """Runs the notebook once; each check then gets a fork of the state after it."""
     from autograder.grading.running import run_notebook
-    from autograder.sandbox import Worker, probed
+    from autograder.sandbox import Worker, chosen, probed
     from autograder.submission import read_submission
 
     submission = read_submission(notebook, assignment)
     if submission.unreadable:
         raise pytest.UsageError(submission.unreadable)
-    worker = probed(Worker(course.sandbox, assignment.allowed_imports))
+    worker = probed(Worker(chosen(course.sandbox), assignment.allowed_imports))
     session = worker.session(assignment.limits, assignment.seed, files=submission.files)
     config.add_cleanup(worker.close)
     config.add_cleanup(session.close)

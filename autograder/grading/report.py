@@ -121,7 +121,7 @@ class Report:
         assignment: The assignment's name.
         student: The student's id, or None for a notebook graded on its own.
         digest: SHA-256 of the submission, the assignment, the seed and the environment: what decides the grade.
-        sandbox: How the submission was run: ``bubblewrap`` or ``none``.
+        sandbox: What kept the submission while it ran: ``bubblewrap``, ``landlock`` or ``none``.
         rows: The autograded rows in the assignment's order.
         cells: How each code cell ran.
         notes: Sentences for the student on what was repaired or could not be read.

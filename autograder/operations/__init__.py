@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from autograder.operations.exchange import released_exchange
     from autograder.operations.fleet import Scheduler
     from autograder.operations.grade_class import grade_assignment
+    from autograder.operations.gradescope import (
+        COURSE_FOLDER,
+        HOME,
+        grade_for_gradescope,
+        only_assignment,
+        place_in,
+        try_for_gradescope,
+    )
     from autograder.operations.lab import become, check_port, configured, lab_command, prepare, prepare_lab
     from autograder.operations.nbgrader_configuration import (
         CONFIGURED,
@@ -36,6 +44,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONFIGURED",
+    "COURSE_FOLDER",
+    "HOME",
     "NBGRADER_CONFIG",
     "Change",
     "CheckedHandIn",
@@ -59,13 +69,16 @@ __all__ = [
     "cores",
     "examine",
     "grade_assignment",
+    "grade_for_gradescope",
     "how_open",
     "is_same",
     "lab_command",
     "link_comments",
     "nbgrader_config",
+    "only_assignment",
     "page_comments",
     "part_of",
+    "place_in",
     "plan",
     "prepare",
     "prepare_lab",
@@ -74,6 +87,7 @@ __all__ = [
     "released_exchange",
     "runs_by_itself",
     "store_grade",
+    "try_for_gradescope",
     "unchecked_hand_in",
     "watch",
 ]
@@ -96,6 +110,14 @@ __getattr__ = on_demand(
         "exchange": ("released_exchange",),
         "fleet": ("Scheduler",),
         "grade_class": ("grade_assignment",),
+        "gradescope": (
+            "COURSE_FOLDER",
+            "HOME",
+            "grade_for_gradescope",
+            "only_assignment",
+            "place_in",
+            "try_for_gradescope",
+        ),
         "lab": (
             "become",
             "check_port",

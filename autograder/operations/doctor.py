@@ -9,7 +9,7 @@ import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autograder import __version__
@@ -19,7 +19,16 @@ from autograder.gradebook import open_gradebook
 from autograder.grading import Suite
 from autograder.operations.closed import how_open
 from autograder.operations.nbgrader_configuration import runs_by_itself
-from autograder.sandbox import NOT_PROMISED, Kind, Worker, bubblewrap_version, find_bubblewrap, probe, site_entries
+from autograder.sandbox import (
+    NOT_PROMISED,
+    Choice,
+    Kind,
+    Worker,
+    bubblewrap_version,
+    find_bubblewrap,
+    probe,
+    site_entries,
+)
 
 TEMPORARY_MB, COURSE_MB = 64, 64
 
@@ -134,16 +143,28 @@ def _through_us(course: Course) -> Finding:
     return Finding("nbgrader autograde and the formgrader grade by autograder, in the sandbox")
 
 
-def _sandboxes(chosen: Kind) -> Iterator[Finding]:
-    """The sandbox that the course chose, tried for real; where it does not hold, whether the other one would."""
-    if chosen == "bubblewrap":
+def _sandboxes(wanted: Choice) -> Iterator[Finding]:
+    """The sandbox that the course wants, tried for real; where it does not hold, whether the other one would."""
+    first: Kind = "bubblewrap" if wanted == "auto" else wanted
+    finding = _sandbox(first)
+    other: Kind = "landlock" if first == "bubblewrap" else "bubblewrap"
+    instead = None if finding.well else _sandbox(other)
+    # `auto` is content with either: what is missing of the first is then nothing to mend.
+    content = wanted == "auto" and instead is not None and instead.well
+    if first == "bubblewrap":
         found = find_bubblewrap()
-        yield Finding(f"{bubblewrap_version(found)} at {found}" if found else "no bubblewrap", well=found is not None)
-    finding = _sandbox(chosen)
-    yield finding
-    other: Kind = "landlock" if chosen == "bubblewrap" else "bubblewrap"
-    if not finding.well and (instead := _sandbox(other)).well:
+        text = f"{bubblewrap_version(found)} at {found}" if found else "no bubblewrap"
+        yield Finding(text, well=found is not None or content)
+    yield replace(finding, well=finding.well or content)
+    if instead is None:
+        if wanted == "auto":
+            yield Finding(f"`sandbox: auto` takes {first} on this machine")
+        return
+    if instead.well or wanted == "auto":
         yield instead
+    if content:
+        yield Finding(f"`sandbox: auto` takes {other} on this machine")
+    elif instead.well:
         yield Finding(
             f"grade with it on this machine: `sandbox: {other}` in gradebook_config.yaml, or `--sandbox {other}`"
         )

@@ -54,6 +54,7 @@ from autograder.operations.nbgrader_exchange import CollectArrivals, submitted_d
 from autograder.operations.nbgrader_pages import highlight_code, markdown2html
 from autograder.operations.storing import store_grade
 from autograder.reports import fill_in_file, scores_of
+from autograder.sandbox import chosen
 from autograder.submission import Submission, id_problem, submission_of
 
 __all__ = [
@@ -158,7 +159,7 @@ class GradeSubmission(NbGraderPreprocessor):  # type: ignore[misc]
             found = {}
             for each in course.assignment(assignment.name).notebooks:
                 submission = _submission(course, each, student)
-                found[each.notebook] = submission, grade(submission, each, sandbox=course.sandbox)
+                found[each.notebook] = submission, grade(submission, each, sandbox=chosen(course.sandbox))
             reports = [report for _, report in found.values() if report.errored]
             if reports:
                 rows = [row for report in reports for row in report.rows]

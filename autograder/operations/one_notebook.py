@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from autograder.base import ConfigError
+from autograder.base import ConfigError, SubmissionError
 from autograder.course import Assignment, Course
 from autograder.feedback import students_view
 from autograder.grading import CheckResult, Report, RowResult, advice, joint, process_grader
@@ -17,8 +17,8 @@ from autograder.submission import (
     Submission,
     SubmittedFolder,
     find_hand_in,
+    folder_of_notebooks,
     is_called,
-    is_notebook,
     read_submission,
     student_of,
     unread_submission,
@@ -137,19 +137,18 @@ def _submissions(handed_in: Path, assignment: Assignment, student: str | None) -
     if not handed_in.is_dir():
         yield read_submission(handed_in, assignment, student=student)
         return
-    found = find_hand_in(SubmittedFolder(student or "", _folder(handed_in, assignment)), assignment)
+    try:
+        folder, note = folder_of_notebooks(handed_in, assignment)
+    except SubmissionError as error:
+        yield from (unread_submission(each, str(error), student=student) for each in assignment.notebooks)
+        return
+    found = find_hand_in(SubmittedFolder(student or "", folder), assignment)
     for one, each in zip(found.notebooks, assignment.notebooks, strict=True):
         if one.notebook is None:
             yield unread_submission(each, one.unread, student=student, missing=one.missing)
         else:
-            yield read_submission(one.notebook, each, student=student, note=one.note)
-
-
-def _folder(handed_in: Path, assignment: Assignment) -> Path:
-    """Where the notebooks lie: in the folder, or in that of the assignment in it, as in a repository for a term."""
-    inner = handed_in / assignment.name
-    beside = any(is_notebook(each.name) or is_called(each.name, assignment.notebook) for each in handed_in.iterdir())
-    return inner if not beside and inner.is_dir() and not inner.is_symlink() else handed_in
+            said = " ".join(filter(None, (note, one.note)))
+            yield read_submission(one.notebook, each, student=student, note=said)
 
 
 def part_of(assignment: Assignment, handed_in: Path) -> Assignment:

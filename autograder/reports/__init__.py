@@ -9,6 +9,7 @@ from autograder.base import on_demand
 if TYPE_CHECKING:
     from autograder.reports.class_reading import read_class
     from autograder.reports.explanation import explain, explanation_text, explanation_tree
+    from autograder.reports.gradescope import gradescope_results
     from autograder.reports.junit import junit_text
     from autograder.reports.lms import fill_in_file, filled_in, people_of
     from autograder.reports.page import class_page
@@ -25,6 +26,7 @@ __all__ = [
     "explanation_tree",
     "fill_in_file",
     "filled_in",
+    "gradescope_results",
     "history",
     "junit_text",
     "likeliest",
@@ -46,6 +48,7 @@ __getattr__ = on_demand(
             "explanation_tree",
         ),
         "junit": ("junit_text",),
+        "gradescope": ("gradescope_results",),
         "lms": (
             "fill_in_file",
             "filled_in",

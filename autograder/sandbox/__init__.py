@@ -8,6 +8,7 @@ import autograder.sandbox.libraries  # noqa: F401 - from here on, what crosses i
 from autograder.base import on_demand
 
 if TYPE_CHECKING:
+    from autograder.sandbox.choosing import Choice, chosen
     from autograder.sandbox.inside import (
         calls,
         confine,
@@ -74,6 +75,7 @@ __all__ = [
     "Answered",
     "AnsweredOutside",
     "CellRun",
+    "Choice",
     "Kind",
     "Opaque",
     "Ref",
@@ -86,6 +88,7 @@ __all__ = [
     "Worker",
     "bubblewrap_version",
     "calls",
+    "chosen",
     "confine",
     "find_bubblewrap",
     "generator_state",
@@ -107,6 +110,7 @@ __all__ = [
 __getattr__ = on_demand(
     __name__,
     {
+        "choosing": ("Choice", "chosen"),
         "inside.": (
             "calls",
             "confine",

@@ -43,6 +43,9 @@ INSIDE = Path(__file__).with_name("inside")
 STUDENT_UID = 1_879_048_193
 """Where root runs the grader, a submission's processes belong to this user, whose number no account has."""
 
+ROOT_NEEDS = {"CAP_CHOWN": 0, "CAP_DAC_OVERRIDE": 1, "CAP_KILL": 5, "CAP_SETGID": 6, "CAP_SETUID": 7}
+"""Capabilities of root that it takes to run submissions as another user, and to end them and clear up behind them."""
+
 ENVIRONMENT = {
     "HOME": "/tmp",
     "USER": "student",
@@ -135,18 +138,26 @@ def _require_user(uid: int) -> None:
     """Refuse to start where root cannot become the user that submissions run as.
 
     Raises:
-        SandboxError: The user namespace that this root belongs to does not map that user.
+        SandboxError: The user namespace that this root belongs to does not map that user, or this root has been left
+            without the capabilities that it takes.
     """
+    instead = "Run autograder as an ordinary user."
     try:
         ranges = [list(map(int, line.split())) for line in Path("/proc/self/uid_map").read_text().splitlines()]
         users = sum(count for _, _, count in ranges)
-    except (OSError, ValueError):
+        held = int(Path("/proc/self/status").read_text().partition("CapEff:")[2].split()[0], 16)
+    except (OSError, ValueError, IndexError):
         return
     if not any(first <= uid < first + count for first, _, count in ranges):
         only = "only one user is mapped" if users == 1 else f"only {users} users are mapped"
         raise SandboxError(
             f"this root can become no other user here: {only}, as in a container without subordinate ids or in "
-            "`unshare -r`, and students' code is to run as a user of its own. Run autograder as an ordinary user."
+            f"`unshare -r`, and students' code is to run as a user of its own. {instead}"
+        )
+    if lacking := [name for name, number in ROOT_NEEDS.items() if not held >> number & 1]:
+        raise SandboxError(
+            f"this root can become no other user here: it has no {', '.join(lacking)}, as in a container that drops "
+            f"capabilities, and students' code is to run as a user of its own. {instead}"
         )
 
 
@@ -190,13 +201,15 @@ def _under_landlock(allowed: tuple[str, ...], control_fd: int, errors: int) -> S
         )
     folder = Path(tempfile.mkdtemp(prefix="autograder-"))
     try:
-        folder.chmod(0o755)
         rules = [("list", path) for path in (folder / "site", folder / "runner")]
         for name, path in [*site_entries(allowed).items(), ("../runner/inside", INSIDE)]:
             link = folder / "site" / name
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(path)
             rules.append(("read", path))
+        for place, _, _ in os.walk(folder):
+            # Whatever the umask is: where root grades, it is another user who looks into them.
+            Path(place).chmod(0o755)
         scratch = folder / "scratch"
         scratch.mkdir(mode=0o700)
         rules += [*_readable(), ("use", Path("/dev/null")), ("use", Path("/dev/zero"))]

@@ -2,7 +2,7 @@
 
 from autograder.submission.beside import files_beside
 from autograder.submission.collecting import Collected, Person, collect, local_time, plain_name
-from autograder.submission.file_names import is_called, is_notebook, one_form
+from autograder.submission.file_names import is_called, one_form
 from autograder.submission.folders import SubmittedFolder, id_problem, read_regular, student_of, submissions
 from autograder.submission.from_exchange import Look, Terms, collect_arrivals
 from autograder.submission.groups import hand_ins
@@ -31,6 +31,7 @@ from autograder.submission.reading import (
     unread_submission,
 )
 from autograder.submission.scripts import script_cells, script_text
+from autograder.submission.uploaded import folder_of_notebooks
 
 __all__ = [
     "LOOKED_AT",
@@ -49,10 +50,10 @@ __all__ = [
     "collect_arrivals",
     "files_beside",
     "find_hand_in",
+    "folder_of_notebooks",
     "hand_ins",
     "id_problem",
     "is_called",
-    "is_notebook",
     "is_tagged",
     "local_time",
     "one_form",

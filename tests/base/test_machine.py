@@ -27,7 +27,9 @@ def test_an_error_of_the_systems_names_its_file_and_the_way_out(number, file, to
 
 
 def test_no_folder_for_temporary_files_and_a_path_of_a_socket_are_told_as_they_are():
-    assert "Let TMPDIR name one" in machine_says(FileNotFoundError(errno.ENOENT, "No usable temporary directory found"))
+    nowhere = FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+    assert "Let TMPDIR name one" in machine_says(nowhere)
+    assert is_the_machines(nowhere)
     assert machine_says(OSError("AF_UNIX path too long")) == "AF_UNIX path too long"
 
 
