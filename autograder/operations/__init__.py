@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from autograder.base import on_demand
 
 if TYPE_CHECKING:
-    from autograder.operations.closed import how_open
+    from autograder.operations.closed import exchange_troubles, how_open, unshared
     from autograder.operations.collecting import collect_from
     from autograder.operations.doctor import Finding, examine
     from autograder.operations.exchange import released_exchange
     from autograder.operations.fleet import Scheduler
     from autograder.operations.grade_class import grade_assignment
+    from autograder.operations.hub import HubWritten, write_hub
     from autograder.operations.lab import become, check_port, configured, lab_command, prepare, prepare_lab
     from autograder.operations.nbgrader_configuration import (
         CONFIGURED,
@@ -29,6 +30,7 @@ __all__ = [
     "CONFIGURED",
     "NBGRADER_CONFIG",
     "Finding",
+    "HubWritten",
     "Result",
     "Scheduler",
     "Status",
@@ -40,6 +42,7 @@ __all__ = [
     "configured",
     "cores",
     "examine",
+    "exchange_troubles",
     "grade_assignment",
     "how_open",
     "lab_command",
@@ -51,13 +54,19 @@ __all__ = [
     "released_exchange",
     "runs_by_itself",
     "store_grade",
+    "unshared",
     "watch",
+    "write_hub",
 ]
 
 __getattr__ = on_demand(
     __name__,
     {
-        "closed": ("how_open",),
+        "closed": (
+            "exchange_troubles",
+            "how_open",
+            "unshared",
+        ),
         "collecting": ("collect_from",),
         "doctor": (
             "Finding",
@@ -66,6 +75,10 @@ __getattr__ = on_demand(
         "exchange": ("released_exchange",),
         "fleet": ("Scheduler",),
         "grade_class": ("grade_assignment",),
+        "hub": (
+            "HubWritten",
+            "write_hub",
+        ),
         "lab": (
             "become",
             "check_port",
