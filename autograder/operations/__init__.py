@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from autograder.base import on_demand
 
 if TYPE_CHECKING:
-    from autograder.operations.closed import exchange_troubles, how_open, unshared
+    from autograder.operations.closed import how_open, unshared
     from autograder.operations.collecting import collect_from
     from autograder.operations.doctor import Finding, examine
     from autograder.operations.exchange import released_exchange
+    from autograder.operations.exchange_access import exchange_troubles
     from autograder.operations.fleet import Scheduler
     from autograder.operations.grade_class import grade_assignment
     from autograder.operations.hub import HubWritten, write_hub
@@ -63,7 +64,6 @@ __getattr__ = on_demand(
     __name__,
     {
         "closed": (
-            "exchange_troubles",
             "how_open",
             "unshared",
         ),
@@ -73,6 +73,7 @@ __getattr__ = on_demand(
             "examine",
         ),
         "exchange": ("released_exchange",),
+        "exchange_access": ("exchange_troubles",),
         "fleet": ("Scheduler",),
         "grade_class": ("grade_assignment",),
         "hub": (

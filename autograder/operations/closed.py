@@ -21,7 +21,7 @@ from autograder.base import AutograderError, GradebookError, printable
 from autograder.course import CONFIG_NAME, STUDENTS, Course
 from autograder.gradebook import database_file, open_gradebook, roster
 
-_READ, _WRITE, _ENTER = 4, 2, 1
+READ, WRITE, ENTER = 4, 2, 1
 
 
 class Other(NamedTuple):
@@ -93,7 +93,7 @@ def require_closed(course: Course) -> None:
 
 def how_open(course: Course) -> str:
     """What others can read or write of a course who are not meant to, and the way out; empty where there is nothing."""
-    meant = _meant(course)
+    meant = meant_by(course)
     found = _exposures(course, meant)
     if not found:
         return ""
@@ -116,7 +116,7 @@ def _exposures(course: Course, meant: Meant) -> list[Exposure]:
     """
     if course.shared_with == "everybody":
         return []
-    ours = _ours(course.root)
+    ours = ours_of(course.root)
     found = []
     secret, public = (_resolved(parts) for parts in (_secret(course), _public(course)))
     # Who can write to a folder around one of them can put another in its place.
@@ -125,7 +125,7 @@ def _exposures(course: Course, meant: Meant) -> list[Exposure]:
         status = path.stat()
         for other, bits in _access(path, status, ours, meant, top=path == course.root).items():
             # A sticky folder's entries belong to their owners.
-            if bits & _WRITE and (path == course.root or not status.st_mode & stat.S_ISVTX):
+            if bits & WRITE and (path == course.root or not status.st_mode & stat.S_ISVTX):
                 found.append(Exposure(path, other, write=True))
     for part in secret:
         found += _first_of_each(_within(part, ours, meant), {False, True})
@@ -134,7 +134,7 @@ def _exposures(course: Course, meant: Meant) -> list[Exposure]:
     return list(dict.fromkeys(found))
 
 
-def _meant(course: Course) -> Meant:
+def meant_by(course: Course) -> Meant:
     """Who is meant to get at a course, as its configuration says."""
     if course.shared_with != "group":
         return Meant()
@@ -160,63 +160,6 @@ def unshared(course: Course) -> str:
                 f"what one of you makes there, the others cannot change: find {root} -type d -exec chmod g+rwxs {{}} +"
             )
     return ""
-
-
-def exchange_troubles(course: Course) -> list[str]:
-    """What is wrong with who can read or write what in the course's exchange, each with the way out.
-
-    An exchange that students with accounts of their own cannot get to has nothing wrong with it.
-    """
-    exchange = course.exchange
-    if exchange is None or not exchange.is_dir():
-        return []
-    ours, meant = _ours(course.root), _meant(course)
-    part = exchange / course.name
-    said = [
-        *_exchange_folder(exchange, ours, meant, takes=True, shows=True),
-        *_exchange_folder(part, ours, meant, takes=False, shows=True),
-        *_exchange_folder(part / "inbound", ours, meant, takes=True, shows=False),
-        *_exchange_folder(part / "outbound", ours, meant, takes=False, shows=True),
-        *_exchange_folder(part / "feedback", ours, meant, takes=False, shows=False),
-    ]
-    return said
-
-
-def _exchange_folder(path: Path, ours: frozenset[int], meant: Meant, *, takes: bool, shows: bool) -> Iterator[str]:
-    """What is wrong with a folder of an exchange.
-
-    Args:
-        path: The folder.
-        ours: Users who may do as they like with the course.
-        meant: Who else may.
-        takes: Whether students put something into it.
-        shows: Whether they may see what is in it; otherwise, what is in it is open to whoever knows its name.
-    """
-    try:
-        status = path.lstat()
-    except OSError:
-        return
-    name, shown = shlex.quote(str(path)), printable(str(path))
-    if not stat.S_ISDIR(status.st_mode):
-        yield f"{shown} is no folder, and somebody put it there: remove it"
-        return
-    entering = _entering(path, ours, meant)
-    if not entering[EVERYBODY]:
-        return
-    if status.st_uid not in ours:
-        owner = Other("user", status.st_uid)
-        yield f"{shown} belongs to {owner}, who can change what others hand in: chown {os.geteuid()} {name}"
-    for other, bits in _bits(path, status, entering, ours, meant).items():
-        if other.kind == "user" or not bits & _ENTER:
-            continue
-        if bits & _READ and not shows:
-            yield f"{other} can list {shown}, and so read what is others' there: chmod go-r {name}"
-        if bits & _WRITE and not takes:
-            yield f"{other} can write to {shown}: chmod go-w {name}"
-        if bits & _WRITE and takes and not status.st_mode & stat.S_ISVTX:
-            yield f"{other} can remove and rename what is others' in {shown}: chmod +t {name}"
-    if takes and not status.st_mode & stat.S_IWOTH:
-        yield f"students cannot hand in, since nbgrader asks for {shown} to be everybody's to write: chmod o+w {name}"
 
 
 def _secret(course: Course) -> Iterator[Path]:
@@ -256,18 +199,18 @@ def _first_of_each(found: Iterator[Exposure], kinds: set[bool]) -> Iterator[Expo
 def _within(part: Path, ours: frozenset[int], meant: Meant) -> Iterator[Exposure]:
     """What others can reach of a file, or of a folder with all that is in it; where no one can enter, nobody looks."""
     status = part.stat()
-    waiting = [(part, status, _entering(part, ours, meant))]
+    waiting = [(part, status, who_can_enter(part, ours, meant))]
     while waiting:
         path, status, entering = waiting.pop()
-        here = _bits(path, status, entering, ours, meant)
+        here = bits_of(path, status, entering, ours, meant)
         for other, bits in here.items():
             folder = stat.S_ISDIR(status.st_mode)
-            if bits & _WRITE and (bits & _ENTER or not folder):
+            if bits & WRITE and (bits & ENTER or not folder):
                 yield Exposure(path, other, write=True)
-            if bits & _READ:
+            if bits & READ:
                 yield Exposure(path, other, write=False)
-        if stat.S_ISDIR(status.st_mode) and any(bits & _ENTER for bits in here.values()):
-            inside = {other: bool(bits & _ENTER) for other, bits in here.items()}
+        if stat.S_ISDIR(status.st_mode) and any(bits & ENTER for bits in here.values()):
+            inside = {other: bool(bits & ENTER) for other, bits in here.items()}
             try:
                 with os.scandir(path) as entries:
                     for entry in entries:
@@ -278,23 +221,23 @@ def _within(part: Path, ours: frozenset[int], meant: Meant) -> Iterator[Exposure
                 continue
 
 
-def _entering(path: Path, ours: frozenset[int], meant: Meant) -> dict[Other, bool]:
+def who_can_enter(path: Path, ours: frozenset[int], meant: Meant) -> dict[Other, bool]:
     """Who can enter all the folders that lead to a path."""
     entering = {EVERYBODY: True}
     for folder in reversed(path.parents):
-        bits = _bits(folder, folder.stat(), entering, ours, meant)
-        entering = {other: bool(each & _ENTER) for other, each in bits.items()}
+        bits = bits_of(folder, folder.stat(), entering, ours, meant)
+        entering = {other: bool(each & ENTER) for other, each in bits.items()}
     return entering
 
 
 def _access(path: Path, status: os.stat_result, ours: frozenset[int], meant: Meant, *, top: bool) -> dict[Other, int]:
     """What others can do with a folder on the way to a course, or with the course's own."""
-    bits = _bits(path, status, _entering(path, ours, meant), ours, meant)
+    bits = bits_of(path, status, who_can_enter(path, ours, meant), ours, meant)
     # The folder's own owner counts where it is above the course; who owns that is one of us.
     return bits if not top else {other: each for other, each in bits.items() if other.kind != "user"}
 
 
-def _bits(
+def bits_of(
     path: Path, status: os.stat_result, entering: Mapping[Other, bool], ours: frozenset[int], meant: Meant
 ) -> dict[Other, int]:
     """What everybody, and whoever the files on the way and this one belong to, can do with it: bits as in a mode."""
@@ -313,7 +256,7 @@ def _bits(
         if not entering.get(other, entering[EVERYBODY]):
             found[other] = 0
         elif other == Other("user", status.st_uid):
-            found[other] = _READ | _WRITE | _ENTER  # who owns it can open it
+            found[other] = READ | WRITE | ENTER  # who owns it can open it
         elif other == Other("group", status.st_gid) or (other == LISTED and listed):
             found[other] = status.st_mode >> 3 & 7
         else:
@@ -328,7 +271,7 @@ def _has_list(path: Path) -> bool:
         return False
 
 
-def _ours(root: Path) -> frozenset[int]:
+def ours_of(root: Path) -> frozenset[int]:
     """Users who may do as they like with the course: oneself, root, and whoever owns its folder."""
     return frozenset({0, os.geteuid(), root.stat().st_uid, *_unmapped()})
 
@@ -432,4 +375,4 @@ def _is_used(exchange: Path) -> bool:
     """Whether students with accounts of their own can get to an exchange, which closing the course would end."""
     if not exchange.is_dir():
         return False
-    return _entering(exchange.resolve() / "inbound", frozenset({0, os.geteuid()}), Meant())[EVERYBODY]
+    return who_can_enter(exchange.resolve() / "inbound", frozenset({0, os.geteuid()}), Meant())[EVERYBODY]

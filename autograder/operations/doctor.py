@@ -17,7 +17,8 @@ from autograder.base import AutograderError, NoGradebookError, machine_says
 from autograder.course import Course, chosen_course, load_course
 from autograder.gradebook import open_gradebook
 from autograder.grading import Suite
-from autograder.operations.closed import exchange_troubles, how_open, unshared
+from autograder.operations.closed import how_open, unshared
+from autograder.operations.exchange_access import exchange_troubles
 from autograder.operations.nbgrader_configuration import runs_by_itself
 from autograder.sandbox import NOT_PROMISED, Kind, Worker, bubblewrap_version, find_bubblewrap, probe, site_entries
 
