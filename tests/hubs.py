@@ -71,7 +71,6 @@ class Machine:
             "PYTHONWARNINGS": "ignore",
             "NO_COLOR": "1",
             "USER": user,
-            "PYTHONPATH": str(REPOSITORY),
         } | environment
         words = ["nsenter", f"--target={self.first}", "--mount", "--net", "--pid", "--root"]
         words += [] if user == "root" else ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"]
