@@ -84,8 +84,8 @@ def started(command: list[str], folder: Path, environment: dict[str, str]) -> It
 
 
 @contextmanager
-def chromium_browser() -> Iterator[Any]:
-    """Chromium, driven by Playwright. Where it is missing the test is skipped, and fails in CI."""
+def chromium_browser(program: Path | None = None) -> Iterator[Any]:
+    """Chromium, or what starts it, driven by Playwright. Where it is missing the test is skipped, and fails in CI."""
     if CHROMIUM is None:
         missing = (
             "Chromium is missing, so nobody looked at this in a browser: install it (apt-get install chromium), or "
@@ -95,7 +95,7 @@ def chromium_browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=program or CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
 

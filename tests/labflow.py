@@ -122,7 +122,8 @@ def grade_by_hand(desk: Desk, frame: Any, answer: str, points: float) -> None:
     for what in ("num-submissions", "avg-score", "written-score"):
         frame.locator(f"#main-table tr td.{what}").first.wait_for(timeout=PATIENCE)
         frame.locator("#main-table tr td.name a:visible").first.click()
-    box = frame.locator(f"input.score#{answer}")
+    # The page empties the box when it has heard of the grades, which takes a loaded machine a while.
+    box = frame.locator(f"input.score.needs_manual_grade#{answer}")
     box.wait_for(timeout=PATIENCE)
     with desk.page.expect_response(lambda response: "/api/grade/" in response.url and response.request.method == "PUT"):
         box.fill(f"{points:g}")

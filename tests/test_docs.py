@@ -428,7 +428,7 @@ def reference() -> Iterator[tuple[Any, Any]]:
 
 def test_every_command_is_in_the_reference(reference: tuple[Any, Any]) -> None:
     text = reference[0].commands()
-    for name in ("init", "new", "import", "lint", "release", "grade", "check", "audit", "watch", "demo"):
+    for name in ("init", "new", "import", "lint", "release", "grade", "check", "audit", "watch", "demo", "hub"):
         assert f"\n## {name}\n" in text
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from autograder.base import visible
-from autograder.cli.command import OURS, CourseFolder, app
-from autograder.cli.printing import print_findings, say, say_warning
+from autograder.cli.command import OURS, CourseFolder, app, open_course
+from autograder.cli.printing import near_path, print_findings, say, say_warning
 
 
 @app.command()
@@ -47,3 +48,38 @@ def doctor(course: CourseFolder = None) -> None:
 
     if not print_findings(examine(course)):
         raise typer.Exit(OURS)
+
+
+@app.command()
+def hub(
+    courses: Annotated[
+        list[Path], typer.Argument(metavar="COURSE...", help="The folders of the courses that the hub is to have.")
+    ],
+    output: Annotated[
+        Path, typer.Option(metavar="DIR", help="The folder to write into; nothing is written anywhere else.")
+    ],
+    grader: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=ACCOUNT", help="Who grades the course of that name; may be given again."),
+    ] = None,
+) -> None:
+    """Write what a JupyterHub needs to have courses: its configuration, nbgrader's, and the commands that apply them.
+
+    For a machine with accounts for everybody. Each course has an account that keeps its folder, and a service of the
+    hub where its graders have the formgrader; its students are those of its gradebook. README.md says what to do with
+    it. Afterwards `autograder doctor` says who can get at a course.
+    """
+    from autograder.operations import write_hub
+
+    graders: dict[str, list[str]] = {}
+    for each in grader or ():
+        name, _, account = each.partition("=")
+        if not (name and account):
+            raise typer.BadParameter(f"--grader is a course's name and an account, NAME=ACCOUNT, and not {each!r}")
+        graders.setdefault(name, []).append(account)
+    written = write_hub([open_course(folder) for folder in courses], output, graders)
+    for said in written.warnings:
+        say_warning(visible(said))
+    for path in written.files:
+        say(f"  {near_path(path)}")
+    say(f"Nothing is in its place yet: {near_path(output / 'README.md')} says what comes next.")

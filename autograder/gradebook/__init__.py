@@ -18,9 +18,9 @@ from autograder.gradebook.late_penalties import (
     update_late_penalties,
 )
 from autograder.gradebook.late_policy import DAY, percent_lost
-from autograder.gradebook.locking import only_run
+from autograder.gradebook.locking import only_run, only_watch
 from autograder.gradebook.opening import Gradebook, backup, database_file, open_gradebook, said_by
-from autograder.gradebook.pages import executed_notebook, write_page
+from autograder.gradebook.pages import executed_notebook, is_of_an_earlier_one, write_beside, write_page
 from autograder.gradebook.reading import (
     HeldGrade,
     damaged_result,
@@ -61,11 +61,13 @@ __all__ = [
     "graded_on",
     "held_grades",
     "held_grades_by_student",
+    "is_of_an_earlier_one",
     "lateness_of",
     "left_out",
     "moved_timestamps",
     "note_attempt",
     "only_run",
+    "only_watch",
     "open_gradebook",
     "penalty_of",
     "percent_lost",
@@ -80,5 +82,6 @@ __all__ = [
     "up_to_date_gradebook",
     "update_late_penalties",
     "warnings_of",
+    "write_beside",
     "write_page",
 ]

@@ -8,7 +8,8 @@ from autograder.base import FOR_ALL, GradebookError, RefusedError, make_closed_f
 from autograder.course import Assignment, Course
 from autograder.submission import read_regular
 
-_BESIDE = ("timestamp.txt", "submission_secret.txt")
+_SECRET = "submission_secret.txt"
+_BESIDE = ("timestamp.txt", _SECRET)
 """What nbgrader's release_feedback wants beside a page, from what was handed in."""
 _BESIDE_BYTES = 4096
 
@@ -30,15 +31,7 @@ def write_page(course: Course, assignment: Assignment, student: str, page: str) 
     folder = course.root / "feedback" / student / assignment.name
     try:
         make_closed_folder(folder)
-        for name in _BESIDE:
-            try:
-                content, size = read_regular(
-                    course.root / "submitted" / student / assignment.name / name, _BESIDE_BYTES, one_name=True
-                )
-            except RefusedError:
-                continue
-            if size <= _BESIDE_BYTES:
-                write_atomically(folder / name, content.decode("utf-8", "replace"))
+        _copy_beside(course, assignment, student)
         # An exchange takes it over as it is, for the student to read; the folder around it is closed.
         write_atomically(folder / f"{assignment.notebook}.html", page, mode=FOR_ALL)
     except OSError as error:
@@ -46,3 +39,50 @@ def write_page(course: Course, assignment: Assignment, student: str, page: str) 
             f"{error.filename or folder}: the feedback could not be written: {error.strerror or error}."
         ) from error
     return folder / f"{assignment.notebook}.html"
+
+
+def write_beside(course: Course, assignment: Assignment, student: str) -> None:
+    """Let the page that there is be that of what was handed in last: its time and its secret, for nbgrader.
+
+    Raises:
+        GradebookError: They could not be written.
+    """
+    try:
+        _copy_beside(course, assignment, student)
+    except OSError as error:
+        raise GradebookError(
+            f"{error.filename or student}: the feedback could not be written: {error.strerror or error}."
+        ) from error
+
+
+def is_of_an_earlier_one(course: Course, assignment: Assignment, student: str) -> bool:
+    """Whether what was handed in last has a secret of nbgrader's under which no feedback was written.
+
+    A student's side finds feedback by that secret, and each time that they submit there is another one, also where the
+    notebook is the same.
+    """
+    place = Path(student) / assignment.name / _SECRET
+    submitted, told = (_short(course.root / folder / place) for folder in ("submitted", "feedback"))
+    return submitted is not None and submitted != told
+
+
+def _copy_beside(course: Course, assignment: Assignment, student: str) -> None:
+    """Copy what nbgrader wants beside a page.
+
+    Raises:
+        OSError: It could not be written.
+    """
+    for name in _BESIDE:
+        content = _short(course.root / "submitted" / student / assignment.name / name)
+        if content is not None:
+            path = course.root / "feedback" / student / assignment.name / name
+            write_atomically(path, content.decode("utf-8", "replace"))
+
+
+def _short(path: Path) -> bytes | None:
+    """What is in a small file that was handed in; None where there is none that can be taken."""
+    try:
+        content, size = read_regular(path, _BESIDE_BYTES, one_name=True)
+    except RefusedError:
+        return None
+    return content if size <= _BESIDE_BYTES else None

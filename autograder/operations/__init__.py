@@ -8,10 +8,11 @@ from autograder.base import on_demand
 
 if TYPE_CHECKING:
     from autograder.operations.canvas import Push, link_comments, page_comments, push_to_canvas
-    from autograder.operations.closed import how_open
+    from autograder.operations.closed import how_open, unshared
     from autograder.operations.collecting import collect_from
     from autograder.operations.doctor import Finding, examine
     from autograder.operations.exchange import released_exchange
+    from autograder.operations.exchange_access import exchange_troubles
     from autograder.operations.fleet import Scheduler
     from autograder.operations.grade_class import grade_assignment
     from autograder.operations.gradescope import (
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         place_in,
         try_for_gradescope,
     )
+    from autograder.operations.hub import HubWritten, write_hub
     from autograder.operations.lab import become, check_port, configured, lab_command, prepare, prepare_lab
     from autograder.operations.nbgrader_configuration import (
         CONFIGURED,
@@ -51,6 +53,7 @@ __all__ = [
     "CheckedHandIn",
     "Comment",
     "Finding",
+    "HubWritten",
     "Left",
     "Mark",
     "Plan",
@@ -68,6 +71,7 @@ __all__ = [
     "configured",
     "cores",
     "examine",
+    "exchange_troubles",
     "grade_assignment",
     "grade_for_gradescope",
     "how_open",
@@ -89,7 +93,9 @@ __all__ = [
     "store_grade",
     "try_for_gradescope",
     "unchecked_hand_in",
+    "unshared",
     "watch",
+    "write_hub",
 ]
 
 __getattr__ = on_demand(
@@ -101,13 +107,17 @@ __getattr__ = on_demand(
             "page_comments",
             "push_to_canvas",
         ),
-        "closed": ("how_open",),
+        "closed": (
+            "how_open",
+            "unshared",
+        ),
         "collecting": ("collect_from",),
         "doctor": (
             "Finding",
             "examine",
         ),
         "exchange": ("released_exchange",),
+        "exchange_access": ("exchange_troubles",),
         "fleet": ("Scheduler",),
         "grade_class": ("grade_assignment",),
         "gradescope": (
@@ -117,6 +127,10 @@ __getattr__ = on_demand(
             "only_assignment",
             "place_in",
             "try_for_gradescope",
+        ),
+        "hub": (
+            "HubWritten",
+            "write_hub",
         ),
         "lab": (
             "become",

@@ -16,11 +16,15 @@ from autograder.gradebook import (
     attempts_of,
     graded_digest,
     graded_on,
+    is_of_an_earlier_one,
+    moved_timestamps,
     note_attempt,
     only_run,
     penalty_of,
     register,
+    store_timestamp,
     update_late_penalties,
+    write_beside,
 )
 from autograder.grading import Report, wanted_digests
 from autograder.operations.exchange import release_feedback
@@ -78,6 +82,34 @@ def to_be_graded(watched: Watched, student: str) -> HandIn | None:
     if most and not known and graded_on(attempts, today, course.timezone) >= most:
         raise AttemptsSpentError(f"{most} of today's attempts are graded")
     return found
+
+
+def tell_again(watched: Watched, student: str) -> str:
+    """Give a student whose notebook has its grade the feedback on it, where they handed the same one in once more.
+
+    Where the last attempt counts, it was handed in now; where the best does, that is no better than before.
+
+    Returns:
+        What was done, for the instructor; empty where they have the feedback.
+
+    Raises:
+        AutograderError: The page could not be written, or another command has the course.
+    """
+    course, assignment, gradebook = watched.course, watched.assignment, watched.gradebook
+    if watched.exchange is None or not is_of_an_earlier_one(course, assignment, student):
+        return ""
+    with only_run(course):
+        attempts = attempts_of(course, assignment, student)
+        if attempts and not attempts[-1].counts:
+            write_beside(course, assignment, student)  # the page is that attempt's, and stays
+        else:
+            folder = hand_ins(course.root, assignment, [student], timezone=course.timezone)[0]
+            when = {student: folder.timestamp}
+            if assignment.attempts.counts == "last" and moved_timestamps(gradebook, assignment, when):
+                store_timestamp(gradebook, assignment, student, folder.timestamp)
+                update_late_penalties(gradebook, course, assignment)
+            write_feedback(gradebook, course, assignment, student, now=watched.clock())
+    return f"handed in once more, unchanged; feedback{_released(watched, student)}"
 
 
 def tell_to_wait(watched: Watched, student: str) -> str:

@@ -17,11 +17,11 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from autograder.base import AutograderError, printable
+from autograder.base import AutograderError, GradebookError, printable
 from autograder.course import CONFIG_NAME, STUDENTS, Course
-from autograder.gradebook import database_file
+from autograder.gradebook import database_file, open_gradebook, roster
 
-_READ, _WRITE, _ENTER = 4, 2, 1
+READ, WRITE, ENTER = 4, 2, 1
 
 
 class Other(NamedTuple):
@@ -45,6 +45,34 @@ EVERYBODY, LISTED = Other("everybody"), Other("listed")
 
 
 @dataclass(frozen=True)
+class Meant:
+    """Who is meant to get at a course.
+
+    Attributes:
+        kinds: Kinds of others.
+        students: The course's students: a group that one of them is in is not meant, whatever the configuration says.
+    """
+
+    kinds: frozenset[str] = frozenset()
+    students: frozenset[str] = frozenset()
+
+    def __contains__(self, other: Other) -> bool:
+        return other.kind in self.kinds and not self.students_in(other)
+
+    def students_in(self, other: Other) -> list[str]:
+        """Those of the students who are in a group."""
+        return sorted(self.students & _members(other.number)) if other.kind == "group" else []
+
+    def students_said(self, other: Other) -> str:
+        """The same, to be said behind the group's name; empty where there are none."""
+        found = self.students_in(other)
+        if not found:
+            return ""
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        return f", in which {', '.join(map(printable, found[:3]))}{more}, of the course's students,"
+
+
+@dataclass(frozen=True)
 class Exposure:
     """A file or a folder of a course that somebody else can read or write."""
 
@@ -65,19 +93,22 @@ def require_closed(course: Course) -> None:
 
 def how_open(course: Course) -> str:
     """What others can read or write of a course who are not meant to, and the way out; empty where there is nothing."""
-    found = exposures(course)
+    meant = meant_by(course)
+    found = _exposures(course, meant)
     if not found:
         return ""
     said = []
     for (other, write), paths in _together(found).items():
-        said.append(f"{other} can {'write to' if write else 'read'} {', '.join(_near(path, course) for path in paths)}")
+        who = f"{other}{meant.students_said(other)}"
+        said.append(f"{who} can {'write to' if write else 'read'} {', '.join(_near(path, course) for path in paths)}")
     return (
         f"the course in {printable(str(course.root))} is open to others: {'; '.join(said)}. Close it: "
-        f"{' && '.join(_commands(course, found))} (where they are meant to, `shared_with` in {CONFIG_NAME} says so)"
+        f"{' && '.join(_commands(course, found, meant))} "
+        f"(where they are meant to, `shared_with` in {CONFIG_NAME} says so)"
     )
 
 
-def exposures(course: Course) -> list[Exposure]:
+def _exposures(course: Course, meant: Meant) -> list[Exposure]:
     """What others can read or write of a course who are not meant to, of each of its parts the first that is found.
 
     The answers, the gradebook with its backups, and what students handed in or get back are neither to be read nor
@@ -85,8 +116,7 @@ def exposures(course: Course) -> list[Exposure]:
     """
     if course.shared_with == "everybody":
         return []
-    ours = _ours(course.root)
-    meant = {"group": {"group", "listed"}, "nobody": set[str]()}[course.shared_with]
+    ours = ours_of(course.root)
     found = []
     secret, public = (_resolved(parts) for parts in (_secret(course), _public(course)))
     # Who can write to a folder around one of them can put another in its place.
@@ -95,13 +125,41 @@ def exposures(course: Course) -> list[Exposure]:
         status = path.stat()
         for other, bits in _access(path, status, ours, meant, top=path == course.root).items():
             # A sticky folder's entries belong to their owners.
-            if bits & _WRITE and (path == course.root or not status.st_mode & stat.S_ISVTX):
+            if bits & WRITE and (path == course.root or not status.st_mode & stat.S_ISVTX):
                 found.append(Exposure(path, other, write=True))
     for part in secret:
         found += _first_of_each(_within(part, ours, meant), {False, True})
     for part in public:
         found += _first_of_each(_within(part, ours, meant), {True})
     return list(dict.fromkeys(found))
+
+
+def meant_by(course: Course) -> Meant:
+    """Who is meant to get at a course, as its configuration says."""
+    if course.shared_with != "group":
+        return Meant()
+    students = {path.name for path in (course.root / "submitted").glob("[!.]*")}
+    try:
+        with open_gradebook(course, create=False) as gradebook:
+            students |= set(roster(gradebook))
+    except GradebookError:
+        pass  # whoever opens it says why it cannot be
+    return Meant(frozenset({"group", "listed"}), frozenset(students))
+
+
+def unshared(course: Course) -> str:
+    """Where a course is meant to be shared with a group, a folder in which what is made is not; empty where none is."""
+    if course.shared_with != "group":
+        return ""
+    wanted = stat.S_ISGID | stat.S_IRWXG
+    for path in (course.root, *(course.root / name for name in ("source", "release", *STUDENTS))):
+        if path.is_dir() and path.stat().st_mode & wanted != wanted:
+            root = shlex.quote(str(course.root))
+            return (
+                f"{_near(path, course)} is not all its group's, though `shared_with: group` says that the course is: "
+                f"what one of you makes there, the others cannot change: find {root} -type d -exec chmod g+rwxs {{}} +"
+            )
+    return ""
 
 
 def _secret(course: Course) -> Iterator[Path]:
@@ -138,21 +196,21 @@ def _first_of_each(found: Iterator[Exposure], kinds: set[bool]) -> Iterator[Expo
             return
 
 
-def _within(part: Path, ours: frozenset[int], meant: set[str]) -> Iterator[Exposure]:
+def _within(part: Path, ours: frozenset[int], meant: Meant) -> Iterator[Exposure]:
     """What others can reach of a file, or of a folder with all that is in it; where no one can enter, nobody looks."""
     status = part.stat()
-    waiting = [(part, status, _entering(part, ours, meant))]
+    waiting = [(part, status, who_can_enter(part, ours, meant))]
     while waiting:
         path, status, entering = waiting.pop()
-        here = _bits(path, status, entering, ours, meant)
+        here = bits_of(path, status, entering, ours, meant)
         for other, bits in here.items():
             folder = stat.S_ISDIR(status.st_mode)
-            if bits & _WRITE and (bits & _ENTER or not folder):
+            if bits & WRITE and (bits & ENTER or not folder):
                 yield Exposure(path, other, write=True)
-            if bits & _READ:
+            if bits & READ:
                 yield Exposure(path, other, write=False)
-        if stat.S_ISDIR(status.st_mode) and any(bits & _ENTER for bits in here.values()):
-            inside = {other: bool(bits & _ENTER) for other, bits in here.items()}
+        if stat.S_ISDIR(status.st_mode) and any(bits & ENTER for bits in here.values()):
+            inside = {other: bool(bits & ENTER) for other, bits in here.items()}
             try:
                 with os.scandir(path) as entries:
                     for entry in entries:
@@ -163,26 +221,24 @@ def _within(part: Path, ours: frozenset[int], meant: set[str]) -> Iterator[Expos
                 continue
 
 
-def _entering(path: Path, ours: frozenset[int], meant: set[str]) -> dict[Other, bool]:
+def who_can_enter(path: Path, ours: frozenset[int], meant: Meant) -> dict[Other, bool]:
     """Who can enter all the folders that lead to a path."""
     entering = {EVERYBODY: True}
     for folder in reversed(path.parents):
-        bits = _bits(folder, folder.stat(), entering, ours, meant)
-        entering = {other: bool(each & _ENTER) for other, each in bits.items()}
+        bits = bits_of(folder, folder.stat(), entering, ours, meant)
+        entering = {other: bool(each & ENTER) for other, each in bits.items()}
     return entering
 
 
-def _access(
-    path: Path, status: os.stat_result, ours: frozenset[int], meant: set[str], *, top: bool
-) -> dict[Other, int]:
+def _access(path: Path, status: os.stat_result, ours: frozenset[int], meant: Meant, *, top: bool) -> dict[Other, int]:
     """What others can do with a folder on the way to a course, or with the course's own."""
-    bits = _bits(path, status, _entering(path, ours, meant), ours, meant)
+    bits = bits_of(path, status, who_can_enter(path, ours, meant), ours, meant)
     # The folder's own owner counts where it is above the course; who owns that is one of us.
     return bits if not top else {other: each for other, each in bits.items() if other.kind != "user"}
 
 
-def _bits(
-    path: Path, status: os.stat_result, entering: Mapping[Other, bool], ours: frozenset[int], meant: set[str]
+def bits_of(
+    path: Path, status: os.stat_result, entering: Mapping[Other, bool], ours: frozenset[int], meant: Meant
 ) -> dict[Other, int]:
     """What everybody, and whoever the files on the way and this one belong to, can do with it: bits as in a mode."""
     own = []
@@ -195,12 +251,12 @@ def _bits(
         own.append(LISTED)
     found = {}
     for other in dict.fromkeys((*entering, *own)):
-        if other.kind in meant:
+        if other in meant:
             continue
         if not entering.get(other, entering[EVERYBODY]):
             found[other] = 0
         elif other == Other("user", status.st_uid):
-            found[other] = _READ | _WRITE | _ENTER  # who owns it can open it
+            found[other] = READ | WRITE | ENTER  # who owns it can open it
         elif other == Other("group", status.st_gid) or (other == LISTED and listed):
             found[other] = status.st_mode >> 3 & 7
         else:
@@ -215,7 +271,7 @@ def _has_list(path: Path) -> bool:
         return False
 
 
-def _ours(root: Path) -> frozenset[int]:
+def ours_of(root: Path) -> frozenset[int]:
     """Users who may do as they like with the course: oneself, root, and whoever owns its folder."""
     return frozenset({0, os.geteuid(), root.stat().st_uid, *_unmapped()})
 
@@ -227,18 +283,34 @@ def _unmapped() -> tuple[int, ...]:
     return () if mapped == ["0", "0", "4294967295"] else (65534,)
 
 
+def _members(group: int) -> frozenset[str]:
+    """The names of the accounts in a group, of which it is the first or another one."""
+    try:
+        others = grp.getgrgid(group).gr_mem
+    except KeyError:
+        others = []
+    return frozenset({*others, *(each.pw_name for each in pwd.getpwall() if each.pw_gid == group)})
+
+
 @cache
 def _is_shared(group: int, ours: frozenset[int]) -> bool:
     """Whether a group has members beside ourselves, or may have: the group of one user is called as they are."""
     if group == 0 or group in _unmapped():
         return False
     names = {_name_of_user(user) for user in ours}
-    members = {each.pw_name for each in pwd.getpwall() if each.pw_gid == group}
     try:
-        entry = grp.getgrgid(group)
+        called = grp.getgrgid(group).gr_name
     except KeyError:
-        return bool(members - names) or group not in ours
-    return bool((members | set(entry.gr_mem)) - names) or entry.gr_name not in names
+        return bool(_members(group) - names) or group not in ours
+    return bool(_members(group) - names) or called not in names
+
+
+def _is_first(group: int, name: str) -> bool:
+    """Whether a group is an account's first, which it cannot be taken out of."""
+    try:
+        return pwd.getpwnam(name).pw_gid == group
+    except KeyError:
+        return False
 
 
 def _name_of_user(user: int) -> str:
@@ -270,7 +342,7 @@ def _near(path: Path, course: Course) -> str:
     return printable(str(path.relative_to(course.root)))
 
 
-def _commands(course: Course, found: list[Exposure]) -> list[str]:
+def _commands(course: Course, found: list[Exposure], meant: Meant) -> list[str]:
     """What closes a course, to be typed."""
     whom = "o" if course.shared_with == "group" else "go"
     within = [each.path for each in found if each.path.is_relative_to(course.root)]
@@ -278,7 +350,14 @@ def _commands(course: Course, found: list[Exposure]) -> list[str]:
     commands: dict[str, None] = {}
     for each in found:
         path = shlex.quote(str(each.path))
-        if each.path in course.root.parents:
+        if course.shared_with == "group" and (students := meant.students_in(each.other)):
+            name = shlex.quote(_name_of_group(each.other.number))
+            for student in students:
+                if _is_first(each.other.number, student):
+                    commands[f"chgrp -R GROUP {shlex.quote(str(course.root))}"] = None  # they cannot be taken out of it
+                else:
+                    commands[f"gpasswd -d {shlex.quote(student)} {name}"] = None
+        elif each.path in course.root.parents:
             owned = each.other.kind == "user"
             commands[f"chown {os.geteuid()} {path}" if owned else f"chmod {whom}-w {path}"] = None
         elif each.path in within and not used and not (each.other.kind == "user" and whom == "o"):
@@ -296,4 +375,4 @@ def _is_used(exchange: Path) -> bool:
     """Whether students with accounts of their own can get to an exchange, which closing the course would end."""
     if not exchange.is_dir():
         return False
-    return _entering(exchange.resolve() / "inbound", frozenset({0, os.geteuid()}), set())[EVERYBODY]
+    return who_can_enter(exchange.resolve() / "inbound", frozenset({0, os.geteuid()}), Meant())[EVERYBODY]

@@ -17,7 +17,8 @@ from autograder.base import AutograderError, NoGradebookError, machine_says
 from autograder.course import Course, chosen_course, load_course
 from autograder.gradebook import open_gradebook
 from autograder.grading import Suite
-from autograder.operations.closed import how_open
+from autograder.operations.closed import how_open, unshared
+from autograder.operations.exchange_access import exchange_troubles
 from autograder.operations.nbgrader_configuration import runs_by_itself
 from autograder.sandbox import (
     NOT_PROMISED,
@@ -62,7 +63,7 @@ def examine(folder: Path | None) -> Iterator[Finding]:
     yield from _tried("the course's folder", lambda: _room(course))
     yield from _tried("the assignments", lambda: _assignments(course))
     yield from _tried("the gradebook", lambda: [_gradebook(course)])
-    yield from _tried("who can read the course", lambda: [_closed(course)])
+    yield from _tried("who can read the course", lambda: _closed(course))
     yield from _tried("nbgrader's configuration", lambda: [_through_us(course)])
 
 
@@ -127,13 +128,17 @@ def _free_mb(folder: Path) -> int:
     return int(about.f_bavail * about.f_frsize // 2**20)
 
 
-def _closed(course: Course) -> Finding:
-    """Whether others on this machine can get at the course."""
+def _closed(course: Course) -> Iterator[Finding]:
+    """Whether others on this machine can get at the course, and at what is others' in its exchange."""
     if said := how_open(course):
-        return Finding(said, well=False)
-    if course.shared_with == "nobody":
-        return Finding("nobody else on this machine can read or write answers, gradebook and submissions")
-    return Finding(f"answers, gradebook and submissions are open to `shared_with: {course.shared_with}` at most")
+        yield Finding(said, well=False)
+    elif course.shared_with == "nobody":
+        yield Finding("nobody else on this machine can read or write answers, gradebook and submissions")
+    else:
+        yield Finding(f"answers, gradebook and submissions are open to `shared_with: {course.shared_with}` at most")
+    if said := unshared(course):
+        yield Finding(said, well=False)
+    yield from (Finding(said, well=False) for said in exchange_troubles(course))
 
 
 def _through_us(course: Course) -> Finding:

@@ -19,8 +19,15 @@ from pathlib import Path
 from autograder.base import AutograderError, GradebookError, RefusedError, make_closed_folder
 from autograder.course import Assignment, Course
 from autograder.feedback import feedback_html
-from autograder.gradebook import backup, only_run, open_gradebook, register, roster
-from autograder.operations.arrivals import AttemptsSpentError, Watched, store_attempt, tell_to_wait, to_be_graded
+from autograder.gradebook import backup, only_run, only_watch, open_gradebook, register, roster
+from autograder.operations.arrivals import (
+    AttemptsSpentError,
+    Watched,
+    store_attempt,
+    tell_again,
+    tell_to_wait,
+    to_be_graded,
+)
 from autograder.operations.closed import require_closed
 from autograder.operations.exchange import inbound, terms_of
 from autograder.operations.graded import Graded, grade_hand_in, require_gradable
@@ -111,36 +118,37 @@ def watch(
 
     Raises:
         AutograderError: Nothing can be graded: no sandbox, broken checks, no release, no gradebook, no exchange, or a
-            course that others on the machine can get at.
+            course that others on the machine can get at; or another watch is at work on the assignment.
     """
     require_closed(course)
     stop = stop or threading.Event()
     submitted = course.root / "submitted"
     make_closed_folder(submitted)
-    collected = None if exchange is None else (inbound(course, exchange), terms_of(course))
-    require_gradable(assignment, sandbox)
-    # What sets prose, formulas and code takes longer to import than a submission to grade.
-    prose = {"cell_type": "markdown", "metadata": {}, "source": "$x$"}
-    code = {"cell_type": "code", "metadata": {}, "source": "x", "outputs": []}
-    feedback_html({"cells": [prose, code]}, "")
-    with open_gradebook(course) as gradebook:
-        with only_run(course):
-            backup(course)
-            register(gradebook, course, assignment, [])
-        watched = Watched(course, assignment, gradebook, sandbox, exchange, clock)
-        under_way = _UnderWay(watched, jobs, told, processes(jobs), collected)
-        try:
-            for changes in _changes(submitted, stop, once=once):
-                _collect(under_way, everything=changes is None, settled=once)
-                _notice(under_way, changes, submitted, settled=once)
-                _advance(under_way, stopping=stop.is_set())
-                if once and not (under_way.queue or under_way.running or under_way.graded):
-                    break
-            while under_way.running or under_way.graded:
-                _advance(under_way, stopping=True)
-                time.sleep(TICK_SECONDS)
-        finally:
-            under_way.pool.shutdown(cancel_futures=True)
+    with only_watch(course, assignment):
+        collected = None if exchange is None else (inbound(course, exchange), terms_of(course))
+        require_gradable(assignment, sandbox)
+        # What sets prose, formulas and code takes longer to import than a submission to grade.
+        prose = {"cell_type": "markdown", "metadata": {}, "source": "$x$"}
+        code = {"cell_type": "code", "metadata": {}, "source": "x", "outputs": []}
+        feedback_html({"cells": [prose, code]}, "")
+        with open_gradebook(course) as gradebook:
+            with only_run(course):
+                backup(course)
+                register(gradebook, course, assignment, [])
+            watched = Watched(course, assignment, gradebook, sandbox, exchange, clock)
+            under_way = _UnderWay(watched, jobs, told, processes(jobs), collected)
+            try:
+                for changes in _changes(submitted, stop, once=once):
+                    _collect(under_way, everything=changes is None, settled=once)
+                    _notice(under_way, changes, submitted, settled=once)
+                    _advance(under_way, stopping=stop.is_set())
+                    if once and not (under_way.queue or under_way.running or under_way.graded):
+                        break
+                while under_way.running or under_way.graded:
+                    _advance(under_way, stopping=True)
+                    time.sleep(TICK_SECONDS)
+            finally:
+                under_way.pool.shutdown(cancel_futures=True)
 
 
 def _changes(submitted: Path, stop: threading.Event, *, once: bool) -> Iterator[set[Path] | None]:
@@ -279,6 +287,9 @@ def _begin(under_way: _UnderWay, student: str, arrived: float) -> None:
     watched = under_way.watched
     try:
         hand_in = to_be_graded(watched, student)
+        if hand_in is None and (what := tell_again(watched, student)):
+            under_way.said.pop(student, None)
+            _say(under_way, student, what)
     except RefusedError as error:
         _say(under_way, student, f"refused: {error}")
     except AttemptsSpentError as error:

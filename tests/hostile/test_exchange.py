@@ -644,3 +644,53 @@ def test_watch_grades_the_honest_ones_of_an_exchange_full_of_attacks(exchange: E
     assert scores == {"ada": 10, "bob": 6}
     assert sum(what.startswith("not taken: ") for _, what in said) == 3
     assert not (exchange.course.root / "feedback/l-master").exists()
+
+
+def watched_once(exchange: Exchange) -> list[tuple[str, str]]:
+    said: list[tuple[str, str]] = []
+    told = lambda student, what: said.append((student, what))  # noqa: E731
+    warmup = exchange.course.assignment("warmup")
+    watch(exchange.course, warmup, jobs=1, once=True, exchange=exchange.folder, told=told)
+    return [each for each in said if not each[1].startswith("new: ")]
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("counts", ["last", pytest.param("best", marks=pytest.mark.thorough)])
+def test_a_notebook_handed_in_again_unchanged_gets_its_feedback_under_the_new_secret(
+    tmp_path: Path, counts: str
+) -> None:
+    exchange = make_exchange(tmp_path)
+    config = exchange.course.root / "gradebook_config.yaml"
+    config.write_text(config.read_text().replace("    seed: 7\n", f"    seed: 7\n    attempts: {{counts: {counts}}}\n"))
+    exchange.course = load_course(exchange.course.root)
+    told = exchange.folder / "tiny/feedback"
+    exchange.put("ada", solved(), uid=ADA, secret="first")
+    watched_once(exchange)
+    if counts == "best":
+        exchange.put("ada", half(), uid=ADA, secret="worse")
+        watched_once(exchange)
+        exchange.put("ada", half(), uid=ADA, secret="worse again")
+    else:
+        exchange.put("ada", solved(), uid=ADA, secret="second")
+    before = names(told)
+    ((student, what),) = [each for each in watched_once(exchange) if not each[1].startswith("newer: ")]
+    assert (student, what) == ("ada", "handed in once more, unchanged; feedback and released")
+    assert len(names(told)) == len(before) + 1
+    assert watched_once(exchange) == []
+    with open_gradebook(exchange.course, create=False) as gradebook:
+        (held,) = held_grades(gradebook, exchange.course.assignment("warmup"))
+    assert held.raw_score == 10
+
+
+def test_what_is_collected_belongs_to_the_course_alone_whatever_its_modes_were(exchange: Exchange) -> None:
+    entry = exchange.put("ada", uid=ADA)
+    (entry / "more").mkdir()
+    (entry / "more/notes.txt").write_text("mine")
+    give(entry, ADA)
+    for path in (entry, *entry.rglob("*")):
+        path.chmod(0o6777 if path.is_file() else 0o3777)
+    exchange.collect()
+    collected = [path.lstat() for path in (exchange.course.root / "submitted/ada").rglob("*")]
+    assert len(collected) == 6
+    assert {stat.S_IMODE(each.st_mode) for each in collected} == {0o600, 0o700}
+    assert {each.st_uid for each in collected} == {os.geteuid()}

@@ -249,6 +249,20 @@ def test_a_watch_that_was_killed_goes_on_where_it_was(root: Path) -> None:
         assert len(attempts_of(course, course.assignment("warmup"), f"s{number}")) == 1
 
 
+def test_a_second_watch_is_refused_with_who_has_it_and_one_that_was_killed_is_in_nobodys_way(root: Path) -> None:
+    words = [PROGRAMS / "autograder", "watch", "warmup", "--jobs", "1"]
+    with subprocess.Popen(words, cwd=root, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        submit(root, "ada", solved())
+        next(line for line in iter(process.stdout) if "10 of 10" in line)
+        with pytest.raises(
+            AutograderError, match=rf"another watch .* warmup .*\(process {process.pid}, since .*Stop that"
+        ):
+            graded_once(root)
+        process.kill()
+    assert graded_once(root) == []
+
+
 def test_from_the_exchange_to_the_exchange(root: Path, tmp_path: Path) -> None:
     exchange = tmp_path / "exchange"
     exchange.mkdir()
