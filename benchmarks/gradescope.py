@@ -105,7 +105,7 @@ def hand_ins() -> Iterator[tuple[str, Callable[[Path], object]]]:
     yield "another file name", lambda folder: put(folder, "my homework.ipynb", text)
     yield "two notebooks", both
     yield "in a folder", lambda folder: put(folder, "hw/week2.ipynb", text)
-    yield "no notebook", lambda folder: put(folder, "week2.py", "pass")
+    yield "no notebook", lambda folder: put(folder, "notes.txt", "pass")
     yield "broken JSON", lambda folder: put(folder, "week2.ipynb", text[: len(text) // 2])
     yield (
         "a link",
