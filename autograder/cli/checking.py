@@ -23,7 +23,7 @@ from autograder.cli.command import (
     kept_in,
     open_course_for,
 )
-from autograder.cli.printing import print_report, print_threshold, say_error, waiting
+from autograder.cli.printing import muted, print_report, print_threshold, say_error, waiting
 
 if TYPE_CHECKING:
     from autograder.course import Assignment
@@ -84,28 +84,31 @@ def check(
     from autograder.reports import junit_text
 
     share, points = _threshold(threshold)
+    if junit is not None and junit.is_symlink():
+        raise typer.BadParameter(f"--junit: {visible(str(junit))} is a link, and what it leads to would be lost")
     chosen: Assignment | None = None
     status = 0
     try:
-        if not os.path.lexists(handed_in):
-            raise RefusedError(f"{handed_in} is not there: nothing was handed in, or under another name.")
-        opened = open_course_for(handed_in, course, warns=not for_students)
-        found = opened.assignment(assignment) if assignment else assignment_of(handed_in, opened)
-        chosen = part_of(found, handed_in)
-        kind, now = kept_in(sandbox, opened), datetime.now(UTC)
-        with waiting(f"Grading {handed_in.name}", quiet=as_json):
-            report = check_hand_in(opened, chosen, handed_in, student=student, sandbox=kind, now=now)
+        # What the course's own code prints is for nobody who reads JSON, or who is a student.
+        with muted(output=as_json or for_students, errors=for_students):
+            _require_there(handed_in)
+            opened = open_course_for(handed_in, course, warns=not for_students)
+            found = opened.assignment(assignment) if assignment else assignment_of(handed_in, opened)
+            chosen = part_of(found, handed_in)
+            kind, now = kept_in(sandbox, opened), datetime.now(UTC)
+            with waiting(f"Grading {handed_in.name}", quiet=as_json or for_students):
+                report = check_hand_in(opened, chosen, handed_in, student=student, sandbox=kind, now=now)
         result = checked_hand_in(report, report.max_score * points / 100 if share and points is not None else points)
-    except Exception as error:
-        if not isinstance(error, AutograderError) and not for_students:
+    except (Exception, SystemExit) as error:
+        ended = isinstance(error, SystemExit)
+        if not (isinstance(error, AutograderError) or ended or for_students):
             raise
         refused = isinstance(error, RefusedError)
         status = USAGE if isinstance(error, ConfigError) else OURS
-        result = unchecked_hand_in(str(error) if refused or not for_students else NOT_FOR_STUDENTS, refused=refused)
+        why = f"a check or the reference of the course ends Python: SystemExit({error})" if ended else str(error)
+        result = unchecked_hand_in(why if refused or not for_students else NOT_FOR_STUDENTS, refused=refused)
     if for_students:
         result = result.for_students()
-    if junit is not None:
-        write_output(junit, junit_text(result.report, chosen.title if chosen else handed_in.name))
     if as_json:
         print(json.dumps(result.as_dict(), indent=1))
     elif chosen is None or not result.report.rows:
@@ -113,10 +116,24 @@ def check(
     else:
         print_report(result.report, chosen)
         print_threshold(result)
+    if junit is not None:
+        write_output(junit, junit_text(result.report, chosen.title if chosen else handed_in.name))
     if result.status != "graded":
         raise typer.Exit(status or OURS)
     if result.reached is False:
         raise typer.Exit(BELOW)
+
+
+def _require_there(handed_in: Path) -> None:
+    """See that there is something to grade.
+
+    Raises:
+        RefusedError: There is nothing, or a link, which may lead to anybody's work.
+    """
+    if not os.path.lexists(handed_in):
+        raise RefusedError(f"{handed_in} is not there: nothing was handed in, or under another name.")
+    if handed_in.is_symlink():
+        raise RefusedError(f"{handed_in} is a link, which is not followed.")
 
 
 def _threshold(text: str) -> tuple[bool, float | None]:

@@ -27,6 +27,9 @@ OURS, USAGE, BELOW = 1, 2, 3
 _OF_A_COURSE = ("submitted", "autograded", "source", "release", "solutions")
 """Where a course keeps notebooks."""
 
+_CI = ("GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_URL", "CIRCLECI", "BUILDKITE", "TF_BUILD", "BITBUCKET_BUILD_NUMBER")
+"""What the systems set in the environment of a job."""
+
 app = typer.Typer(
     help="Coursework in Jupyter notebooks that grades itself.\n\nStart with `autograder demo`: it makes a course with "
     "a class of submissions, grades it and says where to look. In a course's folder, `release` makes what students "
@@ -173,9 +176,10 @@ def open_course_for(handed_in: Path, folder: Path | None, *, warns: bool = True)
     root = chosen_course(folder)
     path = handed_in.resolve()
     is_named = folder is not None or bool(os.environ.get(COURSE_VARIABLE))
-    if not is_named and (
-        path == root or (root in path.parents and path.relative_to(root).parts[0] not in _OF_A_COURSE)
-    ):
+    inside = path.relative_to(root).parts if path.is_relative_to(root) else None
+    # A person who stands in their course's folder means that course; a job of a CI system stands wherever it was put.
+    means_it = Path.cwd() == root and inside is not None and inside[:1] and inside[0] in _OF_A_COURSE
+    if not is_named and inside is not None and (not means_it or any(os.environ.get(each) for each in _CI)):
         raise ConfigError(
             f"{handed_in} lies below a gradebook_config.yaml, which may have been handed in with it. Name the course "
             f"that it is to be checked by: --course DIR, which is `--course {root}` where that is your own"

@@ -6,7 +6,7 @@ import itertools
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -78,6 +78,34 @@ def say_error(text: str) -> None:
     console = open_console(stderr=True)
     said = Text("autograder: ", style="bold red").append(visible(text), style="not bold default")
     console.print(said, soft_wrap=True)
+
+
+@contextmanager
+def muted(*, output: bool, errors: bool) -> Iterator[None]:
+    """Keep what code of the course's prints from standard output, and from standard error, whichever way it takes.
+
+    Args:
+        output: Whether standard output is kept clean: what is printed goes to standard error.
+        errors: Whether nothing at all is printed.
+    """
+    if not output:
+        yield
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = os.dup(1), os.dup(2)
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: PTH123 - a device, not a file
+        instead = nowhere if errors else sys.stderr
+        try:
+            os.dup2(nowhere.fileno() if errors else 2, 1)
+            if errors:
+                os.dup2(nowhere.fileno(), 2)
+            with redirect_stdout(instead), redirect_stderr(instead):
+                yield
+        finally:
+            for number, descriptor in enumerate(kept, start=1):
+                os.dup2(descriptor, number)
+                os.close(descriptor)
 
 
 def say_warning(text: str) -> None:

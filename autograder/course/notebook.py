@@ -20,6 +20,18 @@ MAX_CELLS = 2_000
 MAX_BRACKETS = 1_000_000
 """Lists and objects in a file: parsed, each takes some 60 bytes, so 20 MB of ``[],`` would take 500 MB."""
 
+_ENCODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.MULTILINE)
+"""How a script says in which encoding it is: PEP 263."""
+
+_ENCODINGS = frozenset(
+    {
+        *("latin-1", "latin1", "iso-8859-1", "iso8859-1", "iso-8859-2", "iso-8859-15", "ascii", "us-ascii"),
+        *("cp1250", "cp1251", "cp1252", "windows-1250", "windows-1251", "windows-1252", "koi8-r", "mac-roman"),
+        *("gbk", "gb2312", "gb18030", "big5", "shift-jis", "euc-jp", "euc-kr"),
+    }
+)
+"""Those that people write in, besides UTF-8."""
+
 _SAVE_AGAIN = "Open it in Jupyter, save it again and submit it again."
 _CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}", re.ASCII)
 _OTHER_FILES = (
@@ -84,7 +96,10 @@ def text_in(content: bytes, notes: list[str]) -> str:
         SubmissionError: There is none; the text is for the student.
     """
     _require_text(content, "a Python script", ".py")
-    return _clean(_decoded(content, notes), notes)
+    said = _ENCODING.search(b"\n".join(content.split(b"\n", 2)[:2]))
+    encoding = said[1].decode("ascii").lower().replace("_", "-") if said else ""
+    text = content.decode(encoding, "replace") if encoding in _ENCODINGS else _decoded(content, notes)
+    return _clean(text, notes)
 
 
 def _require_text(content: bytes, what: str, ending: str) -> None:

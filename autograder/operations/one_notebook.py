@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from autograder.base import ConfigError, SubmissionError
+from autograder.base import ConfigError, RefusedError, SubmissionError
 from autograder.course import Assignment, Course
 from autograder.feedback import students_view
 from autograder.grading import CheckResult, Report, RowResult, advice, joint, process_grader
@@ -173,9 +173,13 @@ def assignment_of(handed_in: Path, course: Course) -> Assignment:
 
     Raises:
         ConfigError: That cannot be told.
+        RefusedError: It is a folder that cannot be read.
     """
     path = handed_in.resolve()
-    notebooks = [each.name for each in path.iterdir()] if path.is_dir() else [path.name]
+    try:
+        notebooks = [each.name for each in path.iterdir()] if path.is_dir() else [path.name]
+    except OSError as error:
+        raise RefusedError(f"{handed_in} cannot be read: {error.strerror}") from error
     folders = (path if path.is_dir() else path.parent).parts[::-1]
     for name in folders:
         if name in course.assignments:

@@ -219,6 +219,8 @@ def _by_id(
     ]
     if not notebooks:
         raise AutograderError(f"{source}: there is no STUDENT.ipynb in it, and no inbound folder of an exchange")
+    by_kind: dict[str, dict[str, Upload]] = {".ipynb": {}, ".py": {}}
+    uploads: list[Upload] = []
     for each in members:
         if each not in notebooks:
             refused.append((printable(each.name), "expected a notebook called STUDENT.ipynb, in no other folder"))
@@ -227,7 +229,13 @@ def _by_id(
         else:
             ending = ".py" if is_script(each.name) else ".ipynb"
             stem = re.sub(rf"{re.escape(ending)}.*$", "", each.name, flags=re.IGNORECASE)
-            yield Upload(stem, files={f"{assignment.notebook}{ending}": each.read})
+            other = by_kind[".ipynb" if ending == ".py" else ".py"].get(stem)
+            if other is not None and f"{assignment.notebook}{ending}" not in other.files:
+                other.files[f"{assignment.notebook}{ending}"] = each.read  # which counts is found out when it is graded
+                continue
+            uploads.append(Upload(stem, files={f"{assignment.notebook}{ending}": each.read}))
+            by_kind[ending][stem] = uploads[-1]
+    yield from uploads
 
 
 def _by_id_and_name(

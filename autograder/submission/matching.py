@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from autograder.course import Cell, Release, ReleasedCell
+from autograder.submission.names import parsed
 
 How = Literal["mark", "id", "text", "function", "place"]
 
@@ -185,18 +186,28 @@ def _by_function(
     taken = set(places.values())
     defining: dict[str, list[int]] = {}
     for index, cell in enumerate(cells):
-        for name in set(_DEFINES.findall(cell.source)):
+        for name in set(_defined(cell.source)):
             defining.setdefault(name, []).append(index)
     unowned = set(free) - taken
     for at, released in enumerate(release.cells):
         if at in places or released.locked or not released.grade_id or released.cell.kind != "code":
             continue
-        names = set(_DEFINES.findall(released.cell.source))
+        names = set(_defined(released.cell.source))
         those = {index for name in names for index in defining.get(name, [])}
         if len(those) == 1 and those <= unowned and all(name in defining for name in names):
             (index,) = those
             unowned.discard(index)
             _take(index, at, "function", release, places, found)
+
+
+def _defined(source: str) -> list[str]:
+    """The functions and classes that a cell defines at its top level; by its text where it is no Python."""
+    if _DEFINES.search(source) is None:
+        return []
+    tree = parsed(source)
+    if tree is None:
+        return _DEFINES.findall(source)
+    return [each.name for each in tree.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
 
 
 def _by_place(

@@ -109,7 +109,7 @@ def read_submission(
                 "Jupyter (Edit, Clear Outputs of All Cells), save it and submit it again."
             )
         handed_in = handed_in_cells(path.name, content, release, notes)
-        cells = repaired(handed_in, release, notes)
+        cells = repaired(handed_in, release, notes, tests_last=is_script(path.name))
         places = {id(cell): number for number, cell in enumerate(handed_in, 1)}
         numbers = tuple(places.get(id(cell), 0) for cell, _ in cells)
         notes += beside.notes

@@ -11,8 +11,16 @@ from autograder.course import Cell, Release, ReleasedCell
 from autograder.submission.matching import Matched, added_comments, matched, same_text
 
 
-def repaired(cells: Sequence[Cell], release: Release, notes: list[str]) -> list[tuple[Cell, ReleasedCell | None]]:
+def repaired(
+    cells: Sequence[Cell], release: Release, notes: list[str], *, tests_last: bool = False
+) -> list[tuple[Cell, ReleasedCell | None]]:
     """The student's cells in the student's order, with what students may not change put back.
+
+    Args:
+        cells: The student's cells.
+        release: What was released.
+        notes: Gets sentences for the student on what was put back.
+        tests_last: Whether test cells that are missing come at the end: a script has its parts in any order.
 
     Returns:
         Each cell, and the cell of the release that it is, or None for one of the student's own. Every cell of
@@ -46,7 +54,7 @@ def repaired(cells: Sequence[Cell], release: Release, notes: list[str]) -> list[
             result.append((Cell(cell.kind, cell.source, attachments=cell.attachments, pictured=cell.pictured), None))
         elif cell.kind == "code" and (comments := added_comments(cell, ours)):
             result.append((Cell("code", comments), None))
-    missing = _reinsert(result, known)
+    missing = _reinsert(result, known, tests_last=tests_last)
 
     tests = [name for name in changed if known[name].graded]
     others = [name for name in changed if not known[name].graded]
@@ -105,14 +113,20 @@ def _note_matches(found: Matched, known: dict[str, ReleasedCell], notes: list[st
             notes.append(f"These cells had lost their mark and were known by {said}: {names}.")
 
 
-def _reinsert(result: list[tuple[Cell, ReleasedCell | None]], known: dict[str, ReleasedCell]) -> list[str]:
+def _reinsert(
+    result: list[tuple[Cell, ReleasedCell | None]], known: dict[str, ReleasedCell], *, tests_last: bool
+) -> list[str]:
     """Put the release's missing cells behind those that precede them there, and return their ids."""
     present = {released.grade_id for _, released in result if released is not None}
     missing = [name for name in known if name not in present]
     if not missing:
         return []
     place = 0
+    last = []
     for name, released in known.items():
+        if name not in present and tests_last and released.locked and released.graded:
+            last.append((released.cell, released))
+            continue
         if name in present:
             places = (at for at, (_, each) in enumerate(result) if each is not None and each.grade_id == name)
             place = next(places) + 1
@@ -121,6 +135,7 @@ def _reinsert(result: list[tuple[Cell, ReleasedCell | None]], known: dict[str, R
         cell = released.cell if released.locked else Cell(released.cell.kind, "", name)
         result.insert(place, (cell, released))
         place += 1
+    result += last
     return missing
 
 

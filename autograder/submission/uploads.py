@@ -315,8 +315,7 @@ def _sort_out(heap: _Heap, assignment: Assignment, refused: list[tuple[str, str]
     upload, name = heap.upload, f"{assignment.notebook}.ipynb"
     who = printable(f"{upload.name or upload.number}")
     notebooks = {file: member for file, (_, member) in heap.found.items() if is_notebook(file)}
-    if not notebooks and (scripts := _scripts(heap, assignment)):
-        notebooks, name = scripts, f"{assignment.notebook}.py"
+    notebooks |= _scripts(heap, assignment, alone=not notebooks)
     if not notebooks:
         refused.append((who, f"there is no notebook: expected {name}, found {_listed(heap.found) or 'no file'}"))
         return False
@@ -338,7 +337,7 @@ def _sort_out(heap: _Heap, assignment: Assignment, refused: list[tuple[str, str]
         said = f"there are {len(notebooks)} notebooks, none of which is called {name}: {_listed(notebooks)}"
         refused.append((who, said))
         return False
-    upload.files[name] = notebooks.pop(chosen).read
+    upload.files[f"{assignment.notebook}.py" if is_script(chosen) else name] = notebooks.pop(chosen).read
     rest = []
     for file, (order, member) in sorted(heap.found.items(), key=lambda each: -each[1][0]):
         kept = _as_allowed(_last(file), assignment)
@@ -355,15 +354,15 @@ def _sort_out(heap: _Heap, assignment: Assignment, refused: list[tuple[str, str]
     return True
 
 
-def _scripts(heap: _Heap, assignment: Assignment) -> dict[str, Member]:
-    """The Python scripts that may be what was to be handed in: those of its name, or the only one."""
+def _scripts(heap: _Heap, assignment: Assignment, *, alone: bool) -> dict[str, Member]:
+    """The Python scripts that may be what was to be handed in: those of its name, or the only one, if it is alone."""
     found = {
         file: member
         for file, (_, member) in heap.found.items()
         if is_script(file) and _last(file) not in assignment.files
     }
     called = {file: member for file, member in found.items() if is_called(_last(file), assignment.notebook)}
-    return called or (found if len(found) == 1 else {})
+    return called or (found if alone and len(found) == 1 else {})
 
 
 def _sort_out_several(heap: _Heap, assignment: Assignment, refused: list[tuple[str, str]]) -> bool:

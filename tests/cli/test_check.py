@@ -15,6 +15,8 @@ from autograder.base import said
 from autograder.course import load_course
 from autograder.grading import CheckResult, Report, RowResult
 from autograder.reports import junit_text
+from tests import commands as programs
+from tests.commands import AUTOGRADER
 from tests.courses import (
     make_course,
     make_problem_set,
@@ -106,6 +108,20 @@ def test_no_course_is_taken_from_beside_or_above_the_hand_in(run, tmp_path, monk
     assert (status, ran.exists()) == (2, False)
     assert "may have been handed in with it" in err
     assert "--course DIR" in err
+
+
+@pytest.mark.parametrize("stands", ["submitted", "release", ""])
+def test_no_course_is_taken_from_around_the_hand_in_where_a_job_of_a_ci_system_stands(
+    run, tmp_path, monkeypatch, stands
+):
+    brought = make_course(tmp_path / "brought")
+    write(brought / "submitted/warmup.ipynb", mistaken())
+    monkeypatch.chdir(brought / stands)
+    if not stands:
+        monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    status, _, err = run("check", str(brought / "submitted/warmup.ipynb"))
+    assert status == 2
+    assert "may have been handed in with it" in err
 
 
 def test_the_course_that_is_named_grades_what_brings_a_course_along(run, course_root, tmp_path, monkeypatch):
@@ -222,6 +238,41 @@ def test_an_error_that_nobody_thought_of_is_not_told_to_students(run, checkout, 
         run("check", str(checkout))
 
 
+SAYINGS = {
+    "print": "print('the secret')",
+    "a warning": "import warnings; warnings.warn('the secret')",
+    "another program": "import os; os.system('echo the secret; echo the secret >&2')",
+    "a descriptor": "import os; os.write(1, b'the secret'); os.write(2, b'the secret')",
+    "an exit": "import sys; sys.exit('the secret')",
+    "an exit without an error": "import sys; sys.exit(0)",
+}
+
+
+@pytest.mark.parametrize(
+    ("place", "saying"),
+    [
+        *(("checks/warmup/test_warmup.py", each) for each in SAYINGS),
+        *(("solutions/warmup/__init__.py", each) for each in ("print", "an exit")),
+    ],
+)
+def test_students_read_nothing_that_the_code_of_the_course_prints(course_root, checkout, place, saying):
+    code = course_root / place
+    code.write_text(f"{SAYINGS[saying]}\n{code.read_text()}")
+    words = ["check", str(checkout), "--course", str(course_root), "--for-students", "--json"]
+    done = programs.run(AUTOGRADER, "autograder", *words, cwd=checkout, environment=dict(os.environ))
+    assert "the secret" not in done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert (told["status"], done.returncode) == (("failed", 1) if "exit" in saying else ("graded", 0))
+
+
+def test_what_the_code_of_the_course_prints_is_in_no_json(run, course_root, checkout):
+    code = course_root / "checks/warmup/test_warmup.py"
+    code.write_text(f"print('a line')\n{code.read_text()}")
+    status, out, err = run("check", str(checkout), "--course", str(course_root), "--json")
+    assert (status, json.loads(out)["score"]) == (0, 6)
+    assert "a line" in err
+
+
 # JSON
 
 
@@ -229,7 +280,9 @@ def test_a_refusal_is_json_too(run, tmp_path, checkout):
     (tmp_path / "link.ipynb").symlink_to(checkout / "warmup.ipynb")
     os.mkfifo(tmp_path / "pipe.ipynb")
     graded = json.loads(run("check", str(checkout), "--json")[1])
-    for name in ("link.ipynb", "pipe.ipynb", "none.ipynb"):
+    (tmp_path / "folder.ipynb").symlink_to(checkout)
+    (tmp_path / "loop.ipynb").symlink_to("loop.ipynb")
+    for name in ("link.ipynb", "pipe.ipynb", "none.ipynb", "folder.ipynb", "loop.ipynb"):
         status, out, _ = run("check", str(tmp_path / name), "--json")
         told = json.loads(out)
         assert (status, told["status"], told["score"]) == (1, "refused", None)
@@ -282,9 +335,16 @@ def test_junit_has_an_error_where_nothing_was_graded(run, tmp_path):
     assert (root.get("errors"), "is not there" in root.find("testsuite/testcase/error").get("message")) == ("1", True)
 
 
+def test_junit_is_not_written_through_a_link(run, checkout, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    (checkout / "result.xml").symlink_to(tmp_path / "mine.txt")
+    status, _, err = run("check", str(checkout), "--junit", str(checkout / "result.xml"))
+    assert (status, "is a link" in err, (tmp_path / "mine.txt").read_text()) == (2, True, "mine")
+
+
 def test_junit_that_cannot_be_written_is_said(run, checkout):
-    status, _, err = run("check", str(checkout), "--junit", "none/result.xml")
-    assert status == 1
+    status, out, err = run("check", str(checkout), "--junit", "none/result.xml", "--json")
+    assert (status, json.loads(out)["score"]) == (1, 6)
     assert "none/result.xml could not be written" in err
 
 

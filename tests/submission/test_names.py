@@ -132,7 +132,9 @@ def test_a_cell_runs_with_the_names_that_it_is_said_to_read_and_no_others(source
             return 1
 
     names = {"__builtins__": Names(__import__=builtins.__import__)}
-    with contextlib.suppress(UnboundLocalError):  # a name of a comprehension's own, read too early
+    with contextlib.suppress(
+        UnboundLocalError, TypeError
+    ):  # a comprehension's own name read too early; a list as a key
         exec(compile(source, "cell", "exec"), names)
     needed = reads(source)
     assert needed is not None

@@ -1,13 +1,15 @@
 """Python scripts as hand-ins: their cells, and the release as a script."""
 
+import contextlib
 import re
+import shutil
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from autograder.authoring import release
-from autograder.base import ReleaseError
+from autograder.base import ReleaseError, SubmissionError
 from autograder.course import load_course
 from autograder.grading import grade
 from autograder.operations import collect_from
@@ -17,7 +19,7 @@ from tests.courses import CENTRE, SCALE, mistaken, submit, untouched, write
 
 
 def sources(text, known=()):
-    return [cell.source.strip() for cell in script_cells(text, known, [])]
+    return [cell.source.strip() for cell in script_cells(text, known, []) if cell.source.strip()]
 
 
 # Cells
@@ -81,11 +83,59 @@ def test_a_title_that_is_no_id_is_none():
     assert [cell.grade_id for cell in script_cells("# %% softmax\n1\n# %%scale\n2", ("scale",), [])] == ["", "scale"]
 
 
+GUARDED = "RATE = 0.25\n{}\nx = 1\n"
+
+
 @pytest.mark.parametrize(
-    "text", ["(" * 100_000, "def f():\n" * 50_000, "# %%\n" * 50_000, "x = 1\n" * 100_000, "@\n" * 9]
+    ("guard", "kept"),
+    [
+        ('if __name__ == "__main__":\n    RATE = 5', []),
+        ("if '__main__' == __name__:\n    RATE = 5\nelse:\n    RATE = 2", ["RATE = 2"]),
+        ('if __name__ == "__main__" and True:\n    RATE = 5', []),
+        ('if __name__ in ("__main__", "__mp_main__"):\n    RATE = 5', []),
+        ('if not __name__ != "__main__":\n    RATE = 5', []),
+        ('if __name__ != "__main__":\n    RATE = 2', ["RATE = 2"]),
+        ('if "__main__" in __name__:\n    RATE = 5', []),
+        ('if __name__ == "__main__":\n#%% a cell\n    RATE = 5', []),
+    ],
 )
-def test_no_script_is_too_much(text):
-    list(script_cells(text, (), []))
+def test_only_the_branch_that_an_import_takes_is_run(guard, kept):
+    found = "\n".join(sources(GUARDED.format(guard))).split("\n")
+    assert [each for each in found if each.strip()] == ["RATE = 0.25", *kept, "x = 1"]
+
+
+def test_a_guard_of_something_else_stays():
+    text = 'if DEBUG and __name__ == "__main__":\n    RATE = 5'
+    assert sources(text) == [text]
+
+
+@pytest.mark.parametrize("line", ["# %% a", "# In[3]:", "#%%"])
+def test_a_line_that_would_begin_a_cell_in_a_definition_or_a_text_begins_none(line):
+    definition = f'def double(x):\n    """Twice.\n\n{line}\n    """\n{line}\n    return 2 * x'
+    text = f'"""\n{line}\ndef double(x): pass\n"""'
+    assert sources(f"{text}\n{definition}\n") == [text, definition]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("(" * 100_000, "def f():\n" * 50_000, "x = 1\n" * 100_000, "@\n" * 9, "a + " * 90_000 + "a"),
+        *('if __name__ == "__main__":\n    x = 1\n' * 9_000, '"""\n' * 99_999),
+    ],
+)
+def test_a_long_script_has_cells_or_a_reason(text):
+    with contextlib.suppress(SubmissionError):
+        assert isinstance(script_cells(text, (), []), list)
+
+
+def test_more_cells_than_a_notebook_may_have_are_refused_before_they_are_made():
+    with pytest.raises(SubmissionError, match="more than 2,000 parts"):
+        script_cells("# %%\n" * 400_000, (), [])
+
+
+def test_a_script_of_megabytes_is_not_read(course_root, warmup):
+    folder = handed_in(course_root, warmup__py="# %%\n" * 1_000_000)
+    assert "The script has 5,000,000 characters" in read_submission(folder / "warmup.py", warmup).unreadable
 
 
 LINES = st.lists(
@@ -174,6 +224,39 @@ def test_a_statement_of_a_script_that_fails_costs_nothing(course_root, warmup):
 )
 def test_a_script_counts_where_there_is_no_notebook_with_work_in_it(course_root, warmup, files, chosen):
     assert choose_in(handed_in(course_root, **files), warmup)[0].name == chosen
+
+
+ORDERS = {
+    "the other way round": f"import numpy as np\n{CENTRE}\n{SCALE}\n",
+    "a helper below": f"def scale(x, factor): return f(x) * factor / K\n\ndef f(x): return 2 * x\n\nK = 2\n{CENTRE}",
+    "an import below": f"{SCALE}\n{CENTRE}\nimport numpy as np\n",
+    "no def": "scale = lambda x, factor: x * factor\ncentre = lambda x: x - x.mean()\n",
+    "twice": f"def scale(x, factor): return 0\n\ndef centre(x): return 0\n\n{SCALE}\n{CENTRE}\n",
+    "a text with def": f'text = """\ndef scale(x, factor):\n    return 0\n"""\n{SCALE}\n{CENTRE}\n',
+    "a call between": f"import numpy as np\n{SCALE}\ndef show(): print(centre(np.ones(2)))\n{CENTRE}\nshow()\n",
+}
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("tests", ["hidden", "in the notebook"])
+def test_a_right_script_has_full_marks_in_any_order(course_root, warmup, tests):
+    if tests == "in the notebook":
+        shutil.rmtree(course_root / "checks")
+        shutil.rmtree(course_root / "solutions")
+        warmup = load_course(course_root).assignment("warmup")
+    found = {name: points(handed_in(course_root, warmup__py=text), warmup)[1] for name, text in ORDERS.items()}
+    assert [name for name in ORDERS if found[name] != {"scale": 4, "centre": 6}] == []
+
+
+def test_a_script_says_in_which_encoding_it_is(course_root, warmup):
+    folder = handed_in(course_root)
+    (folder / "warmup.py").write_bytes("# -*- coding: latin-1 -*-\nname = 'größe'\n".encode("latin-1"))
+    submission = read_submission(folder / "warmup.py", warmup)
+    assert "name = 'größe'" in str([cell["source"] for cell in submission.notebook["cells"]])
+
+
+def test_a_script_may_begin_with_a_bracket(course_root, warmup):
+    assert not read_submission(handed_in(course_root, warmup__py="{1}\n") / "warmup.py", warmup).unreadable
 
 
 def test_a_notebook_that_is_called_a_script_is_one(course_root, warmup):
