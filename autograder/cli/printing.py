@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -571,9 +572,11 @@ def print_new_course(made: NewCourse, folder: Path) -> None:
     """Print what is in a new course, and what can be done with it at once."""
     near = near_path(folder)
     name = made.assignments[0]
-    goes = "" if near == Path() else f"cd {near}\n  "
+    goes = "" if near == Path() else f"cd {shlex.quote(str(near))}\n  "
     if made.was_nbgraders:
         say(f"{near / 'gradebook_config.yaml'} is written, with {', '.join(made.assignments)}; all else is as it was.")
+        for note in made.notes:
+            say_warning(one_line(note))
         say(
             f"\nWhat to do next:\n"
             f"  {goes}put these two lines at the end of nbgrader_config.py, which let nbgrader grade in the sandbox:\n"

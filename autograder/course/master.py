@@ -195,7 +195,7 @@ def _points(cell: MasterCell, note: Note) -> float:
     """The points of a cell, as nbgrader takes them: a number, or the text of one, and 0 where nothing else is said."""
     try:
         points = float(cell.points) if not isinstance(cell.points, bool) else math.nan
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         points = math.nan
     if math.isfinite(points) and points >= 0:
         return points

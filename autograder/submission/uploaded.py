@@ -49,6 +49,8 @@ def folder_of_notebooks(upload: Path, assignment: Assignment) -> tuple[Path, str
             waiting.extend((each, depth + 1) for each in folders)
     if not found:
         return upload, ""
+    if upload / assignment.name in found:
+        return upload / assignment.name, ""
     if len(own := [each for each in found if each.name == assignment.name]) == 1:
         return own[0], ""
     shown = [printable(each.relative_to(upload).as_posix()) for each in sorted(found)]

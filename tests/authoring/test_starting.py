@@ -181,6 +181,24 @@ def test_a_course_of_nbgrader_s_gets_a_configuration_of_what_is_there(nbgraders:
     assert f"{due:%Y-%m-%d %H:%M}" == "2026-12-06 23:59"
 
 
+def test_a_date_of_nbgrader_s_that_cannot_be_read_is_said(nbgraders: Path) -> None:
+    (nbgraders / "gradebook.db").unlink()
+    with (nbgraders / "nbgrader_config.py").open("a") as config:
+        config.write("c.CourseDirectory.db_assignments = [dict(name='warmup', duedate='2026-12-01 23:59 Mars')]\n")
+    (note,) = init_course(nbgraders, 0, NOW).notes
+    assert "warmup" in note
+    assert "2026-12-01 23:59 Mars" in note
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "course").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "course/source").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(AutograderError, match="source is a link, and nothing is written through one"):
+        init_course(tmp_path / "course", 0, NOW)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
 def test_nothing_else_of_it_is_touched(nbgraders: Path) -> None:
     before = {path: path.read_bytes() for path in nbgraders.rglob("*") if path.is_file()}
     init_course(nbgraders, 0, NOW)
@@ -257,6 +275,10 @@ def test_the_configuration_keeps_its_comments(course: Path) -> None:
         ("lab", ["not a name"], "expected a name that Python takes"),
         ("lab", ["class"], "expected a name that Python takes"),
         ("lab", ["f", "f"], "f is named twice"),
+        ("lab", ["about"], "about is what a cell beside the exercises is called"),
+        ("lab", ["f", "test_f"], "test_f is what a cell beside the exercises is called"),
+        ("", ["f"], "expected the assignment's name"),
+        (".", ["f"], "expected the assignment's name"),
     ],
 )
 def test_a_name_that_will_not_do_is_refused_and_nothing_is_written(
@@ -326,6 +348,42 @@ def test_a_body_beside_its_signature_is_marked_whole(code: str, body: str, cours
     new_assignment(course, "lab", notebook=write(tmp_path / "lab.ipynb", notebook(cell(code))))
     (solution,) = (each for each in master_cells(course / "source/lab/lab.ipynb") if each.solution)
     assert solution.source.endswith(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "    # the answer is twice\n    return 2 * x",
+        "    return 2 * x\n    # the answer is twice",
+        "\n    # the answer is twice\n\n    return 2 * x\n\n      # the answer is twice",
+    ],
+)
+def test_comments_around_a_body_are_no_students_to_read(body: str, course: Path, tmp_path: Path) -> None:
+    code = f'def f(x):\n    """# Words."""\n{body}\n\n# below it\ny = 1'
+    new_assignment(course, "lab", notebook=write(tmp_path / "lab.ipynb", notebook(cell(code))))
+    (solution,) = (each for each in master_cells(course / "source/lab/lab.ipynb") if each.solution)
+    given, _, rest = solution.source.partition("### BEGIN SOLUTION")
+    hidden, _, after = rest.partition("### END SOLUTION")
+    assert ("answer" in given + after, "answer" in hidden, "# below it" in after) == (False, True, True)
+
+
+@pytest.mark.parametrize("code", ["%matplotlib inline\ndef f(x): return x", f"def f(x):\n    return {'x+' * 900}x"])
+def test_any_cell_that_defines_a_function_becomes_an_exercise_or_is_named(
+    code: str, course: Path, tmp_path: Path
+) -> None:
+    lab = write(tmp_path / "lab.ipynb", notebook(cell(code)))
+    try:
+        made = new_assignment(course, "lab", notebook=lab, reference=True)
+    except ConfigError as error:
+        assert "nested too deeply" in str(error)  # noqa: PT017 - either is right, by how deep Python goes
+    else:
+        assert made.reference is not None
+
+
+def test_marks_that_are_there_already_are_named_with_their_cell(course: Path, tmp_path: Path) -> None:
+    code = "def f(x):\n    ### BEGIN SOLUTION\n    return x\n    ### END SOLUTION"
+    with pytest.raises(ConfigError, match=r"lab\.ipynb, cell 1: the marks of a solution are there already"):
+        new_assignment(course, "lab", notebook=write(tmp_path / "lab.ipynb", notebook(cell(code))))
 
 
 def test_a_body_that_cannot_be_marked_is_named_with_its_cell(course: Path, tmp_path: Path) -> None:

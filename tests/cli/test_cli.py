@@ -682,7 +682,7 @@ def test_the_second_sandbox_is_chosen_by_name_and_said(run, course_root):
     (result,) = json.loads(run("grade", "warmup", "--jobs", "1", "--json")[1])
     assert (result["report"]["sandbox"], result["report"]["score"]) == ("landlock", 10)
     config.write_text(config.read_text().replace("sandbox: landlock", "sandbox: none"))
-    assert "expected one of: bubblewrap or landlock" in run("grade", "warmup")[2]
+    assert "expected one of: bubblewrap, landlock or auto" in run("grade", "warmup")[2]
 
 
 def test_explain_says_why_a_row_has_its_points_and_writes_the_script(run, course_root):

@@ -106,7 +106,7 @@ def test_the_zip_file_has_the_scripts_at_its_top_and_of_the_course_only_what_gra
         "course/source/warmup/warmup.ipynb": 0o644,
         "course/release/warmup/warmup.ipynb": 0o644,
         "course/solutions/warmup/__init__.py": 0o644,
-        "course/checks/warmup/test_warmup.txt": 0o644,
+        "course/checks/warmup/test_warmup.py": 0o644,
     }
     assert set(configuration) == {"name", "timezone", "sandbox", "assignments"}
     assert not {"extensions", "excused", "groups", "late", "attempts"} & set(configuration["assignments"]["warmup"])
@@ -358,7 +358,7 @@ assert not found
 
 
 def test_students_code_can_neither_write_the_results_nor_read_the_checks(place: Place) -> None:
-    own = [place.results, place.course / "checks/warmup/test_warmup.txt", place.course / "solutions/warmup/__init__.py"]
+    own = [place.results, place.course / "checks/warmup/test_warmup.py", place.course / "solutions/warmup/__init__.py"]
     place.results.write_text("{}", encoding="utf-8")
     for path in [*own, place.results.parent, place.course.parent]:
         path.chmod(0o777)  # it is the sandbox that keeps them, not their modes
@@ -377,7 +377,7 @@ HIDDEN = CHECKS.replace('@check("scale", hint', '@check("scale", visibility="aft
 
 def a_check_after_the_due_date(tmp_path: Path) -> Place:
     root = make_course(tmp_path / "course")
-    (root / "checks/warmup/test_warmup.txt").write_text(HIDDEN, encoding="utf-8")
+    (root / "checks/warmup/test_warmup.py").write_text(HIDDEN, encoding="utf-8")
     place = container(root)
     write(place.submission / "warmup.ipynb", with_code("scale", SCALE.replace("x * factor", "x + factor")))
     return place
@@ -411,7 +411,7 @@ def test_later_it_is_explained_where_gradescope_shows_it(tmp_path: Path) -> None
 def test_an_error_of_ours_leaves_no_results_and_is_no_zero(tmp_path: Path) -> None:
     root = make_course(tmp_path / "course")
     broken = CHECKS.replace("matches(student.scale", 'raise RuntimeError("a hidden value")\n    matches(student.scale')
-    (root / "checks/warmup/test_warmup.txt").write_text(broken, encoding="utf-8")
+    (root / "checks/warmup/test_warmup.py").write_text(broken, encoding="utf-8")
     place = container(root)
     write(place.submission / "warmup.ipynb", solved())
     place.results.write_text('{"score": 0}', encoding="utf-8")

@@ -172,7 +172,13 @@ def import_assignments(
     known = course.written | course.unwritten
     entries: dict[str, Entry] = {each.source.name: each.entry for each in planned if each.source.name not in known}
     changed = with_entries(configuration, text, entries)
-    found = tuple(_rehearsed(course, planned, known))
+    try:
+        found = tuple(_rehearsed(course, planned, known))
+    except RecursionError as error:
+        raise ConfigError(
+            f"{path}: an expression in one of its cells is nested too deeply to be looked at, such as a sum of hundreds "
+            "of terms; write it as several statements"
+        ) from error
     if dry_run:
         return found
     _write(course, planned, changed if changed != text else None)
@@ -270,8 +276,15 @@ def _of_otter(source: Source) -> _Planned:
 
 
 def _all_of(path: Path) -> list[Path]:
-    """The files that a name stands for: of a folder, all of them."""
-    return list(files_in(path)) if path.is_dir() and not path.is_symlink() else [path]
+    """The files that a name stands for: of a folder, all of them.
+
+    Raises:
+        ConfigError: The name is none that a file can have.
+    """
+    try:
+        return list(files_in(path)) if path.is_dir() and not path.is_symlink() else [path]
+    except OSError as error:
+        raise ConfigError(f"{shown(path.name)} cannot be looked at: {error.strerror}") from error
 
 
 def _say_files(planned: _Planned, names: list[str]) -> None:

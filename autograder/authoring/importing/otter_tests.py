@@ -160,9 +160,9 @@ def points_of(path: Path, question: Question, cases: list[Case]) -> list[float]:
             raise wrong(f"points are listed for {len(said)} tests, and it has {len(cases)}")
         given, said = numbers, None
     elif isinstance(said, dict):
-        each = number_of(said.get("each", 1))
-        if each is None:
-            raise wrong(not_points(said.get("each")))
+        each = number_of(said.get("each"))
+        if each is None or len(said) > 1:
+            raise wrong(not_points(said.get("each", said)))
         said = each * len(cases)
     total = number_of(said)
     if total is None and said is not None:

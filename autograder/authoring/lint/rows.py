@@ -60,7 +60,7 @@ def no_points(master: Master) -> Iterator[Finding]:
             continue
         try:
             nothing = float(cell.points) == 0
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             continue  # the course does not load with these
         if nothing:
             yield master.warning(

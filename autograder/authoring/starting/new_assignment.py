@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import keyword
 import os
 import re
@@ -125,9 +126,14 @@ def new_assignment(
         ConfigError: A name is none or is taken, or the notebook defines no such function; nothing is written.
         AutograderError: It cannot be written.
     """
+    if not name.strip() or name in (".", ".."):
+        raise ConfigError(f"expected the assignment's name, such as week2, found {shown(name)}")
     names = [*functions, *classes]
     if wrong := next((each for each in names if not each.isidentifier() or keyword.iskeyword(each)), None):
         raise ConfigError(f"expected a name that Python takes, such as softmax, found {shown(wrong)}")
+    ids = ["about", "setup", *(id_ for each in names for id_ in (each, f"{each}-intro", f"test_{each}"))]
+    if clash := next((each for each in names if ids.count(each) > 1 and names.count(each) == 1), None):
+        raise ConfigError(f"{clash} is what a cell beside the exercises is called; take another name for it")
     if twice := next((each for each in names if names.count(each) > 1), None):
         raise ConfigError(f"{twice} is named twice; an exercise has one row")
     at = root / "solutions" / name
@@ -182,6 +188,8 @@ def _cell(kind: str, grade_id: str, source: str, role: Role = "locked") -> dict[
 
 # Of a notebook that there is
 
+_MARKED = re.compile(r"#+[ \t]*(?:BEGIN|END)[ \t]+(?:SOLUTION|HIDDEN TESTS)\b")
+
 
 def _made_of(notebook: Path, wanted: frozenset[str]) -> Iterator[dict[str, Any]]:
     """The cells of a master that is made of a solved notebook.
@@ -203,6 +211,10 @@ def _made_of(notebook: Path, wanted: frozenset[str]) -> Iterator[dict[str, Any]]
             kind = "code" if cell.kind == "code" else "markdown"
             yield _cell(kind, f"cell-{place}", cell.source)
             continue
+        if _MARKED.search(cell.source):
+            raise mistake(
+                notebook, "the marks of a solution are there already: `autograder import` takes it as it is", cell=place
+            )
         taken.update(chosen)
         number += 1
         marked = _with_marks(cell.source, [defined[each] for each in chosen])
@@ -240,15 +252,35 @@ def _with_marks(source: str, definitions: Sequence[_Definition]) -> str:
             lines[first - 1 : first] = [line[:start].rstrip(), *own]
             continue
         indent = line[: len(line) - len(line.lstrip())]
+        first, last = _with_comments(lines, function, first, last, len(indent))
         lines[last:last] = [f"{indent}{END_SOLUTION}"]
         lines[first - 1 : first - 1] = [f"{indent}{BEGIN_SOLUTION}"]
     return "\n".join(lines)
 
 
+def _with_comments(lines: Sequence[str], function: _Function, first: int, last: int, indent: int) -> tuple[int, int]:
+    """The first and the last line of a body, with the comments before and behind it, which may tell the answer too."""
+    docstring = function.body[0] if ast.get_docstring(function) is not None else None
+    head = (docstring.end_lineno or docstring.lineno) if docstring is not None else function.lineno
+    before = first - 1
+    while before > head and lines[before - 1].strip()[:1] in ("", "#"):
+        before -= 1
+        first = before + 1 if lines[before].strip() else first
+    behind = last
+    while behind < len(lines) and lines[behind].strip()[:1] in ("", "#"):
+        behind += 1
+        text = lines[behind - 1]
+        if text.strip():
+            if len(text) - len(text.lstrip()) < indent:
+                break
+            last = behind
+    return first, last
+
+
 def _is_same_code(one: str, other: str) -> bool:
     try:
         return ast.dump(ast.parse(without_magics(one))) == ast.dump(ast.parse(without_magics(other)))
-    except SyntaxError:
+    except (SyntaxError, RecursionError):
         return False
 
 
@@ -274,9 +306,11 @@ def _signatures(cell: dict[str, Any]) -> Iterator[str]:
     """What a solution cell defines, as a reference begins: each function and class with nothing in it yet."""
     if not cell["metadata"]["nbgrader"]["solution"]:
         return
-    for node in ast.parse(cell["source"]).body:
+    tree = parsed(cell["source"])
+    for node in tree.body if tree is not None else ():
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            yield ast.unparse(_emptied(node))
+            with contextlib.suppress(RecursionError):
+                yield ast.unparse(_emptied(node))
 
 
 def _emptied(node: _Definition) -> _Definition:

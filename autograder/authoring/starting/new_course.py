@@ -33,6 +33,7 @@ class NewCourse:
         written: The files that were written, relative to the folder.
         class_of: How many made-up students handed in.
         was_nbgraders: Whether nbgrader has run it until now: then its nbgrader_config.py is still to be changed.
+        notes: What of nbgrader's could not be read, such as a date.
     """
 
     root: Path
@@ -40,6 +41,7 @@ class NewCourse:
     written: tuple[Path, ...]
     class_of: int = 0
     was_nbgraders: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def init_course(folder: Path, students: int, now: datetime) -> NewCourse:
@@ -64,8 +66,10 @@ def init_course(folder: Path, students: int, now: datetime) -> NewCourse:
     adopts = is_nbgrader_course(root) and not (root / CONFIG_NAME).exists()
     if adopts and students:
         raise ConfigError(f"{folder} is a course of nbgrader's, in which made-up students have no place")
+    notes: tuple[str, ...] = ()
     if adopts:
         text, found = configuration_of(root, local_zone())
+        notes = tuple(dict.fromkeys(f"{each.name}: {note}" for each in found for note in each.notes))
         contents, assignments = {Path(CONFIG_NAME): text}, tuple(each.name for each in found)
     else:
         contents, assignments = _contents(root.name, local_zone(), now), (ASSIGNMENT,)
@@ -74,6 +78,9 @@ def init_course(folder: Path, students: int, now: datetime) -> NewCourse:
             f"{folder} has {there[0]} already, so nothing was written: name another folder, or go on with that course "
             "(`autograder new NAME` begins an assignment in it)"
         )
+    around_files = {root / parent for name in contents for parent in name.parents}
+    if linked := sorted(each for each in around_files if each.is_symlink()):
+        raise AutograderError(f"{linked[0]} is a link, and nothing is written through one; name another folder")
     written: list[Path] = []
     try:
         make_closed_folder(root)
@@ -92,7 +99,7 @@ def init_course(folder: Path, students: int, now: datetime) -> NewCourse:
             hand_in(root, assignment, stock_mistakes(assignment), (), students)
         except OSError as error:
             raise AutograderError(f"the made-up class could not be written: {error}") from error
-    return NewCourse(root, assignments, tuple(contents), students, adopts)
+    return NewCourse(root, assignments, tuple(contents), students, adopts, notes)
 
 
 def local_zone() -> str:
