@@ -92,14 +92,14 @@ def commands(page: Path) -> list[str]:
     return [typed for line in lines if (typed := re.sub(r"(^|\s+)#.*", "", line).strip())]
 
 
-TAKES_MINUTES = ("tutorial.md",)
-"""Pages whose commands `make thorough` types: a new course, its audit and its class are tried in part elsewhere."""
+TAKES_MINUTES = ("tutorial.md", "canvas.md", "container.md")
+"""Pages whose commands `make thorough` types: what they do is tried in part elsewhere."""
 
 
-def those(pages: list[Path], *languages: str) -> list[Any]:
+def those(pages: list[Path], *languages: str, thorough: tuple[str, ...] = ()) -> list[Any]:
     """Parameters: the pages that have such blocks."""
     return [
-        pytest.param(page, id=page.name, marks=pytest.mark.thorough if page.name in TAKES_MINUTES else ())
+        pytest.param(page, id=page.name, marks=pytest.mark.thorough if page.name in thorough else ())
         for page in pages
         if blocks(page, *languages)
     ]
@@ -266,7 +266,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.sandbox
 @pytest.mark.long
-@pytest.mark.parametrize("page", those(PAGES, "console", "bash"))
+@pytest.mark.parametrize("page", those(PAGES, "console", "bash", thorough=TAKES_MINUTES))
 def test_every_command_of_a_page_can_be_typed_in_order(page: Path, tmp_path: Path, request: Any) -> None:
     small = small_week2(tmp_path / "small")
     if page.name in STARTS_WITH_NOTHING:
@@ -276,7 +276,7 @@ def test_every_command_of_a_page_can_be_typed_in_order(page: Path, tmp_path: Pat
     canvas = in_canvas(folder, page, request) if page.name == "canvas.md" else None
     wants_demo = any(command.startswith("autograder demo") for command in commands(page))
     demo = request.getfixturevalue("demo") if wants_demo else tmp_path
-    reader = Reader(folder, demo, None if page.name in TAKES_MINUTES else small)
+    reader = Reader(folder, demo, None if page.name in STARTS_WITH_NOTHING else small)
     for command in commands(page):
         reader.types(command)
     if canvas is not None:

@@ -180,7 +180,7 @@ def break_checks(root: Path, how: str = "raise RuntimeError('the secret')") -> N
     )
 
 
-FORMS = (["--json"], [], ["--junit", "result.xml"])
+FORMS = (["--json", "--junit", "result.xml"], [])
 
 
 def written(run, *words):

@@ -176,8 +176,8 @@ def import_assignments(
         found = tuple(_rehearsed(course, planned, known))
     except RecursionError as error:
         raise ConfigError(
-            f"{path}: an expression in one of its cells is nested too deeply to be looked at, such as a sum of hundreds "
-            "of terms; write it as several statements"
+            f"{path}: an expression in one of its cells is nested too deeply to be looked at, such as a sum of "
+            "hundreds of terms; write it as several statements"
         ) from error
     if dry_run:
         return found
