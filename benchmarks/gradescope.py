@@ -119,9 +119,9 @@ def hand_ins() -> Iterator[tuple[str, Callable[[Path], object]]]:
 class Engine:
     """The container engine, and what it is told each time."""
 
-    def __init__(self, words: str, setup: list[str], run: list[str], *, own_groups: bool) -> None:
-        """Nothing is started yet."""
-        self.words, self.setup, self.run, self.own_groups = shlex.split(words), setup, run, own_groups
+    def __init__(self, words: str, setup: list[str], run: list[str], *, bounds: str) -> None:
+        """Start nothing yet. Who bounds a run: the ``engine``, this script's ``own`` control groups, or ``none``."""
+        self.words, self.setup, self.run, self.bounds = shlex.split(words), setup, run, bounds
 
     def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Do something, and see that it is done."""
@@ -152,13 +152,13 @@ class Engine:
             command = "exec /autograder/run_autograder"
             options = ["--rm", "--network=none", *self.run, "-v", f"{handed_in}:/autograder/submission"]
             options += ["-v", f"{out}:/autograder/results"]
-            if self.own_groups:
+            if self.bounds == "own":
                 join = "".join(f"echo $$ > {where}/cgroup.procs; " for where in ("/in-memory", "/in-processor"))
                 command = join + command
                 options += ["-v", f"{MEMORY}:/in-memory", "-v", f"{PROCESSOR}:/in-processor"]
-            else:
+            elif self.bounds == "engine":
                 options += [f"--memory={MEMORY_MB}m", f"--memory-swap={MEMORY_MB}m", f"--cpus={PROCESSORS}"]
-            with watched(self.own_groups) as peak:
+            with watched(self.bounds == "own") as peak:
                 begun = time.monotonic()
                 words = [*self.words, "run", *options, BUILT, "bash", "-c", command]
                 done = subprocess.run(words, capture_output=True, text=True, check=False)
@@ -221,7 +221,7 @@ def main() -> None:
     parser.add_argument("--built", action="store_true", help=f"take {BUILT} as an earlier run left it")
     parser.add_argument("--only", help="only hand-ins of this name")
     chosen = parser.parse_args()
-    engine = Engine(chosen.engine, chosen.setup, chosen.run, own_groups=chosen.own_groups)
+    engine = Engine(chosen.engine, chosen.setup, chosen.run, bounds="own" if chosen.own_groups else "engine")
     with tempfile.TemporaryDirectory() as folder, groups(chosen.own_groups):
         if not chosen.built:
             packed = Path(folder, "week2.zip")

@@ -20,7 +20,7 @@ assignments:
     due: 2026-11-29 23:59
     late: {grace_minutes: 15, percent_per_day: 10, max_percent: 50}
     seed: 7
-    limits: {cell_seconds: 2, call_seconds: 1, submission_seconds: 20}
+    limits: {cell_seconds: 1, call_seconds: 0.5, submission_seconds: 20}
     allowed_imports: [numpy]
 """
 
@@ -172,7 +172,7 @@ assignments:
     due: 2026-11-29 23:59
     late: {percent_per_day: 10}
     seed: 7
-    limits: {cell_seconds: 2, call_seconds: 1, submission_seconds: 20}
+    limits: {cell_seconds: 1, call_seconds: 0.5, submission_seconds: 20}
     allowed_imports: [numpy]
 """
 

@@ -2,31 +2,54 @@
 
 import importlib.util
 import json
-import os
 import re
-import shlex
+import shutil
 import sys
 import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
-from tests.commands import REPOSITORY
+from tests.commands import REPOSITORY, autograder
+from tests.containers import BASE, Podman, podman
+from tests.packages import build
+
+
+def script(path: str) -> ModuleType:
+    """A script of this repository, as a module."""
+    name = Path(path).stem + "_script"
+    spec = importlib.util.spec_from_file_location(name, REPOSITORY / path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, name, module)  # where a dataclass looks for its module
+        spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="module")
 def profiles() -> ModuleType:
     """The script that makes the table."""
-    path = REPOSITORY / "tools/container_profiles.py"
-    spec = importlib.util.spec_from_file_location("container_profiles", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "container_profiles", module)  # where a dataclass looks for its module
-        spec.loader.exec_module(module)
-    return module
+    return script("tools/container_profiles.py")
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
+    """An engine with a base image."""
+    with podman(tmp_path_factory.mktemp("podman")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def image(engine: Podman) -> str:
+    """The image that Containerfile makes."""
+    engine("build", *engine.pip, "--tag=localhost/autograder", REPOSITORY)
+    return "localhost/autograder"
 
 
 def test_all_that_the_wheel_is_made_of_goes_into_the_image() -> None:
@@ -62,7 +85,7 @@ def test_a_refusal_is_told_in_the_table(profiles: ModuleType, said: str, told: s
     assert profiles.cell(profiles.Seen("landlock", True, "")) == "landlock"
 
 
-@pytest.mark.thorough
+@pytest.mark.sandbox
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -73,13 +96,58 @@ def test_a_refusal_is_told_in_the_table(profiles: ModuleType, said: str, told: s
     ],
 )
 def test_a_container_grades_in_a_sandbox_or_not_at_all(
-    profiles: ModuleType, tmp_path: Path, options: tuple[str, ...], told: str
+    profiles: ModuleType, engine: Podman, image: str, tmp_path: Path, options: tuple[str, ...], told: str
 ) -> None:
-    """In the image that Containerfile makes, with the engine and its options that ``CONTAINER_ENGINE`` names."""
-    if not (engine := os.environ.get("CONTAINER_ENGINE")):
-        pytest.skip("CONTAINER_ENGINE names no engine that has the image autograder, such as `podman`")
     neither = tmp_path / "neither.json"
     neither.write_text(json.dumps(profiles.SECCOMP), encoding="utf-8")
     given = [each.replace("neither.json", str(neither)) for each in options]
-    seen = profiles.tried([*shlex.split(engine), "run"], "localhost/autograder", given)
+    seen = profiles.tried([str(engine.program), "run"], image, given)
     assert profiles.cell(seen[-1]) == told
+
+
+# Gradescope's
+
+
+@dataclass(frozen=True)
+class Gradescope:
+    """Its container of Week 2, set up, and the hand-ins that are tried there."""
+
+    engine: Any
+    hand_ins: dict[str, Any]
+
+    def grades(self, name: str, folder: Path) -> Any:
+        folder.mkdir()
+        self.hand_ins[name](folder)
+        return self.engine.grade(folder)
+
+
+@pytest.fixture(scope="module")
+def gradescope(engine: Podman, tmp_path_factory: pytest.TempPathFactory) -> Gradescope:
+    base = tmp_path_factory.mktemp("gradescope")
+    bench = script("benchmarks/gradescope.py")
+    wheel = build("wheel", REPOSITORY, base)
+    words = ["week2", "--course", str(REPOSITORY), "--output", str(base / "week2.zip"), "--wheel", str(wheel)]
+    done = autograder(REPOSITORY, "gradescope", *words)
+    assert done.returncode == 0, done.stderr
+    shutil.unpack_archive(base / "week2.zip", base / "unpacked")
+    made = bench.Engine(str(engine.program), list(engine.pip), [], bounds="none")
+    made.build(BASE, base / "unpacked")
+    return Gradescope(made, dict(bench.hand_ins()))
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize(
+    ("name", "points", "said"),
+    [
+        ("right", "95", ""),
+        ("one row wrong", "85", "the largest relative error is about 0.01"),
+        ("broken JSON", "0", "ends too early"),
+        ("writes its own results", "85", "Permission denied: '/autograder/results/results.json'"),
+    ],
+)
+def test_gradescopes_container_grades_what_is_handed_in(
+    gradescope: Gradescope, tmp_path: Path, name: str, points: str, said: str
+) -> None:
+    ran = gradescope.grades(name, tmp_path / "submission")
+    assert ran.points == points, ran.said
+    assert said in json.dumps(ran.results, ensure_ascii=False)

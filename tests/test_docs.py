@@ -20,6 +20,7 @@ from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
+import typer
 import yaml
 from jsonschema import Draft202012Validator
 
@@ -27,6 +28,7 @@ import autograder
 from autograder.authoring import lint_course, release
 from autograder.authoring.gradient_proofs import claims_of, refuted
 from autograder.base import Cause, CellEnd, ConfigError, Half, causes, reason
+from autograder.cli import app
 from autograder.course import CONFIG_NAME, Limits, load_course
 from tests import canvas_server
 from tests import commands as programs
@@ -92,8 +94,8 @@ def commands(page: Path) -> list[str]:
     return [typed for line in lines if (typed := re.sub(r"(^|\s+)#.*", "", line).strip())]
 
 
-TAKES_MINUTES = ("tutorial.md", "canvas.md", "container.md")
-"""Pages whose commands `make thorough` types: what they do is tried in part elsewhere."""
+TAKES_MINUTES = ("canvas.md", "ci.md", "container.md", "feedback.md", "grading.md", "tutorial.md", "writing-checks.md")
+"""Pages whose commands `make thorough` types: what they do is tried in part elsewhere, and `make test` parses them."""
 
 
 def those(pages: list[Path], *languages: str, thorough: tuple[str, ...] = ()) -> list[Any]:
@@ -313,6 +315,26 @@ def test_blocks_are_of_a_kind_that_is_tried_here(page: Path) -> None:
 def test_nothing_that_could_run_hides_behind_a_command_that_is_not_run() -> None:
     typed = [command for page in PAGES for command in commands(page)]
     assert [command for command in typed if not_run(command) and not is_bare(command)] == []
+
+
+OURS = [
+    pytest.param(words, id=f"{page.name}-{' '.join(words)}")
+    for page in PAGES
+    for command in commands(page)
+    for words in {tuple(shlex.split(each)[1:]) for each in re.findall(r"\bautograder [^|;&<>()]+", command)}
+    if not re.search(r"(^|\s)(podman|pip|git) ", command)
+]
+"""The words behind `autograder` of every such command of the pages."""
+
+
+@pytest.mark.parametrize("words", dict.fromkeys(OURS))
+def test_every_command_of_a_page_is_one_that_there_is(words: tuple[str, ...]) -> None:
+    """With options and arguments of its own; what it does is for the tests that type it."""
+    command: Any = typer.main.get_command(app)
+    rest = [word for word in words if word not in ("--help", "--version")]
+    while hasattr(command, "commands") and rest:
+        command = command.commands[rest.pop(0)]
+    command.make_parser(typer.Context(command)).parse_args(rest)
 
 
 def is_bare(command: str) -> bool:

@@ -13,18 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.commands import REPOSITORY
+from tests.packages import build
 
-NAME = "notebook_autograder"
 RUN = "from autograder.cli import main; main()"
-
-
-def build(kind: str, project: Path, folder: Path) -> Path:
-    """Build the project, and return the file."""
-    words = [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", folder]
-    done = subprocess.run(words, cwd=project, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    (made,) = folder.glob(f"{NAME}*.whl" if kind == "wheel" else f"{NAME}*.tar.gz")
-    return made
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +98,7 @@ def newest_python() -> str:
     pytest.skip(f"needs a Python newer than 3.{minor}, with its ensurepip: install one")
 
 
-@pytest.mark.thorough
+@pytest.mark.sandbox
 @pytest.mark.parametrize("which", ["this", "newest"])
 def test_it_installs_into_an_empty_environment_and_grades_there(which: str, wheel: Path, tmp_path: Path) -> None:
     python = sys.executable if which == "this" else newest_python()

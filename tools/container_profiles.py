@@ -54,7 +54,7 @@ for kind in bubblewrap landlock auto; do
 said = sys.stdin.read()
 try:
     report = json.loads(said[said.index("{\\n"):])
-    print(json.dumps([report["sandbox"], report["score"], report["max_score"], ""]))
+    print(json.dumps([report["sandbox"], report["score"], report["max_score"], report["why"]]))
 except ValueError:
     print(json.dumps(["", None, None, said[-4000:]]))'
 done

@@ -88,6 +88,7 @@ def test_the_made_up_class_hands_in_no_hidden_test(begun: Path) -> None:
     assert not any("HIDDEN TESTS" in text or "BEGIN SOLUTION" in text for text in handed_in)
 
 
+@pytest.mark.thorough
 @pytest.mark.sandbox
 def test_it_is_released_and_its_class_is_graded_at_once(begun: Path, tmp_path: Path) -> None:
     root = tmp_path / "course"
@@ -152,23 +153,30 @@ def test_the_command_says_what_to_do_next(tmp_path: Path) -> None:
 # In a course that nbgrader has run until now
 
 
-@pytest.fixture
-def nbgraders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A course of nbgrader's with one assignment, its gradebook as nbgrader writes it."""
+@pytest.fixture(scope="module")
+def written_by_nbgrader(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A course of nbgrader's with one assignment, its gradebook as nbgrader writes it; no test changes it."""
     from nbgrader.api import Gradebook
 
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # it calls alembic
-    root = tmp_path / "old"
+    root = tmp_path_factory.mktemp("nbgrader") / "old"
     write(root / "source/warmup/warmup.ipynb", solved())
     (root / "nbgrader_config.py").write_text(
         "c = get_config()\nc.CourseDirectory.course_id = 'phys: 101'\nc.Exchange.root = '/srv/exchange'\n"
         "raise SystemExit\n"
     )
-    with Gradebook(f"sqlite:///{root}/gradebook.db") as gradebook:
-        gradebook.add_assignment("warmup", duedate="2026-12-06 22:59:00")
-        gradebook.add_student("ada")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # it calls alembic
+        with Gradebook(f"sqlite:///{root}/gradebook.db") as gradebook:
+            gradebook.add_assignment("warmup", duedate="2026-12-06 22:59:00")
+            gradebook.add_student("ada")
     return root
+
+
+@pytest.fixture
+def nbgraders(written_by_nbgrader: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of that course, in a time zone."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    return Path(shutil.copytree(written_by_nbgrader, tmp_path / "old"))
 
 
 def test_a_course_of_nbgrader_s_gets_a_configuration_of_what_is_there(nbgraders: Path) -> None:

@@ -438,7 +438,7 @@ def test_a_students_id_is_one_cell_of_an_export_whatever_parts_the_cells(course_
 STRANGE_IDS = ("名前の長い学生さん", "x" * 200, "zoë-müller", "O'Brien", "🦊")
 
 
-@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("width", [80, pytest.param(120, marks=pytest.mark.thorough)])
 def test_the_table_fits_the_terminal_whatever_the_ids(run, course_root, width):
     for student in STRANGE_IDS:
         submit(course_root, student, untouched() if student == "🦊" else solved())

@@ -194,7 +194,7 @@ class TestCourse:
     def test_an_assignments_limits_override_the_courses_one_by_one(self, tmp_path: Path):
         course = load(tmp_path, CONFIG + "limits: {memory_mb: 512, cell_seconds: 9}\n")
         limits = course.assignment("warmup").limits
-        assert (limits.memory_mb, limits.cell_seconds, limits.processes) == (512, 2.0, Limits().processes)
+        assert (limits.memory_mb, limits.cell_seconds, limits.processes) == (512, 1.0, Limits().processes)
 
     def test_a_key_whose_values_are_all_commented_out_counts_as_absent(self, tmp_path: Path):
         assert load(tmp_path, CONFIG + "limits:\n  # memory_mb: 512\n").assignment("warmup")
@@ -273,8 +273,8 @@ class TestMistakes:
             ("[numpy]", "[yaml]", r"allowed_imports\.0: expected the distribution's name, 'PyYAML'"),
             ("[numpy]", "[autograder]", r"allowed_imports\.0: autograder holds the grader itself"),
             ("limits: {cell", "limits: {call_second: 1, cell", r"did you mean 'call_seconds'\?"),
-            ("cell_seconds: 2", "cell_seconds: 0", r"cell_seconds: expected a number above 0, found 0"),
-            ("cell_seconds: 2", "cell_seconds: .inf", r"cell_seconds: expected a number, found inf"),
+            ("cell_seconds: 1", "cell_seconds: 0", r"cell_seconds: expected a number above 0, found 0"),
+            ("cell_seconds: 1", "cell_seconds: .inf", r"cell_seconds: expected a number, found inf"),
             ("max_percent: 50", "max_percent: 150", r"late\.max_percent: expected a number of at most 100"),
             ("late: {g", "late: [1] #", r"warmup\.late: expected keys with values \(grace_minutes, "),
             ("timezone: America/New_York", "# none", r"timezone: this key is missing or has no value"),
@@ -605,7 +605,7 @@ class TestDigest:
         assert assignment_digest(warmup) != before
 
     @pytest.mark.parametrize(
-        ("old", "new"), [("seed: 7", "seed: 8"), ("[numpy]", "[]"), ("cell_seconds: 2", "cell_seconds: 3")]
+        ("old", "new"), [("seed: 7", "seed: 8"), ("[numpy]", "[]"), ("cell_seconds: 1", "cell_seconds: 3")]
     )
     def test_it_changes_with_every_setting_that_decides(self, tmp_path: Path, old: str, new: str):
         before, after = (

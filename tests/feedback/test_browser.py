@@ -406,8 +406,9 @@ def test_nothing_of_a_students_runs_in_jupyterlab_even_where_it_is_trusted(
 STUDENTS = ("perfect", "untouched", "mistaken", "unreadable", "late", "mallory")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("student", STUDENTS)
+@pytest.mark.parametrize(
+    ("student", "scheme"), [*((name, "light") for name in STUDENTS), ("mistaken", "dark"), ("mallory", "dark")]
+)
 def test_everybody_can_read_the_feedback_page(look: Look, course: Path, student: str, scheme: str) -> None:
     for width in (1000, 390):
         page, _ = look(ours(course, student), color_scheme=scheme, viewport={"width": width, "height": 800})

@@ -137,11 +137,17 @@ STAGES = [
     ("lateness", "after"),
 ]
 
+SOME = [("backup", "after"), ("scores", "after"), ("warmup.ipynb", "after"), (RESULT_FILE, "before")]
+"""Those between two of the places that a result is kept in."""
 
-def test_a_run_killed_at_any_stage_loses_nothing_and_the_next_one_goes_on(root: Path) -> None:
+
+@pytest.mark.parametrize("stages", [SOME, pytest.param(STAGES, marks=pytest.mark.thorough)], ids=["some", "all"])
+def test_a_run_killed_at_any_stage_loses_nothing_and_the_next_one_goes_on(
+    root: Path, stages: list[tuple[str, str]]
+) -> None:
     bob = result(root, "bob")
     reached = [scores(root, "ada")]
-    for stage, moment in STAGES:
+    for stage, moment in stages:
         if stage == "backup":
             shutil.rmtree(root / ".gradebook-backups", ignore_errors=True)
         killed = grade(root, stage=stage, moment=moment)

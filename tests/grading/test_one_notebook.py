@@ -23,7 +23,7 @@ name: tiny
 timezone: UTC
 assignments:
   sums:
-    limits: {cell_seconds: 2, call_seconds: 1, submission_seconds: 30}
+    limits: {cell_seconds: 1, call_seconds: 0.5, submission_seconds: 30}
     allowed_imports: [numpy]
 """
 

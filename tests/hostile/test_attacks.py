@@ -35,7 +35,7 @@ HONEST_EACH = 4
 """An honest student after so many attackers."""
 
 HIDDEN = "a-hidden-word"
-LIMITS = "{cell_seconds: 1.5, call_seconds: 1, submission_seconds: 10, memory_mb: 512, file_mb: 8, processes: 24}"
+LIMITS = "{cell_seconds: 1, call_seconds: 0.5, submission_seconds: 10, memory_mb: 512, file_mb: 8, processes: 24}"
 MOST_SECONDS = 25.0
 """``submission_seconds``, and the time that starting processes takes on a machine that does other things as well."""
 MOST_BYTES = 2**20

@@ -38,7 +38,7 @@ c.JupyterHub.log_level = "INFO"
 """
 """What this hub's administrator says besides. Who signs in is asked of PAM, as JupyterHub does by itself."""
 
-pytestmark = [pytest.mark.browser, pytest.mark.sandbox, pytest.mark.thorough]
+pytestmark = [pytest.mark.browser, pytest.mark.sandbox, pytest.mark.long]
 
 
 @dataclass

@@ -263,6 +263,7 @@ def test_a_second_watch_is_refused_with_who_has_it_and_one_that_was_killed_is_in
     assert graded_once(root) == []
 
 
+@pytest.mark.thorough
 def test_from_the_exchange_to_the_exchange(root: Path, tmp_path: Path) -> None:
     exchange = tmp_path / "exchange"
     exchange.mkdir()
