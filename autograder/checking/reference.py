@@ -25,9 +25,8 @@ from autograder.base import CheckError
 from autograder.checking.numerics import conditioning
 from autograder.checking.test_cells.jupyter import of_jupyter
 from autograder.checking.test_cells.outside import REFERENCE
-from autograder.course import SHOWS_TAG, master_cells
+from autograder.course import SHOWS_TAG, master_cells, without_magics
 from autograder.sandbox import Answered, Refused, kinds, wire
-from autograder.submission import without_magics
 
 if TYPE_CHECKING:
     from autograder.course import Assignment
