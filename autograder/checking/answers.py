@@ -76,7 +76,8 @@ class Loopback:
 
     def exchange(self, message: tuple[Any, ...], function: str) -> Any:  # noqa: ARG002 - as Calls.exchange
         """As ``Calls.exchange``."""
-        sent = protocol.read(wire.decode(wire.encode(protocol.tree(message))))
+        layout = isinstance(message, protocol.Operate)
+        sent = protocol.read(wire.decode(wire.encode(protocol.tree(message), layout=layout)))
         if isinstance(sent, protocol.Operate):
             with contextlib.redirect_stdout(self.printed):
                 reply = self.row.objects.reply(sent)

@@ -23,10 +23,10 @@ import numpy as np
 
 from autograder.base import CheckError
 from autograder.checking.numerics import conditioning
+from autograder.checking.test_cells.jupyter import of_jupyter
 from autograder.checking.test_cells.outside import REFERENCE
-from autograder.course import SHOWS_TAG, master_cells
+from autograder.course import SHOWS_TAG, master_cells, without_magics
 from autograder.sandbox import Answered, Refused, kinds, wire
-from autograder.submission import without_magics
 
 if TYPE_CHECKING:
     from autograder.course import Assignment
@@ -123,11 +123,13 @@ def load_reference(assignment: Assignment) -> Reference:
 def _of_the_master(assignment: Assignment) -> ModuleType:
     """The master's own functions, once its cells have run but for the test cells and those that only show."""
     module = ModuleType(f"{REFERENCE}{assignment.name}")
+    vars(module).update(of_jupyter())
     problem = ""
     with run_in(assignment.master.parent):
         for cell in master_cells(assignment.master):
             if cell.kind == "code" and (cell.solution or not (cell.grade or SHOWS_TAG in cell.tags)):
-                problem = problem or run_cell(cell.number, cell.source, vars(module))
+                # As in Jupyter, a cell that fails does not stop the next.
+                problem = run_cell(cell.number, cell.source, vars(module)) or problem
     _refuse_incomplete(assignment, module, assignment.master, problem)
     return module
 

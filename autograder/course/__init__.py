@@ -13,6 +13,7 @@ from autograder.course.finding import (
 )
 from autograder.course.imports import import_problem
 from autograder.course.loading import AUTHORS_OWN, Assignment, Course, load_course
+from autograder.course.magics import MAGIC, without_magics
 from autograder.course.master import SHOWS_TAG, MasterCell, Row, master_cells
 from autograder.course.notebook import MAX_CELLS, Cell, cells_in, joined, notebook_in, notebook_text, text_in
 from autograder.course.released import Release, ReleasedCell, release_of
@@ -21,6 +22,7 @@ __all__ = [
     "AUTHORS_OWN",
     "CONFIG_NAME",
     "COURSE_VARIABLE",
+    "MAGIC",
     "MAX_CELLS",
     "SHOWS_TAG",
     "STUDENTS",
@@ -51,4 +53,5 @@ __all__ = [
     "notebook_text",
     "release_of",
     "text_in",
+    "without_magics",
 ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import math
-import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 from autograder.base import did_you_mean, shown
 from autograder.course.located import Located
+from autograder.course.magics import without_magics
 
 SHOWS_TAG = "only-shows"
 """The tag of a locked code cell whose output is all that it is there for."""
@@ -220,10 +220,9 @@ def _functions(source: str) -> tuple[str, ...]:
         SyntaxError: The cell is no Python, its magics and shell lines aside.
         ValueError: It holds a null character.
     """
-    plain = re.sub(r"^[%!].*$", "", source, flags=re.MULTILINE)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        tree = ast.parse(plain)
+        tree = ast.parse(without_magics(source))
     defining = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     names = [node.name for node in tree.body if isinstance(node, defining)]
     return tuple(dict.fromkeys(names))

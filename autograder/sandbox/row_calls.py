@@ -111,7 +111,7 @@ class RowCalls:
         if time.monotonic() >= self.session.deadline:
             raise Stopped(Cause("timeout", function, when="submission"))
         try:
-            payload = wire.encode(protocol.tree(message))
+            payload = wire.encode(protocol.tree(message), layout=isinstance(message, protocol.Operate))
         except wire.Uncrossable as error:
             raise CheckError(f"what a check gives to `{function}` cannot go into the sandbox: {error}") from error
         except wire.WireError as error:

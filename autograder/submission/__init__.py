@@ -18,7 +18,6 @@ from autograder.submission.names import (
     reads,
     reads_when_called,
     uses,
-    without_magics,
 )
 from autograder.submission.reading import (
     NOTHING_OF_ONES_OWN,
@@ -74,5 +73,4 @@ __all__ = [
     "submissions",
     "unread_submission",
     "uses",
-    "without_magics",
 ]

@@ -13,6 +13,8 @@ import symtable
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from autograder.course import MAGIC, without_magics
+
 _STAR = "*"
 LOOKED_AT = 50_000
 """Characters of the longest cell that is parsed, which takes some 500 bytes for each of them, outside the sandbox. What
@@ -22,7 +24,6 @@ LOOKED_AT_IN_ALL = 400_000
 """Characters of all code cells of a submission up to which they are looked through: more than anybody writes."""
 
 _WORD = re.compile(r"[^\W\d]\w*")
-_MAGIC = re.compile(r"^([ \t]*)[%!?].*$", re.MULTILINE)
 
 ANYTHING = frozenset({"eval", "exec", "get_ipython", "globals", "locals", "vars", "__main__"})
 """Names with which a cell gets at others that do not stand in it."""
@@ -33,11 +34,6 @@ _SHOWING = frozenset({"print", "display", "plt", "pyplot", "show", "stdout", "st
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
-
-
-def without_magics(source: str) -> str:
-    """A cell's code with IPython's own lines replaced by ones that do nothing."""
-    return _MAGIC.sub(r"\1pass", source)
 
 
 def parsed(source: str) -> ast.Module | None:
@@ -54,14 +50,14 @@ def parsed(source: str) -> ast.Module | None:
 
 def only_defines(source: str) -> bool:
     """Whether a cell only defines functions and classes and imports."""
-    tree = None if _MAGIC.search(source) else parsed(source)
+    tree = None if MAGIC.search(source) else parsed(source)
     defining = _Function | ast.ClassDef | ast.Import | ast.ImportFrom
     return tree is not None and all(isinstance(each, defining) for each in tree.body)
 
 
 def only_asserts(source: str) -> bool:
     """Whether a cell shows nothing where its assertions hold: it prints nothing, and none of its values is shown."""
-    tree = None if _MAGIC.search(source) else parsed(source)
+    tree = None if MAGIC.search(source) else parsed(source)
     if tree is None or not _words(source).isdisjoint(_SHOWING):
         return False
     return all(_is_silent(each.value) for each in tree.body if isinstance(each, ast.Expr))
@@ -129,7 +125,7 @@ def _read_by(source: str) -> frozenset[str] | None:
     except (SyntaxError, ValueError, RecursionError):
         return words
     # A magic may read any of its words, such as `%timeit softmax(z)`.
-    return frozenset(found).union(*(_WORD.findall(line[0]) for line in _MAGIC.finditer(source)))
+    return frozenset(found).union(*(_WORD.findall(line[0]) for line in MAGIC.finditer(source)))
 
 
 def reads_when_called(source: str) -> frozenset[str]:

@@ -13,9 +13,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from autograder.base import SubmissionError
-from autograder.course import MAX_CELLS, Cell, Release, cells_in, notebook_in, text_in
+from autograder.course import MAX_CELLS, Cell, Release, cells_in, notebook_in, text_in, without_magics
 from autograder.submission.file_names import is_script
-from autograder.submission.names import without_magics
 
 MAX_SCRIPT = 2_000_000
 """Characters of a script: more than anybody writes."""

@@ -114,6 +114,15 @@ def test_a_notebook_alone_brings_the_files_that_it_names(root: Path, tmp_path: P
     assert load_course(root).assignment("hw.1").files == ("data.csv", "tools.py")
 
 
+def test_a_notebook_alone_brings_the_files_in_a_folder_whose_name_is_a_variable_too(root: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "loose/homework.ipynb", master_with("data = open('data/one.csv')\nassert f(data) is data"))
+    for name in ("data/one.csv", "data/other.csv"):
+        (path.parent / name).parent.mkdir(exist_ok=True)
+        (path.parent / name).write_text("")
+    (found,) = import_assignments(root, path)
+    assert found.files == ("data/one.csv", "homework.ipynb")
+
+
 def test_a_report_says_of_each_test_cell_what_it_will_do(root: Path, tmp_path: Path) -> None:
     tree = master_with("assert f(1) == 1", "### AUTOTEST f(1)", "assert f(a) is f(a)\na = []", "!ls\nassert f(2) == 2")
     (found,) = import_assignments(root, theirs(tmp_path / "old", tree=tree), dry_run=True)

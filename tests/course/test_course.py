@@ -12,7 +12,17 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from autograder.base import ConfigError
-from autograder.course import Assignment, Course, LatePolicy, Limits, Row, chosen_course, find_course, load_course
+from autograder.course import (
+    Assignment,
+    Course,
+    LatePolicy,
+    Limits,
+    Row,
+    chosen_course,
+    find_course,
+    load_course,
+    without_magics,
+)
 from autograder.grading import assignment_digest
 from tests.courses import CONFIG, cell, make_course, notebook, solved, write
 
@@ -522,6 +532,28 @@ class TestMaster:
     def test_magics_in_a_solution_cell_are_no_mistake(self, tmp_path: Path):
         master = solved()
         master["cells"][2]["source"] = ["%matplotlib inline\n", "def scale(x, factor):\n", "    '\\d'\n"]
+        course = load_course(make_course(tmp_path, master=master))
+        assert course.assignment("warmup").rows[0].functions == ("scale",)
+
+    @pytest.mark.parametrize(
+        ("source", "plain"),
+        [
+            ("%matplotlib inline\nx = 1", "pass\nx = 1"),
+            ("%%time\nx = 1", "pass\nx = 1"),
+            ("def f():\n    !touch a\n", "def f():\n    pass\n"),
+            ("lines = !ls", "lines = None"),
+            ("took = %timeit -o f()", "took = None"),
+            ("%time x = f()", "x = f()"),
+            ("%time", "pass"),
+            ("text = '''\n%d of\nx = %d\n!\n'''", "text = '''\n%d of\nx = %d\n!\n'''"),
+        ],
+    )
+    def test_lines_of_ipython_do_nothing_but_for_what_they_time_and_what_is_a_text(self, source: str, plain: str):
+        assert without_magics(source) == plain
+
+    def test_a_solution_cell_may_ask_the_shell(self, tmp_path: Path):
+        master = solved()
+        master["cells"][2]["source"] = "def scale(x, factor):\n    found = !ls\n    !touch a\n    return x"
         course = load_course(make_course(tmp_path, master=master))
         assert course.assignment("warmup").rows[0].functions == ("scale",)
 

@@ -248,6 +248,16 @@ def test_what_an_author_lists_beside_no_reference_makes_none(tmp_path: Path, nam
     assert load_reference(load_course(tmp_path).assignment("sums")).triple(2) == 6
 
 
+@pytest.mark.parametrize("head", ["open('../style.css').read()", "display(factor)", "get_ipython()", "no_such_name"])
+def test_a_cell_of_the_master_that_fails_or_shows_something_keeps_no_later_one_from_the_reference(
+    tmp_path: Path, head: str
+):
+    master = copy.deepcopy(MASTER)
+    master["cells"].insert(1, cell(head, "head", role="locked"))
+    root = course_of(tmp_path, master)
+    assert load_reference(load_course(root).assignment("sums")).total([1, 2]) == 9
+
+
 def test_a_reference_that_lacks_its_module_is_named(tmp_path: Path):
     (course_of(tmp_path) / "solutions/sums").mkdir(parents=True)
     (tmp_path / "solutions/sums/layers.py").write_text("")

@@ -174,6 +174,16 @@ def test_an_array_crosses_whatever_its_order_and_strides(array, data):
     assert back.flags.writeable
 
 
+@given(arrays)
+def test_an_array_that_lies_by_columns_comes_back_so_where_that_is_asked_for(array):
+    for view in (array, array.T):
+        back = wire.decode(wire.encode(view, layout=True))
+        assert (back.dtype, back.shape) == (view.dtype.newbyteorder("="), view.shape)
+        assert back.tobytes() == view.astype(view.dtype.newbyteorder("=")).tobytes()
+        assert (back.flags.c_contiguous, back.flags.f_contiguous) == (view.flags.c_contiguous, view.flags.f_contiguous)
+        assert back.flags.writeable
+
+
 @given(st.binary(min_size=8, max_size=64).filter(lambda data: len(data) % 8 == 0))
 def test_every_bit_of_a_float_survives(data):
     """NaN payloads, quiet and signalling, signed zeros, subnormal numbers, infinities."""

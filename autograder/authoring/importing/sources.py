@@ -124,17 +124,16 @@ def _named(folder: Path, notebook: SourceNotebook) -> tuple[Path, ...]:
             if each.name.startswith(".") or each.suffix == ".ipynb":
                 continue
             is_module = each.suffix == ".py" and each.stem in modules and _imports(notebook, each.stem)
-            if each.name in words or is_module:
-                if each.is_symlink() or not each.is_dir():
-                    if each.is_symlink() or not each.is_file():
-                        read_bytes(each, 0)  # which says what it is
-                    found.append(each)
-            elif each.is_dir() and not each.is_symlink():
+            if each.is_dir() and not each.is_symlink():
                 paths = {word for word in words if word.startswith(f"{each.name}/")}
                 for word in sorted(paths):
                     if ".." not in word and (folder / word).is_file():
                         refuse_links_above(folder, folder / word)
                         found.append(folder / word)
+            elif each.name in words or is_module:
+                if each.is_symlink() or not each.is_file():
+                    read_bytes(each, 0)  # which says what it is
+                found.append(each)
     return tuple(found)
 
 

@@ -17,8 +17,8 @@ from autograder.authoring.cells import BEGIN_SOLUTION, END_SOLUTION, Role, marks
 from autograder.authoring.importing.bringing import Imported, import_assignments
 from autograder.authoring.importing.reading import MAX_NOTEBOOK, SourceCell, mistake, read_bytes, read_notebook
 from autograder.base import AutograderError, ConfigError, make_closed_folder, shown
-from autograder.course import notebook_text
-from autograder.submission import parsed, without_magics
+from autograder.course import notebook_text, without_magics
+from autograder.submission import parsed
 
 POINTS = 10
 """Of each exercise, until its author says otherwise."""

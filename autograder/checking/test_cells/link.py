@@ -187,7 +187,7 @@ class StudentLink:
 
     def _payload(self, message: tuple[Any, ...], used: list[Any]) -> bytes:
         try:
-            return wire.encode(protocol.tree(message), lambda thing: self._refer(thing, used))
+            return wire.encode(protocol.tree(message), lambda thing: self._refer(thing, used), layout=True)
         except RecursionError:
             raise wire.WireError("nested too deeply") from None
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from autograder.checking.test_cells.remote import STATEFUL
-from autograder.course import SHOWS_TAG, MasterCell
-from autograder.submission import binds, parsed, reads, reads_when_called, without_magics
+from autograder.course import SHOWS_TAG, MasterCell, without_magics
+from autograder.submission import binds, parsed, reads, reads_when_called
 
 _CHANGING = frozenset(
     {

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.base import Stopped, cause_tree
+from autograder.checking.test_cells.jupyter import of_jupyter
 from autograder.checking.test_cells.link import NO_ROOM, StudentLink, signature_of
 from autograder.checking.test_cells.namespace import Names
 from autograder.checking.test_cells.remote import CELL, STATEFUL, is_remote, number_of, parts
@@ -55,8 +56,7 @@ def main(descriptor: int, settings_descriptor: int) -> None:
     sys.path.append(settings["folder"])
     os.chdir(settings["folder"])
     names = Names(settings["students"], settings["shared"])
-    names["display"] = lambda *_, **__: None
-    names["get_ipython"] = lambda: None
+    names.update(of_jupyter())
     failed = [problem for piece in settings["given"] if (problem := _given(names, piece))]
     # A collection in a fork would write to every object's header, and so copy all memory that the forks share.
     gc.collect()

@@ -12,6 +12,7 @@ from typing import Any
 from autograder.base import CheckError
 from autograder.checking.answers import Loopback
 from autograder.checking.reference import run_cell, run_in
+from autograder.checking.test_cells.jupyter import of_jupyter
 from autograder.checking.test_cells.plan import Plan, TestCell, is_test
 from autograder.checking.test_cells.running import TestCells
 from autograder.course import master_cells
@@ -62,7 +63,7 @@ class Rehearsal:
             os.waitpid(pid, 0)
 
     def _rehearsed(self) -> Places:
-        names: dict[str, Any] = {"__name__": "__main__"}
+        names: dict[str, Any] = {"__name__": "__main__", **of_jupyter()}
         found: Places = {}
         with run_in(self.master.parent):
             for cell in master_cells(self.master):

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from autograder.base import Cause, Stopped
+from autograder.checking.test_cells.outside import REFERENCE
 from autograder.sandbox import BINARY, COMPARISONS, DUNDER, INPLACE, OPERATIONS, REFLECTED
 
 CELL = "<cell "
@@ -265,12 +266,18 @@ def _known(link: Link, base: str, number: int) -> type | None:
 
 def exception_named(name: str) -> type[BaseException] | None:
     """The exception class of that full name, where it is one that is loaded here and no code of the student's."""
+    found = _class_named(name)
+    return found if found is not None and issubclass(found, BaseException) else None
+
+
+def _class_named(name: str) -> type | None:
+    """The class of that full name, where it is one that is loaded here and no code of the student's."""
     module, _, last = name.rpartition(".")
-    if module.partition(".")[0] == "autograder":
+    if module.partition(".")[0] in ("autograder", "__main__") or module.startswith(REFERENCE):
         return None
     # A module may import another where it is asked for an attribute.
     found = vars(sys.modules.get(module, types)).get(last)
-    return found if isinstance(found, type) and issubclass(found, BaseException) else None
+    return found if isinstance(found, type) else None
 
 
 def position() -> str:
@@ -351,9 +358,20 @@ def _class_of(remote: Remote) -> type:
         return types.FunctionType
     if kind is RemoteModule:
         return types.ModuleType
-    if type.__getattribute__(kind, "__module__") == "builtins":
+    module, name = (type.__getattribute__(kind, each) for each in ("__module__", "__qualname__"))
+    if module == "builtins":
         return _BUILTIN.get(kind.__name__, kind)
+    of_library = _class_named(f"{module}.{name}") if not _asked_by_us() else None
+    if of_library is not None and parts(remote)[0].has_object(f"is {module}.{name}", position()):
+        # A test imports that class by itself, and asks ``isinstance``.
+        return of_library
     return kind
+
+
+def _asked_by_us() -> bool:
+    """Whether this package's own code asks for an object's class, be it by ``isinstance``."""
+    frame: types.FrameType | None = sys._getframe(3)
+    return frame is not None and str(frame.f_globals.get("__name__")).startswith("autograder.")
 
 
 class RemoteObject(Remote, metaclass=RemoteClass):

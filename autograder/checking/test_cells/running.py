@@ -303,7 +303,7 @@ class _Conversation:
             if generation and self.calls.generation != generation:
                 cause = Cause("died", label, when="before")
             elif isinstance(reply, protocol.Done | protocol.Threw | protocol.Missing | protocol.TooLarge):
-                return wire.encode(("reply", protocol.tree(reply)), _named)
+                return wire.encode(("reply", protocol.tree(reply)), _named, layout=True)
         except Stopped as error:
             cause = error.cause
         except wire.WireError as error:

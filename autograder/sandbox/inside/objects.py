@@ -82,7 +82,7 @@ class Objects:
     def encoded(self, message: tuple[Any, ...], tree: Callable[[tuple[Any, ...]], Any]) -> bytes:
         """A reply's payload, in which objects are named by their handles."""
         try:
-            return wire.encode(tree(message), self.stands_for, has_members)
+            return wire.encode(tree(message), self.stands_for, has_members, layout=True)
         except (wire.WireError, RecursionError) as error:
             return wire.encode(tree(TooLarge(str(error)[:200])))
         except Exception as error:

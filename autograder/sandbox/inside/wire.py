@@ -108,6 +108,8 @@ def encode(
     tree: object,
     opaque: Callable[[object], Opaque] | None = None,
     stays: Callable[[object], bool] = lambda _: False,
+    *,
+    layout: bool = False,
 ) -> bytes:
     """The payload of a frame that holds ``tree``.
 
@@ -116,6 +118,8 @@ def encode(
         opaque: Called with each object that cannot cross, to say what stands for it. Where it is None, a list, a tuple
             or a dictionary of a class of one's own crosses as a plain one, without the name of the class.
         stays: Whether a list, a tuple or a dictionary of a class of one's own is an object that cannot cross.
+        layout: Whether an array that lies in memory by columns comes back so: what is worked out with it is then the
+            same to the last bit.
 
     Returns:
         The bytes, without the length prefix.
@@ -125,7 +129,7 @@ def encode(
         WireError: The tree exceeds a bound.
     """
     out = bytearray()
-    _Encoder(out, opaque, stays).put(tree, 0)
+    _Encoder(out, opaque, stays, layout=layout).put(tree, 0)
     if len(out) > MAX_FRAME:
         raise WireError(f"a frame of {len(out):,} bytes is over the bound of {MAX_FRAME:,}")
     return bytes(out)
@@ -135,11 +139,17 @@ class _Encoder:
     """Appends a tree to ``out`` and counts what the bounds are on: parts, keys that are numbers, bytes of texts."""
 
     def __init__(
-        self, out: bytearray, opaque: Callable[[object], Opaque] | None, stays: Callable[[object], bool]
+        self,
+        out: bytearray,
+        opaque: Callable[[object], Opaque] | None,
+        stays: Callable[[object], bool],
+        *,
+        layout: bool = False,
     ) -> None:
         self.out = out
         self.opaque = opaque
         self.stays = stays
+        self.layout = layout
         self.naming = opaque is not None
         self.nodes = 0
         self.number_keys = 0
@@ -331,10 +341,11 @@ class _Encoder:
             return self._opaque(tree) if taken is None else self._kind(tree, *taken, depth)
         if len(self.out) + array.nbytes > MAX_FRAME:
             raise WireError(f"an array of {array.nbytes:,} bytes is over the bound of {MAX_FRAME:,}")
-        self.out += tag + bytes((code, array.ndim))
+        columns = self.layout and tag == b"a" and array.flags.fnc
+        self.out += (b"A" if columns else tag) + bytes((code, array.ndim))
         for length in array.shape:
             self.out += _SIZE.pack(length)
-        self.out += np.asarray(array, dtype=_DTYPE_OF[code]).tobytes()
+        self.out += np.asarray(array.T if columns else array, dtype=_DTYPE_OF[code]).tobytes()
 
     def _opaque(self, thing: object) -> None:
         if self.opaque is None:
@@ -398,7 +409,7 @@ def _key_of(member: object) -> bytes:
 def decode(payload: bytes | bytearray | memoryview) -> Any:
     """The tree that a payload holds.
 
-    Arrays are fresh, writable, C-contiguous and native.
+    Arrays are fresh, writable, contiguous (by rows, where they were not encoded with ``layout``) and native.
 
     Raises:
         WireError: The bytes are no tree within the bounds.
@@ -481,6 +492,8 @@ class _Decoder:
                 return self.texts_array()
             case b"a":
                 return self.array()
+            case b"A":
+                return self.array(columns=True)
             case b"g":
                 scalar = self.array()
                 if scalar.ndim:
@@ -591,7 +604,7 @@ class _Decoder:
             raise WireError("a text that is longer than its array has room for")
         return np.array(texts, dtype=f"U{width}").reshape(shape)
 
-    def array(self) -> np.ndarray:
+    def array(self, *, columns: bool = False) -> np.ndarray:
         code, dimensions = self.bytes_of(2)
         if code >= len(_DTYPE_OF) or dimensions > MAX_DIMENSIONS:
             raise WireError(f"an array of dtype code {code} with {dimensions} dimensions")
@@ -604,7 +617,8 @@ class _Decoder:
             raise WireError("a boolean that is neither 0 nor 1")
         if not data:
             return np.zeros(_without_overflow(shape), dtype.newbyteorder("="))
-        return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+        array = np.frombuffer(data, dtype).reshape(shape, order="F" if columns else "C")
+        return array.astype(dtype.newbyteorder("="))
 
 
 def _tables() -> Any:
