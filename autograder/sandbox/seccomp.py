@@ -113,6 +113,13 @@ REFUSED: dict[str, tuple[str, ...]] = {
         "mincore",
         "cachestat",
     ),
+    "what a user has few of on a machine, whatever namespaces its processes are in": (
+        "inotify_init",
+        "inotify_init1",
+        # They can carry open files, of which so many may be on the way.
+        "sendmsg",
+        "sendmmsg",
+    ),
     "memory that no limit of a process counts": (
         "memfd_create",
         "memfd_secret",
@@ -163,10 +170,6 @@ REFUSED_UNDER_LANDLOCK: dict[str, tuple[str, ...]] = {
         "llistxattr",
         "flistxattr",
     ),
-    "nor who may wait for changes of it": (
-        "inotify_init",
-        "inotify_init1",
-    ),
     "the sockets of the machine's services are files too": (
         "socket",
         "connect",
@@ -185,7 +188,7 @@ _ARCHITECTURES = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
 """How the kernel calls a machine in ``struct seccomp_data`` (linux/audit.h)."""
 _NEW_NAMESPACE = 0x7E02_0080  # every CLONE_NEW… flag, CLONE_NEWTIME included
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
-_F_SETOWN, _F_SETSIG, _F_SETOWN_EX = 8, 10, 15
+_F_SETOWN, _F_SETSIG, _F_SETOWN_EX, _F_SETLEASE, _F_NOTIFY = 8, 10, 15, 1024, 1026
 _AF_UNIX, _SOCK_STREAM, _SOCK_SEQPACKET = 1, 1, 5
 
 _LOAD, _AND, _JUMP_EQUAL, _JUMP_GREATER, _JUMP_SET, _RETURN = 0x20, 0x54, 0x15, 0x25, 0x45, 0x06
@@ -266,15 +269,18 @@ def program(whose: Literal["template", "bubblewrap", "landlock"]) -> bytes:
                 [_argument(0), (_JUMP_EQUAL, 1, 0, 0), _return(_ERRNO | errno.EPERM), _return(_ALLOW)],
             ),
         ]
-    # Forks share an open file, and with it to whom it sends which signal.
+    # Forks share an open file, and with it to whom it sends which signal. Whoever else opens a file on which somebody
+    # has a lease waits for that, and an ordinary user's submissions could have one on that user's libraries.
     rules.append(
         (
             calls["fcntl"],
             [
                 _argument(1),
-                (_JUMP_EQUAL, 3, 0, _F_SETOWN),
-                (_JUMP_EQUAL, 2, 0, _F_SETSIG),
-                (_JUMP_EQUAL, 1, 0, _F_SETOWN_EX),
+                (_JUMP_EQUAL, 5, 0, _F_SETOWN),
+                (_JUMP_EQUAL, 4, 0, _F_SETSIG),
+                (_JUMP_EQUAL, 3, 0, _F_SETOWN_EX),
+                (_JUMP_EQUAL, 2, 0, _F_SETLEASE),
+                (_JUMP_EQUAL, 1, 0, _F_NOTIFY),
                 _return(_ALLOW),
                 _return(_ERRNO | errno.EPERM),
             ],
