@@ -321,6 +321,25 @@ def test_an_account_without_a_name_has_one_id_as_soon_as_there_are_two_accounts(
     assert exchange.submitted("ada") == solved()
 
 
+def test_the_numbers_that_an_account_has_beside_its_own_are_one_account(
+    exchange: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has subordinate ids can write files as any of them, and so would be as many new students."""
+    (tmp_path / "subuid").write_text(f"{MAL}:300000:65536\n0:500000:65536\nbroken:x\n")
+    monkeypatch.setattr("autograder.submission.owners.SUBORDINATE", tmp_path / "subuid")
+    exchange.put("ada", uid=ADA)
+    for number in range(5):
+        exchange.put(f"new{number}", uid=300_000 + number)
+    exchange.put("own", uid=MAL)
+    exchange.put("bob", uid=500_001)
+    exchange.put("cyd", uid=500_002)
+    results = exchange.collect()
+    taken = {each.who for each in results if each.status != "not taken"}
+    assert taken == {"ada", "new0", "bob", "cyd"}
+    told = [each.why for each in results if each.who == "new1"]
+    assert f"it belongs to the account number {MAL}, which hands in as new0" in told[0]
+
+
 def test_whoever_came_first_in_a_name_keeps_it_also_when_the_exchange_was_emptied(exchange: Exchange) -> None:
     exchange.put("ada", solved(), uid=ADA)
     (first,) = exchange.collect()
