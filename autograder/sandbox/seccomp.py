@@ -187,7 +187,18 @@ NEWEST = 462
 _ARCHITECTURES = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
 """How the kernel calls a machine in ``struct seccomp_data`` (linux/audit.h)."""
 _NEW_NAMESPACE = 0x7E02_0080  # every CLONE_NEW… flag, CLONE_NEWTIME included
-_TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+_REQUESTS = {
+    "TCGETS": 0x5401,
+    "TIOCGWINSZ": 0x5413,
+    "FIONREAD": 0x541B,
+    "FIONBIO": 0x5421,
+    "FIONCLEX": 0x5450,
+    "FIOCLEX": 0x5451,
+}
+"""What ioctl(2) may ask. All else is a device's or a file system's: by FS_IOC_SETFLAGS, whoever owns a file changes
+its flags where they may only read it."""
+_CLONES = 0x94
+"""The type of requests to share blocks between files. Python takes one refused in this way for a reason to copy."""
 _F_SETOWN, _F_SETSIG, _F_SETOWN_EX, _F_SETLEASE, _F_NOTIFY = 8, 10, 15, 1024, 1026
 _AF_UNIX, _SOCK_STREAM, _SOCK_SEQPACKET = 1, 1, 5
 
@@ -291,10 +302,15 @@ def program(whose: Literal["template", "bubblewrap", "landlock"]) -> bytes:
             calls["ioctl"],
             [
                 _argument(1),
-                (_JUMP_EQUAL, 2, 0, _TIOCSTI),
-                (_JUMP_EQUAL, 1, 0, _TIOCLINUX),
-                _return(_ALLOW),
+                *(
+                    (_JUMP_EQUAL, len(_REQUESTS) - place + 3, 0, request)
+                    for place, request in enumerate(_REQUESTS.values())
+                ),
+                (_AND, 0, 0, 0xFF00),
+                (_JUMP_EQUAL, 1, 0, _CLONES << 8),
                 _return(_ERRNO | errno.EPERM),
+                _return(_ERRNO | errno.EOPNOTSUPP),
+                _return(_ALLOW),
             ],
         )
     )

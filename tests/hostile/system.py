@@ -200,6 +200,17 @@ for folder in ("/", "/site", "/runner", "/usr", "/lib", "/dev", "/proc"):
     attempt(folder, open, folder + "/hostile", "w")
 """,
     ),
+    "flags-of-files": (
+        "change what a file system keeps of a file that it may only read, or leave word there",
+        r"""
+import fcntl
+open("own", "w").close()
+for path in ("own", ".", os.__file__):
+    file = os.open(path, os.O_RDONLY)
+    for request in (0x40086602, 0x401C5820, 0x40086604, 0x40047602, 0x4004587F, 0x5412, 0x40806685):
+        attempt((path, request), fcntl.ioctl, file, request, bytes(64))
+""",
+    ),
     "limits": (
         "raise its own limits",
         r"""
