@@ -122,7 +122,7 @@ def _carried(
         sets = [replaced for replaced in sets if reached.intersection(replaced)]
     for replaced in sets:
         if best.fraction < 1 and not session.may_run_again:
-            session.disturbed = True
+            session.note_out_of_time()
         elif best.fraction < 1:
             observer.run_begins(row.name, tuple(replaced))
             verdicts: list[Verdict] = []

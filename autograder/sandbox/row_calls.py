@@ -61,12 +61,16 @@ class RanNotebook(Protocol):
     deadline: float
     hangs: Hangs
     disturbed: bool
+    waited: float
 
     def process(self, before: int | None) -> StudentProcess | None:
         """The process with the state after the notebook, or with the one that was kept before a cell."""
 
     def restart(self) -> bool:
         """Run the notebook again, where there is time; whether there is a process again."""
+
+    def note_out_of_time(self) -> None:
+        """Note that the time of the submission was used up, and whether others may have taken it."""
 
     def give_up(self, before: int | None = None) -> None:
         """End such a process, which does not answer any more."""
@@ -112,7 +116,7 @@ class RowCalls:
         if not seconds:
             raise Stopped(Cause("timeout", function, when="earlier"))
         if time.monotonic() >= self.session.deadline:
-            self.session.disturbed = True
+            self.session.note_out_of_time()
             raise Stopped(Cause("timeout", function, when="submission"))
         try:
             payload = wire.encode(protocol.tree(message))
@@ -191,6 +195,7 @@ class RowCalls:
     def close(self) -> None:
         """End the row's fork."""
         if self.channel is not None:
+            self.session.waited += processes.waited(self._outside())
             self.channel.close()
             self.session.kill(self.pid)
             self.channel = None

@@ -144,6 +144,7 @@ class Session:
         self.may_call: Callable[[str], Collection[str]] | None = None
         self.hangs = Hangs()
         self.disturbed = False
+        self.waited = 0.0
         self.group: Path | None = None
         self.student: StudentProcess | None = None
         self.checkpoint: _Checkpoint | None = None
@@ -259,6 +260,7 @@ class Session:
         finally:
             again = self.again
             self.disturbed = self.disturbed or again.disturbed
+            self.waited += again.waited
             same = again.student is before and again.restarts == ended
             if not (same and again.rows_are_apart() and again.left_by_rows() == left):
                 again.close()
@@ -317,7 +319,8 @@ class Session:
             if role in ("unrun", "later"):
                 runs[place] = CellRun(place, "unrun", (), 0.0)
             elif done or self.budget.left(role) <= 0:
-                self.disturbed = self.disturbed or (not done and self.budget.idle > self.budget.seconds / 4)
+                if not done:
+                    self.note_out_of_time()
                 runs.setdefault(place, CellRun(place, "skipped", (), 0.0))
             elif role == "shows":
                 runs[place], after_shown = self._show(place, left), True
@@ -502,6 +505,14 @@ class Session:
         self.budget = Budget(self.deadline - time.monotonic())
         self._run(shown=False)
         return self.student is not None
+
+    def note_out_of_time(self) -> None:
+        """Note that the time of the submission was used up, and whether others may have taken it.
+
+        ``waited`` is what forks of rows have waited for a processor.
+        """
+        lost = self.waited + self.budget.idle
+        self.disturbed = self.disturbed or lost > self.limits.submission_seconds / 4
 
     def process(self, before: int | None) -> StudentProcess | None:
         """The process with the state after the notebook, or with the one that was kept before a cell."""

@@ -63,10 +63,7 @@ def test_each_student_has_inputs_of_their_own_and_the_same_ones_every_time(echo:
     assert len({report.digest for report in same}) == 1
 
 
-@pytest.mark.sandbox
-def test_where_attempts_are_graded_at_once_there_are_ten_a_day_and_each_student_has_other_inputs(
-    tmp_path: Path,
-) -> None:
+def test_where_attempts_are_graded_at_once_there_are_ten_a_day_and_each_has_other_inputs(tmp_path: Path) -> None:
     """Unless the course says otherwise: what one learns from a page is of no use to another."""
     counted = CONFIG.replace("    seed: 7\n", "    seed: 7\n    attempts: {counts: best}\n")
     known = [
@@ -77,6 +74,7 @@ def test_where_attempts_are_graded_at_once_there_are_ten_a_day_and_each_student_
     assert len({known[0].inputs_of(student) for student in ("ada", "bob")}) == 2
 
 
+@pytest.mark.sandbox
 def test_a_right_answer_has_full_marks_whoever_gives_it(tmp_path: Path) -> None:
     root = make_course(tmp_path / "course", config=PER_STUDENT)
     warmup = load_course(root).assignment("warmup")

@@ -21,7 +21,7 @@ import pytest
 
 from autograder.base import AutograderError
 from autograder.course import Course, load_course
-from autograder.gradebook import held_grades, open_gradebook
+from autograder.gradebook import held_grades, open_gradebook, write_page
 from autograder.operations import collect_from, nbgrader_config, watch
 from autograder.submission import Collected, Look, Terms, collect_arrivals, submissions
 from tests.courses import CONFIG, make_course, solved, untouched, write
@@ -319,6 +319,23 @@ def test_an_account_without_a_name_has_one_id_as_soon_as_there_are_two_accounts(
     assert ("ada", "newer") in statuses(results)
     assert any(f"the account number {MAL}, which hands in as mal" in each.why for each in results)
     assert exchange.submitted("ada") == solved()
+
+
+def test_who_hands_in_without_a_secret_keeps_nobodys_feedback_back(exchange: Exchange) -> None:
+    """nbgrader's release_feedback ends at a student who has none, and whoever comes later in it has no feedback."""
+    (exchange.put("ada") / "submission_secret.txt").unlink()
+    (exchange.put("bob") / "submission_secret.txt").write_bytes(bytes(5_000))
+    exchange.put("cyd", secret="their own")
+    warmup = exchange.course.assignment("warmup")
+    assert {each.status for each in exchange.collect()} == {"new"}
+    assert {each.status for each in exchange.collect()} == {"unchanged"}
+    found = []
+    for student in ("ada", "bob", "cyd"):
+        write_page(exchange.course, warmup, student, "a page")
+        found.append((exchange.course.root / f"feedback/{student}/warmup/submission_secret.txt").read_text())
+    assert found[2] == "their own"
+    assert min(map(len, found[:2])) >= 64
+    assert len(set(found)) == 3
 
 
 def test_the_numbers_that_an_account_has_beside_its_own_are_one_account(

@@ -139,7 +139,11 @@ def attack(term: Term, when: str) -> None:
 def walked(term: Term, course: str) -> None:
     term.does(course, "autograder", "collect", "warmup", EXCHANGE)
     term.does(course, "autograder", "grade", "warmup", "--jobs", "2")
-    for words in (("feedback", "warmup"), ("export", "warmup"), ("report", "warmup", "--output", "report.html")):
+    for words in (
+        ("feedback", "warmup"),
+        ("export", "warmup", "--output", "scores.csv"),
+        ("report", "warmup", "--output", "report.html"),
+    ):
         term.does(course, "autograder", *words)
     term.does(course, "autograder", "watch", "warmup", "--exchange", EXCHANGE, "--once", "--jobs", "2")
     term.does(course, "nbgrader", "collect", "warmup")
@@ -152,8 +156,8 @@ def walked(term: Term, course: str) -> None:
 
 
 def scores(term: Term, course: str) -> dict[str, dict[str, str]]:
-    table = term.said[course, "export"]
-    return {each["student"]: each for each in csv.DictReader(io.StringIO(table[table.index("student") :]))}
+    table = (term.root(course) / "scores.csv").read_text()
+    return {each["student"]: each for each in csv.DictReader(io.StringIO(table))}
 
 
 @pytest.mark.parametrize("name", HONEST)
