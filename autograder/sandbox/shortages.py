@@ -16,4 +16,9 @@ def is_idle(ran: float, seconds: float) -> bool:
 
 def tells_shortage(exception: object, text: object) -> bool:
     """Whether an exception may come of a shortage, by its type and its text."""
-    return exception in SHORTAGES and (exception != "RuntimeError" or text == "can't start new thread")
+    # Both may be anything that a hostile process has written.
+    return (
+        isinstance(exception, str)
+        and exception in SHORTAGES
+        and (exception != "RuntimeError" or text == "can't start new thread")
+    )
