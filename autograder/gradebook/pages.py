@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from secrets import token_hex
 
 from autograder.base import FOR_ALL, GradebookError, RefusedError, make_closed_folder, write_atomically
 from autograder.course import Assignment, Course
@@ -74,9 +76,12 @@ def _copy_beside(course: Course, assignment: Assignment, student: str) -> None:
     """
     for name in _BESIDE:
         content = _short(course.root / "submitted" / student / assignment.name / name)
+        path = course.root / "feedback" / student / assignment.name / name
         if content is not None:
-            path = course.root / "feedback" / student / assignment.name / name
             write_atomically(path, content.decode("utf-8", "replace"))
+        elif name == _SECRET and os.path.lexists(course.root / "submitted" / student / assignment.name / name):
+            # One that cannot be used. Without any, nbgrader's release_feedback ends here, and the others have nothing.
+            write_atomically(path, token_hex())
 
 
 def _short(path: Path) -> bytes | None:

@@ -121,7 +121,9 @@ def _carried(
         reached = called.union(*map(session.may_call, called))
         sets = [replaced for replaced in sets if reached.intersection(replaced)]
     for replaced in sets:
-        if best.fraction < 1 and session.may_run_again:
+        if best.fraction < 1 and not session.may_run_again:
+            session.note_out_of_time()
+        elif best.fraction < 1:
             observer.run_begins(row.name, tuple(replaced))
             verdicts: list[Verdict] = []
             asked_for: set[str] = set()

@@ -21,7 +21,7 @@ from autograder.grading.redefined import watched_names, with_definitions
 from autograder.grading.report import CheckResult, Report, RowResult
 from autograder.grading.running import run_notebook, with_shown
 from autograder.grading.undefined import why_raised, why_undefined
-from autograder.sandbox import CellRun, Kind, Session, Worker, one_at_a_time, require
+from autograder.sandbox import CellRun, Kind, Session, Worker, require, turn
 from autograder.submission import Submission, code_cells, files_beside, solution_cells
 
 if TYPE_CHECKING:
@@ -54,6 +54,10 @@ def process_grader(sandbox: Kind, *, probed: bool = False) -> Grader:
     grader = Grader(sandbox, probed=probed)
     atexit.register(grader.close)
     return grader
+
+
+_Outcome = tuple[tuple[RowResult, ...], tuple[CellRun, ...], float]
+"""The rows, the runs of the cells, and when that began, on ``time.monotonic``'s clock."""
 
 
 class Grader:
@@ -94,7 +98,7 @@ class Grader:
         if submission.unreadable:
             return replace(report, rows=_unreadable(submission, assignment), seconds=time.monotonic() - begun)
         try:
-            rows, cells = self._with_worker(assignment, submission, suite)
+            rows, cells, begun = self._with_worker(assignment, submission, suite)
             notes = (*report.notes, *_ran_short(cells, assignment))
             report = replace(report, rows=rows, cells=cells, notes=notes, shown=assignment.show)
         except Exception as error:
@@ -173,37 +177,53 @@ class Grader:
             self._probed = True
         return worker
 
-    def _with_worker(
-        self, assignment: Assignment, submission: Submission, suite: Suite | None
-    ) -> tuple[tuple[RowResult, ...], tuple[CellRun, ...]]:
-        """Grade in a warm worker, in a new one where the first turns out to be gone."""
+    def _with_worker(self, assignment: Assignment, submission: Submission, suite: Suite | None) -> _Outcome:
+        """Grade in a warm worker, in a new one where the first turns out to be gone.
+
+        What may be a neighbour's doing does not count: it is tried again alone.
+        """
         if suite is None and not code_cells(submission):
-            return (), ()
-        try:
-            return _grade(self._ready(assignment), assignment, submission, suite)
-        except SandboxError:
-            gone, self._worker = self._worker, None
-            if gone is not None:
-                gone.close()
-            return _grade(self._ready(assignment), assignment, submission, suite)
+            return (), (), time.monotonic()
+        alone = failed = False
+        while True:
+            try:
+                outcome = _grade(self._ready(assignment), assignment, submission, suite, alone=alone)
+            except SandboxError:
+                if failed:
+                    raise
+                failed, outcome = True, None
+                gone, self._worker = self._worker, None
+                if gone is not None:
+                    gone.close()
+            if outcome is not None:
+                return outcome
+            alone = True
 
 
 def _grade(
-    worker: Worker, assignment: Assignment, submission: Submission, suite: Suite | None
-) -> tuple[tuple[RowResult, ...], tuple[CellRun, ...]]:
+    worker: Worker, assignment: Assignment, submission: Submission, suite: Suite | None, *, alone: bool = False
+) -> _Outcome | None:
+    """What comes of a submission; None where that may be a neighbour's doing, and it is not alone by request."""
     tests = frozenset[str]() if suite is None else suite.test_ids
     with (
-        one_at_a_time(worker.kind),
+        turn(worker.kind, alone=alone) as mine,
         worker.session(assignment.limits, assignment.seed, files=submission.files, states=len(tests)) as session,
     ):
+
+        def again() -> bool:
+            # What else an ordinary user runs is counted with the processes of a submission, also where it is alone.
+            other = mine.has_had_neighbours() or (mine.alone and not alone)
+            return session.disturbed and other
+
         watched = watched_names(submission, assignment)
         ran = run_notebook(session, submission, show=assignment.show, watched=watched, tests=tests)
         if suite is None:
-            return (), ran.cells
+            return None if again() else ((), ran.cells, mine.begun)
         undefined = undefined_after(submission, assignment, ran.cells)
         rows = check_rows(session, assignment, suite, {}, undefined, before=ran.before)
         told = with_definitions(rows, assignment, submission, ran.cells, suite.reference)
-        return told, with_shown(session, ran, told)
+        cells = with_shown(session, ran, told)
+        return None if again() else (told, cells, mine.begun)
 
 
 def _ran_short(cells: Sequence[CellRun], assignment: Assignment) -> tuple[str, ...]:

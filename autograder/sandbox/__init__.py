@@ -59,7 +59,7 @@ if TYPE_CHECKING:
         Role,
     )
     from autograder.sandbox.session import Session
-    from autograder.sandbox.turns import one_at_a_time
+    from autograder.sandbox.turns import turn
     from autograder.sandbox.visible import site_entries
     from autograder.sandbox.worker import Worker
 
@@ -93,7 +93,6 @@ __all__ = [
     "find_bubblewrap",
     "generator_state",
     "kinds",
-    "one_at_a_time",
     "passive_outputs",
     "probe",
     "probed",
@@ -103,6 +102,7 @@ __all__ = [
     "require",
     "site_entries",
     "tables",
+    "turn",
     "wire",
     "within",
 ]
@@ -161,7 +161,7 @@ __getattr__ = on_demand(
             "Role",
         ),
         "session": ("Session",),
-        "turns": ("one_at_a_time",),
+        "turns": ("turn",),
         "visible": ("site_entries",),
         "worker": ("Worker",),
     },

@@ -15,12 +15,16 @@ need still have a fourth."""
 
 
 class Budget:
-    """The seconds that a submission has from now on, and what its cells have used of them."""
+    """The seconds that a submission has from now on, and what its cells have used of them.
+
+    ``spent`` is that by role, and ``idle`` of all of it the time in which they had no processor.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.begun = time.monotonic()
         self.spent = dict.fromkeys(SHARES, 0.0)
+        self.idle = 0.0
 
     @property
     def end(self) -> float:

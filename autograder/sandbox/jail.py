@@ -41,7 +41,7 @@ LANDLOCK_NEEDED = 6
 
 INSIDE = Path(__file__).with_name("inside")
 STUDENT_UID = 1_879_048_193
-"""Where root runs the grader, a submission's processes belong to this user, whose number no account has."""
+"""Where root runs the grader, a submission's processes belong to a user above this number, which no account has."""
 
 ROOT_NEEDS = {"CAP_CHOWN": 0, "CAP_DAC_OVERRIDE": 1, "CAP_KILL": 5, "CAP_SETGID": 6, "CAP_SETUID": 7}
 """Capabilities of root that it takes to run submissions as another user, and to end them and clear up behind them."""
@@ -97,14 +97,13 @@ def bubblewrap_version(bubblewrap: Path) -> str:
     return done.stdout.strip() or "bubblewrap"
 
 
-def student_uid(kind: Kind) -> int:
+def student_uid() -> int:
     """The user of this machine that submissions run as where root runs the grader.
 
-    In bubblewrap each submission has a user namespace, which counts its processes apart from all others, so one number
-    does for all. Under Landlock there is none: each process that grades has a number of its own, so that the limit on
-    processes counts those of one submission at a time.
+    Each process that grades has a number of its own, so that what the kernel counts by users (processes, memory of
+    pipes, waiting signals) is that of one submission at a time, and no neighbour's.
     """
-    return STUDENT_UID if kind == "bubblewrap" else STUDENT_UID + 1 + os.getpid() % 2**20
+    return STUDENT_UID + 1 + os.getpid() % 2**20
 
 
 def start(kind: Kind, allowed: tuple[str, ...], control_fd: int, errors: int) -> StartedWorker:
@@ -122,7 +121,7 @@ def start(kind: Kind, allowed: tuple[str, ...], control_fd: int, errors: int) ->
     if kind != "none" and not seccomp.supported():
         raise SandboxError("there is no sandbox for this machine's processor: x86-64 and aarch64 have one.")
     if kind != "none" and os.geteuid() == 0:
-        _require_user(student_uid(kind))
+        _require_user(student_uid())
     match kind:
         case "bubblewrap":
             return StartedWorker(_in_bubblewrap(allowed, control_fd, errors))
@@ -216,7 +215,7 @@ def _under_landlock(allowed: tuple[str, ...], control_fd: int, errors: int) -> S
         rules += [("read", Path("/dev/urandom")), ("read", Path("/dev/random"))]
         paths = [*standard_library(), str(folder / "site"), str(folder / "runner")]
         command = _python(paths, control_fd, "landlock")
-        uid = student_uid("landlock") if os.geteuid() == 0 else os.geteuid()
+        uid = student_uid() if os.geteuid() == 0 else os.geteuid()
         os.chown(scratch, uid, -1)
         setup = {
             "uid": uid,
@@ -291,7 +290,7 @@ def _bubblewrap(bubblewrap: Path, allowed: tuple[str, ...], filter_fd: int, *, r
         "ALL",
     ]
     if root:
-        enter = [sys.executable, "-I", "-S", str(INSIDE / "enter.py"), str(STUDENT_UID)]
+        enter = [sys.executable, "-I", "-S", str(INSIDE / "enter.py"), str(student_uid())]
         command = [*enter, *command, "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     else:
         command += ["--unshare-user", "--uid", "1000", "--gid", "1000"]

@@ -24,6 +24,7 @@ from autograder.sandbox.inside.protocol import (
     ThrewOutside,
 )
 from autograder.sandbox.raised import bounded
+from autograder.sandbox.shortages import is_idle, tells_shortage
 from autograder.sandbox.stretching import PATIENCE
 from autograder.sandbox.student_process import StudentProcess, forked
 
@@ -59,12 +60,17 @@ class RanNotebook(Protocol):
     importable: str
     deadline: float
     hangs: Hangs
+    disturbed: bool
+    waited: float
 
     def process(self, before: int | None) -> StudentProcess | None:
         """The process with the state after the notebook, or with the one that was kept before a cell."""
 
     def restart(self) -> bool:
         """Run the notebook again, where there is time; whether there is a process again."""
+
+    def note_out_of_time(self) -> None:
+        """Note that the time of the submission was used up, and whether others may have taken it."""
 
     def give_up(self, before: int | None = None) -> None:
         """End such a process, which does not answer any more."""
@@ -87,6 +93,7 @@ class RowCalls:
         self.outside: Outside = _no_object
         self.channel: socket.socket | None = None
         self.pid = 0
+        self.forked_at = 0.0
         self.generation = 0
 
     @property
@@ -109,6 +116,7 @@ class RowCalls:
         if not seconds:
             raise Stopped(Cause("timeout", function, when="earlier"))
         if time.monotonic() >= self.session.deadline:
+            self.session.note_out_of_time()
             raise Stopped(Cause("timeout", function, when="submission"))
         try:
             payload = wire.encode(protocol.tree(message), layout=isinstance(message, protocol.Operate))
@@ -120,7 +128,7 @@ class RowCalls:
             self._fork(function)
         channel = self.channel
         assert channel is not None
-        begun = time.monotonic()
+        begun = entered = time.monotonic()
         stretched = self._stretched(begun, seconds)
         deadline = min(begun + seconds, self.session.deadline)
         try:
@@ -153,10 +161,14 @@ class RowCalls:
                         return reply
             raise wire.Late
         except wire.Late:
+            # All that it ran before was less than all the time before.
+            ran = processes.ran(self._outside()) - (entered - self.forked_at)
+            self.session.disturbed = self.session.disturbed or is_idle(ran, seconds)
             self.close()
             self.session.hangs.note(function, self.replaced)
             raise Stopped(Cause("timeout", function, when="call" if share == 1 else "short", seconds=seconds)) from None
         except wire.Closed:
+            self.session.disturbed = True
             self.close()
             raise Stopped(Cause("died", function, when="during")) from None
         except wire.WireError:
@@ -165,6 +177,7 @@ class RowCalls:
 
     def told(self, raised: Raised) -> Raised:
         """An exception that the student's code raised, as it may be told of."""
+        self.session.disturbed = self.session.disturbed or tells_shortage(raised.type, raised.text)
         told = bounded(raised, self.session.sources, answered=bool(self.replaced))
         if told.type == "ModuleNotFoundError":
             return told._replace(text=f"{told.text}. {self.session.importable}")
@@ -182,6 +195,7 @@ class RowCalls:
     def close(self) -> None:
         """End the row's fork."""
         if self.channel is not None:
+            self.session.waited += processes.waited(self._outside())
             self.channel.close()
             self.session.kill(self.pid)
             self.channel = None
@@ -194,12 +208,15 @@ class RowCalls:
         """
 
         def stretched() -> float:
-            student = self.session.process(self.before)
-            outside = processes.child(student.outside, self.pid) if student and student.outside else None
             latest = min(begun + PATIENCE * seconds, self.session.deadline)
-            return min(begun + seconds + processes.waited(outside), latest)
+            return min(begun + seconds + processes.waited(self._outside()), latest)
 
         return stretched
+
+    def _outside(self) -> int | None:
+        """The fork by its number outside; None where that cannot be found out."""
+        student = self.session.process(self.before)
+        return processes.child(student.outside, self.pid) if student and student.outside else None
 
     def _answer(
         self, name: str, arguments: tuple[Any, ...], keywords: dict[str, Any], deadline: float
@@ -227,7 +244,7 @@ class RowCalls:
             opened = self._opened()
         if opened is None:
             raise Stopped(Cause("died", function, when="before"))
-        self.channel, self.pid = opened.channel, opened.pid
+        self.channel, self.pid, self.forked_at = opened.channel, opened.pid, time.monotonic()
         self.generation += 1
         if self.replaced:
             self.exchange(Replace(list(self.replaced)), function)
@@ -239,5 +256,6 @@ class RowCalls:
             return None
         opened = forked(process, ForkRow(self.session.printed_limit), self.session.limits.call_seconds)
         if opened is None:
+            self.session.disturbed = True
             self.session.give_up(self.before)
         return opened

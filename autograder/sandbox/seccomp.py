@@ -113,6 +113,13 @@ REFUSED: dict[str, tuple[str, ...]] = {
         "mincore",
         "cachestat",
     ),
+    "what a user has few of on a machine, whatever namespaces its processes are in": (
+        "inotify_init",
+        "inotify_init1",
+        # They can carry open files, of which so many may be on the way.
+        "sendmsg",
+        "sendmmsg",
+    ),
     "memory that no limit of a process counts": (
         "memfd_create",
         "memfd_secret",
@@ -163,10 +170,6 @@ REFUSED_UNDER_LANDLOCK: dict[str, tuple[str, ...]] = {
         "llistxattr",
         "flistxattr",
     ),
-    "nor who may wait for changes of it": (
-        "inotify_init",
-        "inotify_init1",
-    ),
     "the sockets of the machine's services are files too": (
         "socket",
         "connect",
@@ -184,8 +187,19 @@ NEWEST = 462
 _ARCHITECTURES = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
 """How the kernel calls a machine in ``struct seccomp_data`` (linux/audit.h)."""
 _NEW_NAMESPACE = 0x7E02_0080  # every CLONE_NEW… flag, CLONE_NEWTIME included
-_TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
-_F_SETOWN, _F_SETSIG, _F_SETOWN_EX = 8, 10, 15
+_REQUESTS = {
+    "TCGETS": 0x5401,
+    "TIOCGWINSZ": 0x5413,
+    "FIONREAD": 0x541B,
+    "FIONBIO": 0x5421,
+    "FIONCLEX": 0x5450,
+    "FIOCLEX": 0x5451,
+}
+"""What ioctl(2) may ask. All else is a device's or a file system's: by FS_IOC_SETFLAGS, whoever owns a file changes
+its flags where they may only read it."""
+_CLONES = 0x94
+"""The type of requests to share blocks between files. Python takes one refused in this way for a reason to copy."""
+_F_SETOWN, _F_SETSIG, _F_SETOWN_EX, _F_SETLEASE, _F_NOTIFY = 8, 10, 15, 1024, 1026
 _AF_UNIX, _SOCK_STREAM, _SOCK_SEQPACKET = 1, 1, 5
 
 _LOAD, _AND, _JUMP_EQUAL, _JUMP_GREATER, _JUMP_SET, _RETURN = 0x20, 0x54, 0x15, 0x25, 0x45, 0x06
@@ -266,15 +280,18 @@ def program(whose: Literal["template", "bubblewrap", "landlock"]) -> bytes:
                 [_argument(0), (_JUMP_EQUAL, 1, 0, 0), _return(_ERRNO | errno.EPERM), _return(_ALLOW)],
             ),
         ]
-    # Forks share an open file, and with it to whom it sends which signal.
+    # Forks share an open file, and with it to whom it sends which signal. Whoever else opens a file on which somebody
+    # has a lease waits for that, and an ordinary user's submissions could have one on that user's libraries.
     rules.append(
         (
             calls["fcntl"],
             [
                 _argument(1),
-                (_JUMP_EQUAL, 3, 0, _F_SETOWN),
-                (_JUMP_EQUAL, 2, 0, _F_SETSIG),
-                (_JUMP_EQUAL, 1, 0, _F_SETOWN_EX),
+                (_JUMP_EQUAL, 5, 0, _F_SETOWN),
+                (_JUMP_EQUAL, 4, 0, _F_SETSIG),
+                (_JUMP_EQUAL, 3, 0, _F_SETOWN_EX),
+                (_JUMP_EQUAL, 2, 0, _F_SETLEASE),
+                (_JUMP_EQUAL, 1, 0, _F_NOTIFY),
                 _return(_ALLOW),
                 _return(_ERRNO | errno.EPERM),
             ],
@@ -285,10 +302,15 @@ def program(whose: Literal["template", "bubblewrap", "landlock"]) -> bytes:
             calls["ioctl"],
             [
                 _argument(1),
-                (_JUMP_EQUAL, 2, 0, _TIOCSTI),
-                (_JUMP_EQUAL, 1, 0, _TIOCLINUX),
-                _return(_ALLOW),
+                *(
+                    (_JUMP_EQUAL, len(_REQUESTS) - place + 3, 0, request)
+                    for place, request in enumerate(_REQUESTS.values())
+                ),
+                (_AND, 0, 0, 0xFF00),
+                (_JUMP_EQUAL, 1, 0, _CLONES << 8),
                 _return(_ERRNO | errno.EPERM),
+                _return(_ERRNO | errno.EOPNOTSUPP),
+                _return(_ALLOW),
             ],
         )
     )

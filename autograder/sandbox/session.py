@@ -46,6 +46,7 @@ from autograder.sandbox.jail import Kind
 from autograder.sandbox.outputs import Allowance, passive
 from autograder.sandbox.row_calls import Answerer, RowCalls
 from autograder.sandbox.runs import CellRun, Role
+from autograder.sandbox.shortages import is_idle, tells_shortage
 from autograder.sandbox.stretching import stretched_deadline
 from autograder.sandbox.student_process import StudentProcess, forked
 
@@ -60,6 +61,7 @@ FORK_ENDS_SECONDS = 1.0
 """How long a row's fork that was killed may take to be gone."""
 
 
+LEFT = "It left by itself, as with `os._exit`."
 ENDINGS: dict[int, str] = {
     signal.SIGKILL: "It was killed, as where it takes more memory than the whole submission may.",
     signal.SIGSEGV: "It crashed: something wrote where no memory was.",
@@ -71,6 +73,11 @@ ENDINGS: dict[int, str] = {
     signal.SIGSYS: "It asked the system for what a submission may not have.",
 }
 """How a student's process may end, by the signal that ended it, for the student."""
+
+OWN_ENDINGS = frozenset(
+    {LEFT, *(ENDINGS[each] for each in (signal.SIGFPE, signal.SIGXCPU, signal.SIGXFSZ, signal.SIGSYS))}
+)
+"""Those of its own doing. Others may come of what somebody else has taken, memory above all."""
 
 
 def _process_limit(kind: Kind, allowed: int) -> int:
@@ -136,6 +143,8 @@ class Session:
         self.left_running: set[int] | None = None
         self.may_call: Callable[[str], Collection[str]] | None = None
         self.hangs = Hangs()
+        self.disturbed = False
+        self.waited = 0.0
         self.group: Path | None = None
         self.student: StudentProcess | None = None
         self.checkpoint: _Checkpoint | None = None
@@ -250,6 +259,8 @@ class Session:
             yield self.again
         finally:
             again = self.again
+            self.disturbed = self.disturbed or again.disturbed
+            self.waited += again.waited
             same = again.student is before and again.restarts == ended
             if not (same and again.rows_are_apart() and again.left_by_rows() == left):
                 again.close()
@@ -308,6 +319,8 @@ class Session:
             if role in ("unrun", "later"):
                 runs[place] = CellRun(place, "unrun", (), 0.0)
             elif done or self.budget.left(role) <= 0:
+                if not done:
+                    self.note_out_of_time()
                 runs.setdefault(place, CellRun(place, "skipped", (), 0.0))
             elif role == "shows":
                 runs[place], after_shown = self._show(place, left), True
@@ -493,6 +506,14 @@ class Session:
         self._run(shown=False)
         return self.student is not None
 
+    def note_out_of_time(self) -> None:
+        """Note that the time of the submission was used up, and whether others may have taken it.
+
+        ``waited`` is what forks of rows have waited for a processor.
+        """
+        lost = self.waited + self.budget.idle
+        self.disturbed = self.disturbed or lost > self.limits.submission_seconds / 4
+
     def process(self, before: int | None) -> StudentProcess | None:
         """The process with the state after the notebook, or with the one that was kept before a cell."""
         return self.student if before is None else self.states.get(before)
@@ -601,7 +622,7 @@ class Session:
                     status = processes.wait_status(process.outside) or -1
                 if status >= 0:
                     number = os.waitstatus_to_exitcode(status)
-                    return "It left by itself, as with `os._exit`." if number >= 0 else ENDINGS.get(-number, "")
+                    return LEFT if number >= 0 else ENDINGS.get(-number, "")
                 time.sleep(0.01)
         self.kill(process.pid)
         return ""
@@ -621,14 +642,24 @@ class Session:
             status: Literal["ok", "raised", "timeout", "died"], outputs: Any = (), bound: Any = (), gone: Any = ()
         ) -> CellRun:
             kept = passive(outputs, self.limits.output_kb, left)
+            self.disturbed = self.disturbed or any(
+                tells_shortage(output.get("ename"), output.get("evalue")) for output in kept
+            )
             if any(output.get("ename") == "ModuleNotFoundError" for output in kept):
                 kept = (*kept, {"output_type": "stream", "name": "stderr", "text": f"{self.importable}\n"})
             named = (tuple(name for name in self.watched if name in told) for told in (bound, gone))
             return CellRun(index, status, kept, time.monotonic() - begun, *named)
 
         latest = begun + self.budget.left(self.roles[index])
-        stretched = stretched_deadline(latest, process.outside, begun, self._cell_seconds(index))
+        seconds, ran = self._cell_seconds(index), processes.ran(process.outside)
+        stretched = stretched_deadline(latest, process.outside, begun, seconds)
         late = False
+
+        def note_idleness() -> None:
+            busy = processes.ran(process.outside) - ran
+            self.budget.idle += max(0.0, time.monotonic() - begun - busy)
+            self.disturbed = self.disturbed or (late and is_idle(busy, seconds))
+
         try:
             channel.settimeout(REPLY_SECONDS)
             wire.send(channel, wire.encode(protocol.tree(RunCell(source, list(self.watched)))))
@@ -636,6 +667,7 @@ class Session:
                 reply = protocol.read(wire.receive(channel, stretched(), stretched))
             except wire.Late:
                 late = True
+                note_idleness()
                 self.kill(process.pid, signal.SIGINT)
                 reply = protocol.read(wire.receive(channel, time.monotonic() + INTERRUPT_GRACE))
         except wire.Late:
@@ -646,12 +678,15 @@ class Session:
                 self.kill(process.pid)
                 return result("timeout"), False
             how = self._how_it_ended(process)
+            self.disturbed = self.disturbed or how not in OWN_ENDINGS
             return result(
                 "died", [{"output_type": "error", "ename": "Python ended", "evalue": how, "traceback": [how]}]
             ), False
         match reply:
             case CellRan("ok" | "raised" as status, outputs, bound, gone):
                 names = ([name for name in told if isinstance(name, str)] for told in (bound, gone))
+                if not late:
+                    note_idleness()
                 return result("timeout" if late else status, outputs, *names), True
         self.kill(process.pid)
         return result("died"), False

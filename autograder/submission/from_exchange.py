@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from secrets import token_hex
 from typing import Literal
 
 from autograder.base import AutograderError, RefusedError, make_closed_folder, printable, write_atomically
@@ -22,6 +23,7 @@ from autograder.submission.collecting import Collected, too_alike
 from autograder.submission.file_names import one_form
 from autograder.submission.folders import SubmittedFolder, read_regular, submissions
 from autograder.submission.inbound import (
+    SECRET,
     STAMP,
     Arrival,
     Content,
@@ -252,7 +254,9 @@ def _take(
     status: Literal["new", "newer"] = "new" if held is None else "newer"
     if held is not None and (_same(held.folder, content.files) or not _wanted(when, held, terms)):
         return Collected(arrival.student, "unchanged")
-    folder = place(course, assignment, arrival.student, content.files, stamp=stamp, replaced=held)
+    # Without a secret nbgrader's release_feedback would end here, and nobody who comes later would have theirs.
+    files = {SECRET: token_hex().encode(), **content.files}
+    folder = place(course, assignment, arrival.student, files, stamp=stamp, replaced=held)
     if terms.group_shared:
         share_with_group(folder.parent)
     return Collected(arrival.student, status, said)
@@ -262,7 +266,7 @@ def _same(folder: Path, files: dict[str, bytes]) -> bool:
     """Whether a folder holds these files and no others, but for the time."""
     try:
         there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()}
-        return there - {STAMP} == files.keys() and all(
+        return there - {STAMP} == files.keys() | (there & {SECRET}) and all(
             read_regular(folder / name, len(content) + 1)[0] == content for name, content in files.items()
         )
     except (AutograderError, OSError):

@@ -19,6 +19,9 @@ from autograder.submission.inbound import Arrival
 RECORD = ".owners.json"
 """Below ``submitted/``: which account handed in first in the name of an id that is no account's."""
 
+SUBORDINATE = Path("/etc/subuid")
+"""Which numbers an account has beside its own (subuid(5)): tens of thousands, as whom it can write files."""
+
 _SHARED = (
     "Where students share accounts, say so with c.ExchangeCollect.check_owner = False in nbgrader_config.py: then "
     "nothing tells them apart"
@@ -41,7 +44,7 @@ class Ownership:
 
 
 def owners_of(
-    arrivals: Iterable[Arrival],
+    arrivals: Collection[Arrival],
     *,
     students: Collection[str],
     trusted: Collection[int],
@@ -58,8 +61,10 @@ def owners_of(
     _name_of.cache_clear()  # accounts come and go while a watch stays
     _account_of.cache_clear()
     since: dict[tuple[str, int], float] = {}
+    ranges = _ranges(without=trusted)
+    accounts_of = {owner: _account_with(owner, ranges) for owner in {each.owner for each in arrivals}}
     for each in arrivals:
-        claim = each.student, each.owner
+        claim = each.student, accounts_of[each.owner]
         since[claim] = min(since.get(claim, float("inf")), each.changed.timestamp())
     result = Ownership()
     accounts = {claim for claim in since if claim[1] not in trusted and _is_own(*claim)}
@@ -77,7 +82,40 @@ def owners_of(
         else:
             open_claims.append((student, owner))
     _first_come(open_claims, since, held, result)
+    for each in arrivals:
+        claim = each.student, accounts_of[each.owner]
+        if claim in result.refused:
+            result.refused[each.student, each.owner] = result.refused[claim]
+        if claim in result.trusted_first:
+            result.trusted_first.add((each.student, each.owner))
     return result
+
+
+def _ranges(without: Collection[int]) -> list[tuple[int, int, int]]:
+    """The numbers that accounts have beside their own: the account, the first and the last of each range.
+
+    Those of accounts that may hand in for anybody are left out: whoever runs in a container of theirs may not.
+    """
+    try:
+        lines = SUBORDINATE.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        name, _, numbers = line.partition(":")
+        first, _, count = numbers.partition(":")
+        if first.isdecimal() and count.isdecimal():
+            account = int(name) if name.isdecimal() else _account_of(name)
+            if account is not None and account not in without:
+                found.append((account, int(first), int(first) + int(count) - 1))
+    return found
+
+
+def _account_with(owner: int, ranges: Iterable[tuple[int, int, int]]) -> int:
+    """The account whose number this is, or that has it beside its own; the number itself where nobody has."""
+    if _name_of(owner):
+        return owner
+    return next((account for account, first, last in ranges if first <= owner <= last), owner)
 
 
 def _first_come(

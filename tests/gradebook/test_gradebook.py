@@ -676,7 +676,9 @@ def test_a_hard_link_is_not_copied_to_a_students_feedback(course: Course, gradeb
     (beside(course) / "submission_secret.txt").hardlink_to(course.root / "gradebook_config.yaml")
     copied(course, gradebook)
     folder = write_feedback(gradebook, course, course.assignment("warmup"), "ada").parent
-    assert [path.name for path in folder.iterdir()] == ["warmup.html"]
+    assert sorted(path.name for path in folder.iterdir()) == ["submission_secret.txt", "warmup.html"]
+    # One of ours: without any, nbgrader's release_feedback would end here.
+    assert re.fullmatch("[0-9a-f]{64}", (folder / "submission_secret.txt").read_text())
 
 
 def test_the_stored_report_is_the_report_without_the_cells_outputs(

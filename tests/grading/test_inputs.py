@@ -63,6 +63,17 @@ def test_each_student_has_inputs_of_their_own_and_the_same_ones_every_time(echo:
     assert len({report.digest for report in same}) == 1
 
 
+def test_where_attempts_are_graded_at_once_there_are_ten_a_day_and_each_has_other_inputs(tmp_path: Path) -> None:
+    """Unless the course says otherwise: what one learns from a page is of no use to another."""
+    counted = CONFIG.replace("    seed: 7\n", "    seed: 7\n    attempts: {counts: best}\n")
+    known = [
+        load_course(make_course(tmp_path / name, config=config)).assignment("warmup")
+        for name, config in (("counted", counted), ("plain", CONFIG))
+    ]
+    assert [(each.attempts.per_day, each.inputs) for each in known] == [(10, "per_student"), (10, "same")]
+    assert len({known[0].inputs_of(student) for student in ("ada", "bob")}) == 2
+
+
 @pytest.mark.sandbox
 def test_a_right_answer_has_full_marks_whoever_gives_it(tmp_path: Path) -> None:
     root = make_course(tmp_path / "course", config=PER_STUDENT)

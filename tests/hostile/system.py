@@ -200,6 +200,17 @@ for folder in ("/", "/site", "/runner", "/usr", "/lib", "/dev", "/proc"):
     attempt(folder, open, folder + "/hostile", "w")
 """,
     ),
+    "flags-of-files": (
+        "change what a file system keeps of a file that it may only read, or leave word there",
+        r"""
+import fcntl
+open("own", "w").close()
+for path in ("own", ".", os.__file__):
+    file = os.open(path, os.O_RDONLY)
+    for request in (0x40086602, 0x401C5820, 0x40086604, 0x40047602, 0x4004587F, 0x5412, 0x40806685):
+        attempt((path, request), fcntl.ioctl, file, request, bytes(64))
+""",
+    ),
     "limits": (
         "raise its own limits",
         r"""
@@ -209,9 +220,28 @@ for name in dir(resource):
         if hard != resource.RLIM_INFINITY:
             attempt(name, resource.setrlimit, getattr(resource, name), (hard + 1, hard + 1))
             attempt(name, resource.setrlimit, getattr(resource, name), (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-for name in ("AS", "CPU", "FSIZE", "NPROC", "NOFILE"):
+for name in ("AS", "CPU", "FSIZE", "NPROC", "NOFILE", "SIGPENDING"):
     if resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[1] == resource.RLIM_INFINITY:
         reached.append(f"no limit on {name}")
+""",
+    ),
+    "what-a-user-has-few-of": (
+        "use up what the kernel counts by users, so that neighbours, and whoever grades, have none of it",
+        r"""
+import array, fcntl
+with open("own", "w") as own:
+    for what in (fcntl.F_SETLEASE, fcntl.F_NOTIFY):
+        attempt(what, fcntl.fcntl, own, what, fcntl.F_WRLCK)
+call("inotify_init1", (294, 26), 0)
+one, other = socket.socketpair()
+attempt("sendmsg", one.sendmsg, [b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0]))])
+call("sendmmsg", (307, 269), one.fileno(), 0, 0, 0)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMIN])
+waiting = 0
+while waiting < 10_000 and libc.sigqueue(os.getpid(), signal.SIGRTMIN, ctypes.c_void_p()) == 0:
+    waiting += 1
+if waiting > 256:
+    reached.append(f"{waiting} signals that wait")
 """,
     ),
     "other-submissions": (

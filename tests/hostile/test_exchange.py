@@ -21,7 +21,7 @@ import pytest
 
 from autograder.base import AutograderError
 from autograder.course import Course, load_course
-from autograder.gradebook import held_grades, open_gradebook
+from autograder.gradebook import held_grades, open_gradebook, write_page
 from autograder.operations import collect_from, nbgrader_config, watch
 from autograder.submission import Collected, Look, Terms, collect_arrivals, submissions
 from tests.courses import CONFIG, make_course, solved, untouched, write
@@ -319,6 +319,42 @@ def test_an_account_without_a_name_has_one_id_as_soon_as_there_are_two_accounts(
     assert ("ada", "newer") in statuses(results)
     assert any(f"the account number {MAL}, which hands in as mal" in each.why for each in results)
     assert exchange.submitted("ada") == solved()
+
+
+def test_who_hands_in_without_a_secret_keeps_nobodys_feedback_back(exchange: Exchange) -> None:
+    """nbgrader's release_feedback ends at a student who has none, and whoever comes later in it has no feedback."""
+    (exchange.put("ada") / "submission_secret.txt").unlink()
+    (exchange.put("bob") / "submission_secret.txt").write_bytes(bytes(5_000))
+    exchange.put("cyd", secret="their own")
+    warmup = exchange.course.assignment("warmup")
+    assert {each.status for each in exchange.collect()} == {"new"}
+    assert {each.status for each in exchange.collect()} == {"unchanged"}
+    found = []
+    for student in ("ada", "bob", "cyd"):
+        write_page(exchange.course, warmup, student, "a page")
+        found.append((exchange.course.root / f"feedback/{student}/warmup/submission_secret.txt").read_text())
+    assert found[2] == "their own"
+    assert min(map(len, found[:2])) >= 64
+    assert len(set(found)) == 3
+
+
+def test_the_numbers_that_an_account_has_beside_its_own_are_one_account(
+    exchange: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has subordinate ids can write files as any of them, and so would be as many new students."""
+    (tmp_path / "subuid").write_text(f"{MAL}:300000:65536\n0:500000:65536\nbroken:x\n")
+    monkeypatch.setattr("autograder.submission.owners.SUBORDINATE", tmp_path / "subuid")
+    exchange.put("ada", uid=ADA)
+    for number in range(5):
+        exchange.put(f"new{number}", uid=300_000 + number)
+    exchange.put("own", uid=MAL)
+    exchange.put("bob", uid=500_001)
+    exchange.put("cyd", uid=500_002)
+    results = exchange.collect()
+    taken = {each.who for each in results if each.status != "not taken"}
+    assert taken == {"ada", "new0", "bob", "cyd"}
+    told = [each.why for each in results if each.who == "new1"]
+    assert f"it belongs to the account number {MAL}, which hands in as new0" in told[0]
 
 
 def test_whoever_came_first_in_a_name_keeps_it_also_when_the_exchange_was_emptied(exchange: Exchange) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from autograder.sandbox import cgroup
+from autograder.course import Limits
+from autograder.sandbox import Worker, cgroup, processes
 
 pytestmark = pytest.mark.sandbox
 
@@ -114,6 +115,52 @@ def test_a_submission_within_its_memory_runs_in_a_group_that_goes_with_it(seen):
 def test_processes_that_take_more_memory_together_than_a_submission_may_are_killed(seen):
     assert seen["ended"] == "[-9, -9]\n"
     assert seen["kills"] >= 2
+
+
+LEAVES = """
+import ctypes, os, time
+libc = ctypes.CDLL(None, use_errno=True)
+into_a_group = (ctypes.c_uint64 * 11)(0x2_0000_0000, 0, 0, 0, 17, 0, 0, 0, 0, 0, 0)
+assert libc.syscall(435, into_a_group, 88) == -1
+assert libc.mount(b"none", b".", b"cgroup2", 0, None) == -1
+for path in ("/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/unified/cgroup.procs"):
+    try:
+        open(path, "w").write("0")
+    except OSError:
+        pass
+try:
+    while True:
+        if os.fork() == 0:
+            os.setsid()
+            try:
+                os.fork()
+            finally:
+                time.sleep(60)
+except OSError:
+    print("as many as it may")
+"""
+
+
+@pytest.mark.parametrize("kind", ["bubblewrap", "landlock"])
+def test_a_submission_leaves_its_group_in_no_way_and_all_of_it_ends_with_it(kind):
+    """Any hierarchy of version 2 that this process may write to will do, also one that bounds nothing."""
+    mounts = [line.split(" - ") for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    places = [Path(before.split()[4]) for before, after in mounts if after.startswith("cgroup2 ")]
+    writable = [place for place in places if os.access(place / "cgroup.procs", os.W_OK)]
+    if os.geteuid() != 0 or not writable:
+        pytest.skip("NOT TESTED: needs root and a control group (version 2) that it may write to")
+    group = writable[0] / f"tests-{os.getpid()}-{kind}"
+    with Worker(kind, ("numpy",)) as worker:
+        with worker.session(Limits(cell_seconds=10)) as session:
+            group.mkdir()
+            session.group = group
+            (run,) = session.run([LEAVES])
+            assert run.outputs[0].get("text") == "as many as it may\n"
+            theirs = processes.below(session.keeper)
+            held = set(map(int, (group / "cgroup.procs").read_text().split()))
+            assert theirs <= held
+            assert session.keeper not in held
+        assert not group.exists()
 
 
 def test_without_a_delegated_group_none_is_made(monkeypatch):

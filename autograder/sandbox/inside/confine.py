@@ -197,6 +197,8 @@ def limit(limits: dict[str, Any]) -> None:
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_MEMLOCK: 0,
         resource.RLIMIT_MSGQUEUE: 0,
+        # They are counted together with those of all that the same user runs.
+        resource.RLIMIT_SIGPENDING: 256,
     }
     for name, bound in bounds.items():
         _, hard = resource.getrlimit(name)
