@@ -104,7 +104,7 @@ def seen(tmp_path_factory):
             return json.loads(line.removeprefix("RESULT "))
     if not done.stdout.strip() and " amx_tile " in Path("/proc/cpuinfo").read_text():
         # Nothing that CI could install: the first program ends while its registers are put back.
-        pytest.skip("NEEDS A PROCESSOR WITHOUT AMX: the registers of this one are more than User Mode Linux 6.1 can hold")
+        pytest.skip("NEEDS A PROCESSOR WITHOUT AMX: User Mode Linux 6.1 cannot hold the registers of this one")
     raise AssertionError(done.stdout[-5000:] + done.stderr[-2000:])
 
 
