@@ -45,7 +45,8 @@ from pathlib import Path
 from autograder.checking import Loopback
 from autograder.course import load_course
 from autograder.sandbox.inside.cells import Notebook
-from autograder.submission import code_cells, find_notebook, read_submission, submissions
+from autograder.submission import code_cells, read_submission, submissions
+from autograder.submission.choosing import find_notebook
 from autograder.grading import Suite
 
 course = load_course(Path(sys.argv[1]))

@@ -26,10 +26,11 @@ import four
 from measuring import GROUPS, writable
 
 from autograder.course import load_course
-from autograder.gradebook import open_gradebook, register, store
+from autograder.gradebook import open_gradebook, register
+from autograder.operations import store_grade
 from autograder.operations.graded import grade_hand_in
 from autograder.submission import submissions
-from autograder.submission.folders import find_notebook
+from autograder.submission.choosing import find_notebook
 from autograder.submission.hand_in import HandIn
 
 
@@ -90,7 +91,7 @@ def main() -> None:
                 profile.enable()
             for each in graded:
                 if each.submission is not None and each.report is not None:
-                    store(gradebook, course, assignment, each.submission, each.report)
+                    store_grade(gradebook, course, assignment, each.submission, each.report, None)
             profile.disable()
             marks.append((own(), used() if used else 0.0, time.monotonic()))
     print(f"ms a submission, of {len(entries)}: this process, with all that it started, by the clock")

@@ -46,10 +46,10 @@ import sys
 from pathlib import Path
 from autograder.checking import Loopback
 from autograder.course import load_course
-from autograder.submission import find_notebook, submissions
+from autograder.submission.choosing import find_notebook
 from autograder.sandbox.inside.calls import RowFork
 from autograder.sandbox.inside.cells import Notebook
-from autograder.submission import code_cells, read_submission
+from autograder.submission import code_cells, read_submission, submissions
 from autograder.grading import Suite
 
 class Noted:

@@ -1,14 +1,15 @@
 """The command ``autograder``: parse, call, print."""
 
-# Imported for what they do: each enters its commands into the app.
-import autograder.cli.authoring
-import autograder.cli.checking
-import autograder.cli.gradescope
-import autograder.cli.grading
-import autograder.cli.machine
-import autograder.cli.pushing
-import autograder.cli.results
-import autograder.cli.starting  # noqa: F401
-from autograder.cli.command import app, main
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autograder.base import on_demand
+from autograder.cli.entrance import main
+
+if TYPE_CHECKING:
+    from autograder.cli.program import app
 
 __all__ = ["app", "main"]
+
+__getattr__ = on_demand(__name__, {"program": ("app",)})

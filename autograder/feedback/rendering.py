@@ -20,8 +20,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from autograder import sandbox  # its wire is imported where a page is set: NumPy comes with it
 from autograder.base import AutograderError
-from autograder.sandbox import wire
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -146,7 +146,7 @@ def _rendered(
         at = asked or _forked(bounds)
         try:
             made, spent = _answer(at, piece, seconds, bounds)
-        except wire.WireError:
+        except sandbox.wire.WireError:
             # It was ended, or it failed in a way that is no exception.
             at.close()
         else:
@@ -158,8 +158,8 @@ def _answer(channel: socket.socket, piece: Piece, seconds: float, bounds: Bounds
     """A text's HTML, None where it is too long or could not be made, and the processor's seconds that it took."""
     channel.settimeout(bounds.patience)
     most = bounds.characters + len(piece.pictures)
-    wire.send(channel, wire.encode((piece.kind, piece.text, piece.pictures, seconds, most)))
-    made, spent = wire.receive(channel, time.monotonic() + bounds.patience)
+    sandbox.wire.send(channel, sandbox.wire.encode((piece.kind, piece.text, piece.pictures, seconds, most)))
+    made, spent = sandbox.wire.receive(channel, time.monotonic() + bounds.patience)
     if made is not None and len(piece.text) + len(piece.pictures) + len(made) <= _KNOWN_CHARACTERS:
         if len(_known) >= _KNOWN:
             del _known[next(iter(_known))]
@@ -172,9 +172,9 @@ def _kept_fork(bounds: Bounds) -> socket.socket | None:
     channel = _kept.pop(bounds.memory, None)
     if channel is not None:
         try:
-            wire.send(channel, wire.encode(None))
-            wire.receive(channel, time.monotonic() + bounds.patience)
-        except wire.WireError:
+            sandbox.wire.send(channel, sandbox.wire.encode(None))
+            sandbox.wire.receive(channel, time.monotonic() + bounds.patience)
+        except sandbox.wire.WireError:
             channel.close()
             channel = None
     return channel
@@ -191,9 +191,9 @@ def _forked(bounds: Bounds) -> socket.socket:
         try:
             with theirs:
                 socket.send_fds(_started(), [b"+"], [theirs.fileno()])
-            wire.send(ours, wire.encode(bounds.memory))
-            wire.receive(ours, time.monotonic() + _START_SECONDS)
-        except (wire.WireError, OSError):
+            sandbox.wire.send(ours, sandbox.wire.encode(bounds.memory))
+            sandbox.wire.receive(ours, time.monotonic() + _START_SECONDS)
+        except (sandbox.wire.WireError, OSError):
             ours.close()
             _end()
         else:

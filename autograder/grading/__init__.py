@@ -8,6 +8,7 @@ from autograder.base import on_demand
 
 if TYPE_CHECKING:
     from autograder.grading.carrying import check_rows, replacements
+    from autograder.grading.check import Check
     from autograder.grading.grader import Grader, grade, process_grader, undefined_after
     from autograder.grading.hints import advice
     from autograder.grading.provenance import (
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
         stored_tree,
     )
     from autograder.grading.running import run_notebook
-    from autograder.grading.suite import Check, Suite
+    from autograder.grading.suite import Suite
 
 __all__ = [
     "MAX_PRINTED",
@@ -80,6 +81,7 @@ __getattr__ = on_demand(
             "check_rows",
             "replacements",
         ),
+        "check": ("Check",),
         "grader": (
             "Grader",
             "grade",
@@ -117,6 +119,6 @@ __getattr__ = on_demand(
             "stored_tree",
         ),
         "running": ("run_notebook",),
-        "suite": ("Check", "Suite"),
+        "suite": ("Suite",),
     },
 )

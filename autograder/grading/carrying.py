@@ -20,7 +20,8 @@ from autograder.grading.report import RowResult
 from autograder.sandbox import Refused, Session, ThrewOutside
 
 if TYPE_CHECKING:
-    from autograder.grading.suite import Check, Suite, Verdict
+    from autograder.grading.check import Check, Verdict
+    from autograder.grading.suite import Suite
 
 UNWRITTEN = frozenset({"missing", "unwritten"})
 

@@ -133,6 +133,14 @@ class Grader:
         self._suite(assignment, assignment_digest(assignment))
         self._ready(assignment)
 
+    def probe(self, assignment: Assignment) -> None:
+        """Try the sandbox, whether or not this machine's has been seen to hold.
+
+        Raises:
+            SandboxError: It does not hold.
+        """
+        require(self._ready(assignment))
+
     def close(self) -> None:
         """End the worker and the pytest sessions."""
         worker, self._worker = self._worker, None

@@ -13,7 +13,7 @@ from autograder.base import Cause
 from autograder.grading.report import CheckResult, RowResult
 
 if TYPE_CHECKING:
-    from autograder.grading.suite import Verdict
+    from autograder.grading.check import Verdict
 
 FOLLOWS = "This may come of the first mistake alone: mend that, then look here again."
 

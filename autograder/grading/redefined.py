@@ -170,14 +170,15 @@ def _uses(source: str) -> dict[str, tuple[str, ...]]:
 
 
 def _globals_of(function: ast.AST) -> Iterator[str]:
-    arguments = {each.arg for each in ast.walk(function) if isinstance(each, ast.arg)}
-    names = [each for each in ast.walk(function) if isinstance(each, ast.Name)]
-    outer = {name for each in ast.walk(function) if isinstance(each, ast.Global) for name in each.names}
+    nodes = list(ast.walk(function))
+    arguments = {each.arg for each in nodes if isinstance(each, ast.arg)}
+    names = [each for each in nodes if isinstance(each, ast.Name)]
+    outer = {name for each in nodes if isinstance(each, ast.Global) for name in each.names}
     stored = {each.id for each in names if not isinstance(each.ctx, ast.Load)} - outer
-    inner = {each.name for each in ast.walk(function) if isinstance(each, _FUNCTION | ast.ClassDef)}
+    inner = {each.name for each in nodes if isinstance(each, _FUNCTION | ast.ClassDef)}
     imported = {
         (alias.asname or alias.name).split(".")[0]
-        for each in ast.walk(function)
+        for each in nodes
         if isinstance(each, ast.Import | ast.ImportFrom)
         for alias in each.names
     }

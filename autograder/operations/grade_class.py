@@ -7,6 +7,7 @@ on where it was, and a changed check or seed regrades by itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from autograder.gradebook import (
     attempts_of,
     backup,
     damaged_result,
+    database_file,
     graded_digests,
     moved_timestamps,
     only_run,
@@ -29,8 +31,8 @@ from autograder.gradebook import (
 )
 from autograder.grading import wanted_digests
 from autograder.operations.closed import require_closed
-from autograder.operations.graded import Graded, require_gradable
-from autograder.operations.pool import grade_all
+from autograder.operations.graded import Graded
+from autograder.operations.pool import Pool, grade_all
 from autograder.operations.storing import Result, asked_for, joined_notes, not_copied, stored
 from autograder.sandbox import Kind
 from autograder.submission import HandIn, SubmittedFolder, find_hand_in, hand_ins
@@ -76,19 +78,26 @@ def grade_assignment(
     require_closed(course)
     folders = hand_ins(course.root, assignment, students, timezone=course.timezone)
     started(len(folders))
-    with only_run(course):
+    there = [folder.student for folder in folders if not folder.problem]
+    pool = None
+    with ExitStack() as stack:
+        stack.enter_context(only_run(course))
+        if there and scheduler is None and (force or _is_new(course)):
+            # There is something to grade: the processes get ready while the gradebook is opened.
+            pool = stack.enter_context(Pool(assignment, sandbox, min(jobs, len(there))))
         backup(course)
-        with open_gradebook(course) as gradebook:
-            register(gradebook, course, assignment, [folder.student for folder in folders if not folder.problem])
-            plan = _planned(gradebook, course, assignment, folders, force=force, sandbox=sandbox)
-            if plan.hand_ins and scheduler is None:
-                require_gradable(assignment, sandbox)
-            yield from plan.refused
-            yield from _kept(gradebook, course, assignment, plan)
-            for graded in _graded(plan.hand_ins, assignment, sandbox=sandbox, jobs=jobs, scheduler=scheduler):
-                note = plan.notes.pop(graded.hand_in.student)
-                yield stored(gradebook, course, assignment, graded, note=note, now=now)
-            update_late_penalties(gradebook, course, assignment)
+        gradebook = stack.enter_context(open_gradebook(course))
+        register(gradebook, course, assignment, there)
+        plan = _planned(gradebook, course, assignment, folders, force=force, sandbox=sandbox)
+        if plan.hand_ins and scheduler is None:
+            pool = pool or stack.enter_context(Pool(assignment, sandbox, min(jobs, len(plan.hand_ins))))
+            pool.wait()
+        yield from plan.refused
+        yield from _kept(gradebook, course, assignment, plan)
+        for graded in _graded(plan.hand_ins, assignment, sandbox=sandbox, jobs=jobs, scheduler=scheduler, pool=pool):
+            note = plan.notes.pop(graded.hand_in.student)
+            yield stored(gradebook, course, assignment, graded, note=note, now=now)
+        update_late_penalties(gradebook, course, assignment)
 
 
 @dataclass(frozen=True)
@@ -144,16 +153,29 @@ def _planned(
 
 
 def _graded(
-    hand_ins: list[HandIn], assignment: Assignment, *, sandbox: Kind, jobs: int, scheduler: Scheduler | None
+    hand_ins: list[HandIn],
+    assignment: Assignment,
+    *,
+    sandbox: Kind,
+    jobs: int,
+    scheduler: Scheduler | None,
+    pool: Pool | None,
 ) -> Iterator[Graded]:
     """Grade hand-ins, in processes of this machine or on the workers of a Dask scheduler; as they are ready."""
     if scheduler is None:
-        return grade_all(hand_ins, assignment, sandbox=sandbox, jobs=jobs)
+        executor = None if pool is None else pool.executor
+        return grade_all(hand_ins, assignment, sandbox=sandbox, jobs=jobs, executor=executor)
     if not hand_ins:
         return iter(())
     from autograder.operations.fleet import grade_all_remotely
 
     return grade_all_remotely(hand_ins, assignment, sandbox=sandbox, scheduler=scheduler)
+
+
+def _is_new(course: Course) -> bool:
+    """Whether the gradebook is still to be made, and so holds no grade."""
+    file = database_file(course)
+    return file is not None and not file.exists()
 
 
 def _outdone(course: Course, assignment: Assignment, student: str, submitted: str) -> bool:

@@ -72,6 +72,23 @@ def require_gradable(assignment: Assignment, sandbox: Kind) -> None:
             grader.prepare(each)
 
 
+def make_ready(assignment: Assignment, sandbox: Kind, *, tries: bool) -> None:
+    """As ``require_gradable``, in a process of the pool, which goes on to grade with what this has started.
+
+    Args:
+        assignment: The assignment.
+        sandbox: Which kind of sandbox submissions run in.
+        tries: Whether this process is the one of the pool that tries the sandbox.
+    """
+    from autograder.grading import process_grader
+
+    grader = process_grader(sandbox, probed=True)
+    for each in assignment.notebooks:
+        grader.prepare(each)
+    if tries:
+        grader.probe(assignment)
+
+
 def grade_hand_in(hand_in: HandIn, assignment: Assignment, sandbox: Kind, *, probed: bool = True) -> Graded:
     """Read and grade one hand-in; what is wrong with it, or with us, is in the result.
 

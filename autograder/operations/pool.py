@@ -9,15 +9,26 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.sharedctypes import Synchronized
+from types import TracebackType
+from typing import Self
 
+from autograder.base import AutograderError
 from autograder.course import Assignment
-from autograder.operations.graded import Graded, grade_hand_in
+from autograder.operations.graded import Graded, grade_hand_in, make_ready
 from autograder.sandbox import Kind, confine
 from autograder.submission import HandIn
+
+_GRADES = ("autograder.operations.graded", "autograder.grading.grader", "autograder.grading.suite")
+_COLLECTS = ("autograder.grading.collected",)
+"""What a process of the pool imports to grade, and to collect checks that are pytest tests."""
+
+_LONG = 60
+"""Bytes of TMPDIR that leave room for what multiprocessing adds to it."""
 
 WAITING_PER_JOB = 4
 """How many hand-ins are given out for each process: one that it grades, the others so that it never waits."""
@@ -28,8 +39,44 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def grade_all(hand_ins: Iterable[HandIn], assignment: Assignment, *, sandbox: Kind, jobs: int) -> Iterator[Graded]:
-    """Grade hand-ins in a pool of ``jobs`` processes.
+class Pool:
+    """Processes that grade an assignment, which get ready from the beginning, while their owner does other things."""
+
+    def __init__(self, assignment: Assignment, sandbox: Kind, jobs: int) -> None:
+        """Start the processes, and have the first of them try the sandbox, for all."""
+        others = set(multiprocessing.active_children())
+        self.executor = processes(jobs, checks=any(each.checks.is_dir() for each in assignment.notebooks))
+        self._ready = [self.executor.submit(make_ready, assignment, sandbox, tries=not job) for job in range(jobs)]
+        self._processes = set(multiprocessing.active_children()) - others
+
+    def wait(self) -> None:
+        """Wait until the first process is ready, so that what is missing is known before the first submission.
+
+        Raises:
+            SandboxError: There is no sandbox on this machine, or it does not hold.
+            CheckError: The assignment's checks cannot be used.
+            AutograderError: The process was killed.
+        """
+        try:
+            self._ready[0].result()
+        except BrokenProcessPool as error:
+            raise AutograderError("a process that grades was killed before it had graded anything") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if error is not None and not all(each.done() for each in self._ready):
+            # What an author's checks do as they are collected may take for ever.
+            for process in self._processes:
+                process.kill()
+        self.executor.shutdown(cancel_futures=True)
+
+
+def grade_all(
+    hand_ins: Iterable[HandIn], assignment: Assignment, *, sandbox: Kind, jobs: int, executor: Executor | None = None
+) -> Iterator[Graded]:
+    """Grade hand-ins in a pool of ``jobs`` processes: ``executor``, where there is one already.
 
     One bad submission never stops the others. Where a process of the pool is killed, the whole pool ends with it, and
     which submission killed it is not known. So each that had been given out is graded again in a process of its own,
@@ -41,7 +88,7 @@ def grade_all(hand_ins: Iterable[HandIn], assignment: Assignment, *, sandbox: Ki
     waiting = iter(hand_ins)
     # Those that may have killed a process: all that were given out, and the one that a broken pool did not take.
     suspects: list[HandIn] = []
-    pool = processes(jobs)
+    pool = executor or processes(jobs)
     running: dict[Future[Graded], HandIn] = {}
     try:
         for hand_in in waiting:
@@ -62,16 +109,28 @@ def grade_all(hand_ins: Iterable[HandIn], assignment: Assignment, *, sandbox: Ki
         yield from grade_all(waiting, assignment, sandbox=sandbox, jobs=jobs)
 
 
-def processes(jobs: int) -> Executor:
-    """A pool of ``jobs`` fresh processes, each on a processor of its own, none of which outlives this one."""
-    context = multiprocessing.get_context("spawn")
+def processes(jobs: int, *, checks: bool = True) -> Executor:
+    """A pool of ``jobs`` fresh processes, each on a processor of its own, none of which outlives this one.
+
+    Args:
+        jobs: How many. Where they are several, they are forks of one that has imported what grades.
+        checks: Whether there will be checks that are pytest tests.
+    """
+    # One process has nobody to share its imports with; and the server's socket needs a name of no more than 107 bytes.
+    shares = jobs > 1 and len(os.fsencode(tempfile.gettempdir())) < _LONG
+    context = multiprocessing.get_context("forkserver" if shares else "spawn")
+    context.set_forkserver_preload([*_GRADES, *(_COLLECTS if checks else ())])
     number = context.Value("i", 0)
-    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_join_the_pool, initargs=(number,))
+    given = (number, dict(os.environ))
+    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_join_the_pool, initargs=given)
 
 
-def _join_the_pool(number: Synchronized[int]) -> None:
+def _join_the_pool(number: Synchronized[int], environment: dict[str, str]) -> None:
     # Ctrl-C is the main process's to answer, and none of the pool outlives it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What they are forked from may be as old as this program: what has been set since holds.
+    os.environ.clear()
+    os.environ.update(environment)
     if sys.platform == "linux":
         confine.die_with_parent()
         # A submission that keeps every processor busy keeps this one busy, and takes no time from its neighbours.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import autograder.sandbox.libraries  # noqa: F401 - from here on, what crosses is made with what is installed
 from autograder.base import on_demand
 
 if TYPE_CHECKING:
@@ -44,10 +43,10 @@ if TYPE_CHECKING:
     )
     from autograder.sandbox.jail import (
         NOT_PROMISED,
-        Kind,
         bubblewrap_version,
         find_bubblewrap,
     )
+    from autograder.sandbox.kind import Kind
     from autograder.sandbox.outputs import passive_outputs
     from autograder.sandbox.probing import (
         probe,
@@ -107,7 +106,18 @@ __all__ = [
     "within",
 ]
 
-__getattr__ = on_demand(
+_WITHOUT_DATA = frozenset({"Choice", "Kind", "chosen", "confine", "CellRun", "Role", "passive_outputs"})
+"""What is asked for where no data crosses into this process: NumPy takes longer to import than all of these."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WITHOUT_DATA:
+        # From here on, what crosses is made with what is installed.
+        import autograder.sandbox.libraries  # noqa: F401
+    return _inside(name)
+
+
+_inside = on_demand(
     __name__,
     {
         "choosing": ("Choice", "chosen"),
@@ -146,10 +156,10 @@ __getattr__ = on_demand(
         ),
         "jail": (
             "NOT_PROMISED",
-            "Kind",
             "bubblewrap_version",
             "find_bubblewrap",
         ),
+        "kind": ("Kind",),
         "outputs": ("passive_outputs",),
         "probing": (
             "probe",

@@ -6,9 +6,7 @@ import functools
 from typing import Literal
 
 from autograder.base import SandboxError
-from autograder.sandbox.jail import Kind
-from autograder.sandbox.probing import probed
-from autograder.sandbox.worker import Worker
+from autograder.sandbox.kind import Kind
 
 Choice = Literal["bubblewrap", "landlock", "auto", "none"]
 """What a course or a command asks for: a kind by its name, or ``auto``, the first of the two that holds here."""
@@ -30,6 +28,10 @@ def chosen(choice: Choice) -> Kind:
 
 @functools.cache
 def _that_holds() -> Kind:
+    # Who only asks which kind it is does not import all that runs submissions.
+    from autograder.sandbox.probing import probed
+    from autograder.sandbox.worker import Worker
+
     why: list[str] = []
     kinds: tuple[Kind, ...] = ("bubblewrap", "landlock")
     for kind in kinds:

@@ -36,7 +36,8 @@ class Hangs:
         here = self._counted[bool(replaced)]
         if here[function] >= MOST:
             return 0.0
-        if here[function] or any(here[each] for each in self._may_call(function) if each not in replaced):
+        # What a function may call is not looked at while nothing has hung, as is the rule.
+        if here and (here[function] or any(here[each] for each in self._may_call(function) if each not in replaced)):
             return LATER
         if replaced and self._counted[False][function]:
             return CORRECTED

@@ -12,16 +12,12 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from autograder.base import SandboxError
 from autograder.sandbox import seccomp
 from autograder.sandbox.inside import confine
+from autograder.sandbox.kind import Kind
 from autograder.sandbox.visible import interpreter, library_links, site_entries, standard_library
-
-Kind = Literal["bubblewrap", "landlock", "none"]
-"""What isolates a submission: namespaces, made by bubblewrap; Landlock, where a machine forbids namespaces; or nothing,
-where somebody asks for that by its name."""
 
 NOT_PROMISED: dict[Kind, tuple[str, ...]] = {
     "bubblewrap": (),

@@ -18,7 +18,7 @@ from typing import Any
 from autograder.base import SandboxError, machine_says
 from autograder.course import Limits
 from autograder.sandbox import jail, processes, seccomp
-from autograder.sandbox.jail import Kind
+from autograder.sandbox.kind import Kind
 from autograder.sandbox.worker import Worker
 
 LIMITS = Limits(cell_seconds=20, submission_seconds=60, memory_mb=256, processes=32, file_mb=8, output_kb=16)

@@ -42,7 +42,7 @@ from autograder.sandbox.inside.protocol import (
     RunCell,
     Started,
 )
-from autograder.sandbox.jail import Kind
+from autograder.sandbox.kind import Kind
 from autograder.sandbox.outputs import Allowance, passive
 from autograder.sandbox.row_calls import Answerer, RowCalls
 from autograder.sandbox.runs import CellRun, Role

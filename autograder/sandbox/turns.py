@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.base import SandboxError
-from autograder.sandbox.jail import Kind
+from autograder.sandbox.kind import Kind
 
 _PLACE = Path("/tmp")
 """Where a user has no folder of their own: one place for all commands and Dask workers of a machine, whatever their

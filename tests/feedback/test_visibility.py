@@ -253,8 +253,8 @@ def test_a_reason_why_nothing_could_be_read_is_always_told(tmp_path: Path) -> No
 
 def test_what_a_hidden_check_has_told_shortens_no_other():
     from autograder.grading import CheckResult
+    from autograder.grading.check import Verdict
     from autograder.grading.hints import told
-    from autograder.grading.suite import Verdict
 
     def failed(name: str, visibility: str | None) -> Verdict:
         cause = Cause("raised", "f", exception="ValueError")

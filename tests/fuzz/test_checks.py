@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from autograder.checking import Loopback
 from autograder.course import load_course
 from autograder.grading import Suite
-from autograder.grading.suite import Check, Verdict
+from autograder.grading.check import Check, Verdict
 from autograder.sandbox.inside import protocol, wire
 from tests.fuzz.mutations import node_at, places, replaced, variants
 

@@ -96,7 +96,8 @@ def test_a_change_in_a_room_that_grades_grades_again_and_one_elsewhere_does_not(
 
 def test_nothing_that_takes_part_in_grading_lies_in_another_room() -> None:
     source = (
-        "import sys, autograder.grading.grader, autograder.grading.suite, autograder.plugin\n"
+        "import sys, autograder.grading.grader, autograder.grading.collected, autograder.plugin\n"
+        "import autograder.grading.suite\n"
         "import autograder.checking, autograder.submission, autograder.sandbox.inside.template\n"
         "print(*(name for name in sys.modules if name.startswith('autograder.')))"
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import array
 import ast
 import contextlib
+import functools
 import gc
 import inspect
 import io
@@ -34,6 +35,8 @@ from autograder.sandbox import confine, wire
 _VALUE = "__autograder_value__"
 """What the value of a statement that is one is bound to: the last one of a cell may be its points."""
 
+_Compiled = list[tuple[types.CodeType, ast.stmt]]
+
 MAX_SAID = 2_000
 MAX_TOLD = 120
 _reserve = bytearray(8 * 2**20)
@@ -58,6 +61,10 @@ def main(descriptor: int, settings_descriptor: int) -> None:
     names = Names(settings["students"], settings["shared"])
     names.update(of_jupyter())
     failed = [problem for piece in settings["given"] if (problem := _given(names, piece))]
+    for number, source in settings["tests"]:
+        # Each fork has them from here: to compile a test takes longer than to run most of them.
+        with contextlib.suppress(Exception):
+            _test(number, source)
     # A collection in a fork would write to every object's header, and so copy all memory that the forks share.
     gc.collect()
     gc.freeze()
@@ -94,7 +101,7 @@ def _given(names: Names, piece: Sequence[Any]) -> str:
     """Make what a given cell of the master defines; why it does not, where it fails."""
     number, source, statements = piece
     try:
-        for code, _ in _compiled(f"{CELL}{number}>", source, statements):
+        for code, _ in _compiled(f"{CELL}{number}>", source, tuple(statements)):
             exec(code, names)
             names.pop(_VALUE, None)
     except BaseException as error:
@@ -153,12 +160,12 @@ def _run(channel: socket.socket, names: Names, job: dict[str, Any], failed: list
     _teach_inspect(link, job)
     for piece in job["before"]:
         _given(names, piece)
-    tree = ast.parse(job["source"])
-    for place in _patched(tree):
+    tree, places, compiled = _test(job["number"], job["source"])
+    for place in places:
         _watch(names, place)
     results: list[list[Any]] = []
     last: float | None = None
-    for code, statement in _compiled(f"{CELL}{job['number']}>", job["source"], range(len(tree.body))):
+    for code, statement in compiled:
         index = len(results)
         try:
             exec(code, names)
@@ -192,16 +199,27 @@ def _points(number: float | None, link: StudentLink) -> float | None:
     return 0.0 if not gives and link.has_object("points", "") else number
 
 
-def _compiled(name: str, source: str, statements: Sequence[int]) -> Iterator[tuple[types.CodeType, ast.stmt]]:
+@functools.cache
+def _test(number: int, source: str) -> tuple[ast.Module, list[tuple[str, str]], _Compiled]:
+    """A test cell: its tree, the attributes that it sets or patches, and its top-level statements."""
+    tree = ast.parse(source)
+    return tree, [*_patched(tree)], _compiled(f"{CELL}{number}>", source, tuple(range(len(tree.body))))
+
+
+@functools.cache
+def _compiled(name: str, source: str, statements: tuple[int, ...]) -> _Compiled:
     """The code of some of a cell's top-level statements, and the statements."""
     linecache.cache[name] = len(source), None, source.splitlines(keepends=True), name
     tree = _FromTheStudent().visit(ast.parse(source))
+    compiled = []
     for number in statements:
         statement = tree.body[number]
         kept = statement
         if isinstance(statement, ast.Expr):
             kept = ast.copy_location(ast.Assign([ast.Name(_VALUE, ast.Store())], statement.value), statement)
-        yield compile(ast.fix_missing_locations(ast.Module([kept], [])), name, "exec"), statement
+        code = compile(ast.fix_missing_locations(ast.Module([kept], [])), name, "exec")
+        compiled.append((code, statement))
+    return compiled
 
 
 class _FromTheStudent(ast.NodeTransformer):

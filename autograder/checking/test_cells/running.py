@@ -215,6 +215,7 @@ class TestCells:
         settings = {
             "folder": str(self.folder),
             "given": [list(_piece(each)) for each in self.plan.given],
+            "tests": [[each.number, each.source] for each in self.plan.tests.values() if not each.problem],
             "students": sorted(self.plan.students),
             "shared": sorted(self.plan.shared),
             "memory_mb": self.limits.memory_mb,

@@ -161,7 +161,9 @@ class _Encoder:
         if depth > MAX_DEPTH or self.nodes > MAX_NODES:
             raise WireError(f"nested deeper than {MAX_DEPTH} or more than {MAX_NODES:,} parts")
         out, kind = self.out, type(tree)
-        if tree is None:
+        if kind is str:
+            self._text(b"s", tree)  # type: ignore[arg-type]
+        elif tree is None:
             out += b"N"
         elif kind is bool:
             out += b"T" if tree else b"F"
@@ -171,8 +173,6 @@ class _Encoder:
             out += b"f" + _FLOAT.pack(tree)
         elif kind is complex:
             out += b"c" + _COMPLEX.pack(tree.real, tree.imag)  # type: ignore[attr-defined]
-        elif kind is str:
-            self._text(b"s", tree)  # type: ignore[arg-type]
         elif kind is bytes:
             self._bytes(b"y", tree)  # type: ignore[arg-type]
         elif kind is list or kind is tuple:
@@ -426,6 +426,7 @@ class _Decoder:
 
     def __init__(self, view: memoryview) -> None:
         self.view = view
+        self.end = len(view)
         self.at = 0
         self.nodes = 0
         self.number_keys = 0
@@ -440,18 +441,22 @@ class _Decoder:
 
     def bytes_of(self, count: int) -> memoryview:
         """The next ``count`` bytes."""
-        if count > len(self.view) - self.at:
-            raise WireError(f"{count:,} bytes are announced at {self.at}, and fewer are there")
-        piece = self.view[self.at : self.at + count]
-        self.at += count
-        return piece
+        at = self.at
+        if count > self.end - at:
+            raise WireError(f"{count:,} bytes are announced at {at}, and fewer are there")
+        self.at = at + count
+        return self.view[at : at + count]
 
     def count(self, smallest: int) -> int:
         """How many parts are announced; each takes at least ``smallest`` bytes, and so many have to be there."""
-        (count,) = _LENGTH.unpack(self.bytes_of(4))
-        if count * smallest > len(self.view) - self.at:
+        at = self.at
+        if at + 4 > self.end:
+            raise WireError(f"4 bytes are announced at {at}, and fewer are there")
+        self.at = at + 4
+        count: int = _LENGTH.unpack_from(self.view, at)[0]
+        if count * smallest > self.end - self.at:
             raise WireError(f"{count:,} parts are announced at {self.at}, and there is no room for so many")
-        return int(count)
+        return count
 
     def take(self, depth: int) -> Any:
         """The next part, with all below it."""
@@ -460,69 +465,70 @@ class _Decoder:
             raise WireError(f"nested deeper than {MAX_DEPTH} or more than {MAX_NODES:,} parts")
         at = self.at
         self.at = at + 1
-        match bytes(self.view[at : at + 1]):
-            case b"N":
+        # What most frames are made of stands first.
+        match chr(self.view[at]) if at < self.end else "":
+            case "s":
+                return self.text()
+            case "N":
                 return None
-            case b"T":
+            case "t":
+                return tuple([self.take(depth + 1) for _ in range(self.count(1))])
+            case "T":
                 return True
-            case b"F":
+            case "F":
                 return False
-            case b"i":
+            case "i":
                 (size,) = self.bytes_of(1)
                 if size > MAX_INT_BYTES:
                     raise WireError(f"an integer of {size} bytes is over the bound of {MAX_INT_BYTES}")
                 return int.from_bytes(self.bytes_of(size), "little", signed=True)
-            case b"f":
+            case "f":
                 return _FLOAT.unpack(self.bytes_of(8))[0]
-            case b"c":
+            case "c":
                 return complex(*_COMPLEX.unpack(self.bytes_of(16)))
-            case b"s":
-                return self.text()
-            case b"y":
+            case "y":
                 return bytes(self.bytes_of(self.count(1)))
-            case b"l":
+            case "l":
                 return [self.take(depth + 1) for _ in range(self.count(1))]
-            case b"t":
-                return tuple([self.take(depth + 1) for _ in range(self.count(1))])
-            case b"d":
+            case "d":
                 return self.dictionary(depth)
-            case b"e":
+            case "e":
                 return self.members(depth)
-            case b"u":
+            case "u":
                 return self.texts_array()
-            case b"a":
+            case "a":
                 return self.array()
-            case b"A":
+            case "A":
                 return self.array(columns=True)
-            case b"g":
+            case "g":
                 scalar = self.array()
                 if scalar.ndim:
                     raise WireError(f"a scalar with {scalar.ndim} dimensions")
                 return scalar[()]
-            case b"o":
+            case "o":
                 return Opaque(self.text())
-            case b"O":
+            case "O":
                 name, traits = self.text(), self.take(depth + 1)
                 if type(traits) is not tuple or not all(type(each) is str for each in traits):
                     raise WireError("traits that are no tuple of texts")
                 return Opaque(name, traits)
-            case b"r":
+            case "r":
                 (handle,) = _SIZE.unpack(self.bytes_of(8))
                 path = self.take(depth + 1)
                 if type(path) is not tuple or not all(type(key) in (int, str) for key in path):
                     raise WireError("a path that is no tuple of keys")
                 return Ref(handle, path)
-            case b"x":
+            case "x":
                 return self.kind(depth)
-            case b"z":
+            case "z":
                 return frozenset(self.members(depth))
-            case b"D":
+            case "D":
                 name, more, entries = (self.take(depth + 1) for _ in range(3))
                 return _told(name, lambda: kinds.dictionary_made(name, more, entries))
-            case b"k":
+            case "k":
                 return self.like(depth)
             case tag:
-                raise WireError(f"unknown tag {tag!r} at {at}")
+                raise WireError(f"unknown tag {tag.encode('latin-1')!r} at {at}")
 
     def text(self) -> str:
         length = self.count(1)
