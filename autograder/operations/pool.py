@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -23,6 +24,7 @@ from autograder.operations.graded import Graded, grade_hand_in, make_ready
 from autograder.sandbox import Kind, confine
 from autograder.submission import HandIn
 
+_SERVER = "autograder.operations.pool_server"
 _GRADES = ("autograder.operations.graded", "autograder.grading.grader", "autograder.grading.suite")
 _COLLECTS = ("autograder.grading.collected",)
 """What a process of the pool imports to grade, and to collect checks that are pytest tests."""
@@ -119,13 +121,13 @@ def processes(jobs: int, *, checks: bool = True) -> Executor:
     # One process has nobody to share its imports with; and the server's socket needs a name of no more than 107 bytes.
     shares = jobs > 1 and len(os.fsencode(tempfile.gettempdir())) < _LONG
     context = multiprocessing.get_context("forkserver" if shares else "spawn")
-    context.set_forkserver_preload([*_GRADES, *(_COLLECTS if checks else ())])
+    context.set_forkserver_preload([_SERVER, *_GRADES, *(_COLLECTS if checks else ())])
     number = context.Value("i", 0)
-    given = (number, dict(os.environ))
+    given = (number, dict(os.environ), os.getpid())
     return ProcessPoolExecutor(jobs, mp_context=context, initializer=_join_the_pool, initargs=given)
 
 
-def _join_the_pool(number: Synchronized[int], environment: dict[str, str]) -> None:
+def _join_the_pool(number: Synchronized[int], environment: dict[str, str], program: int) -> None:
     # Ctrl-C is the main process's to answer, and none of the pool outlives it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What they are forked from may be as old as this program: what has been set since holds.
@@ -133,12 +135,23 @@ def _join_the_pool(number: Synchronized[int], environment: dict[str, str]) -> No
     os.environ.update(environment)
     if sys.platform == "linux":
         confine.die_with_parent()
+        if program not in _ancestors():
+            os._exit(1)  # it was killed before that
         # A submission that keeps every processor busy keeps this one busy, and takes no time from its neighbours.
         with number.get_lock():
             mine = number.value
             number.value += 1
         allowed = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {allowed[mine % len(allowed)]})
+
+
+def _ancestors() -> tuple[int, ...]:
+    """The process that this one was forked from, and the one that started that; none where the first has ended."""
+    parent = os.getppid()
+    try:
+        return parent, int(Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return ()
 
 
 def _finished(running: dict[Future[Graded], HandIn]) -> Iterator[Graded]:
