@@ -5,12 +5,19 @@ import pytest
 from hypothesis import settings
 
 from autograder.course import Assignment, load_course
+from autograder.operations import cores
 from tests.cores import InGroups, group_of
 from tests.courses import make_course
 
 # No test depends on how fast a machine is.
 settings.register_profile("any machine", settings.default, deadline=None, max_examples=60)
 settings.load_profile("any machine")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One process more than there are processors: browsers, limits and watches make each of them wait now and then."""
+    return cores() + 1
 
 
 @pytest.hookimpl(optionalhook=True)

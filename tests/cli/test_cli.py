@@ -394,12 +394,22 @@ def test_a_run_whose_checks_never_finish_importing_ends_at_ctrl_c(course_root, t
     endless = f"import os, time\nopen({str(begun)!r}, 'w').write(str(os.getpid()))\nwhile True: time.sleep(1)\n"
     (course_root / "checks/warmup/test_endless.py").write_text(endless)
     command = [sys.executable, "-c", AUTOGRADER, "grade", "warmup", "--jobs", "1"]
-    grading = subprocess.Popen(command, cwd=course_root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    grading = subprocess.Popen(
+        command,
+        cwd=course_root,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # A program that was started in the background is not asked to end by Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     while not (begun.exists() and begun.read_text()):
         assert grading.poll() is None
         time.sleep(0.05)
     grading.send_signal(signal.SIGINT)
-    assert grading.wait() == 130
+    try:
+        assert grading.wait(60) == 130
+    finally:
+        grading.kill()
     assert not Path(f"/proc/{begun.read_text()}").exists()
 
 
