@@ -37,11 +37,13 @@ graphroot = "{folder}/kept"
 PODMAN = """\
 #!/bin/sh
 export CONTAINERS_CONF={folder}/containers.conf CONTAINERS_STORAGE_CONF={folder}/storage.conf BUILDAH_ISOLATION=chroot
-# crun looks for control groups of version 2, and bounds nothing by them where they are disabled.
-exec unshare --mount --propagation=private sh -ec '
+# crun looks for control groups of version 2, and bounds nothing by them where they are disabled. podman waits for the
+# end of what watches a container, which whoever is the first process has to take note of: here the shell.
+exec unshare --mount --propagation=private --pid --fork --kill-child --mount-proc sh -ec '
 umount --recursive /sys/fs/cgroup
 mount -t cgroup2 none /sys/fs/cgroup
-exec podman "$@"' sh "$@"
+podman "$@"
+exit' sh "$@"
 """
 
 

@@ -32,6 +32,9 @@ def script(path: str) -> ModuleType:
     return module
 
 
+pytestmark = pytest.mark.long
+
+
 @pytest.fixture(scope="module")
 def profiles() -> ModuleType:
     """The script that makes the table."""

@@ -15,6 +15,8 @@ import pytest
 from tests.commands import REPOSITORY
 from tests.packages import build
 
+pytestmark = pytest.mark.long
+
 RUN = "from autograder.cli import main; main()"
 
 

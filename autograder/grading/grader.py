@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from multiprocessing.util import Finalize
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -53,6 +54,8 @@ def process_grader(sandbox: Kind, *, probed: bool = False) -> Grader:
     """The grader of this process, ended with it; ``probed`` as for ``Grader``."""
     grader = Grader(sandbox, probed=probed)
     atexit.register(grader.close)
+    # A process that was forked for a pool ends without what is registered for the end of Python.
+    Finalize(None, grader.close, exitpriority=1)
     return grader
 
 

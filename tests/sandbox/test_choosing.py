@@ -56,6 +56,7 @@ def test_a_kind_that_is_named_is_not_tried() -> None:
 
 def test_landlock_is_taken_where_namespaces_are_forbidden_and_the_result_says_so(course: Path) -> None:
     done = where_forbidden(NAMESPACES, course, "check", "submitted/ada/warmup/warmup.ipynb", "--course", ".", "--json")
+    assert done.stdout, done.stderr
     report = json.loads(done.stdout)
     assert (report["sandbox"], report["score"]) == ("landlock", 10.0)
 
