@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -37,13 +38,11 @@ graphroot = "{folder}/kept"
 PODMAN = """\
 #!/bin/sh
 export CONTAINERS_CONF={folder}/containers.conf CONTAINERS_STORAGE_CONF={folder}/storage.conf BUILDAH_ISOLATION=chroot
-# crun looks for control groups of version 2, and bounds nothing by them where they are disabled. podman waits for the
-# end of what watches a container, which whoever is the first process has to take note of: here the shell.
-exec unshare --mount --propagation=private --pid --fork --kill-child --mount-proc sh -ec '
+# crun looks for control groups of version 2, and bounds nothing by them where they are disabled.
+exec unshare --mount --propagation=private sh -ec '
 umount --recursive /sys/fs/cgroup
 mount -t cgroup2 none /sys/fs/cgroup
-podman "$@"
-exit' sh "$@"
+exec podman "$@"' sh "$@"
 """
 
 
@@ -62,8 +61,8 @@ class Podman:
 
 
 @contextmanager
-def podman(folder: Path) -> Iterator[Podman]:
-    """An engine that keeps what it has in a folder, until the end; it has a base image.
+def podman() -> Iterator[Podman]:
+    """An engine that keeps what it has in memory, until the end; it has a base image.
 
     Where it cannot run the test is skipped, and fails in CI.
     """
@@ -71,6 +70,17 @@ def podman(folder: Path) -> Iterator[Podman]:
     if os.geteuid() != 0 or absent:
         what = f"NEEDS ROOT AND {', '.join(NEEDED)}: apt-get install podman crun debootstrap util-linux"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(what)
+    # In a folder with a long name podman waits twenty seconds for the end of each container, whose sockets lie there.
+    with TemporaryDirectory(prefix="podman-") as name:
+        folder = Path(name)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=700", "tmpfs", folder], check=True)
+        try:
+            yield _with_a_base(_engine(folder))
+        finally:
+            subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def _engine(folder: Path) -> Podman:
     program = folder / "podman"
     for path, text in (
         (folder / "containers.conf", CONFIGURATION),
@@ -79,16 +89,15 @@ def podman(folder: Path) -> Iterator[Podman]:
     ):
         path.write_text(text, encoding="utf-8")
     program.chmod(0o700)
-    engine = Podman(program, tuple(of_pip()))
-    try:
-        words = ["bash", REPOSITORY / "tools/base-image.sh", BASE]
-        done = subprocess.run(
-            words, env=os.environ | {"ENGINE": str(program)}, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-        yield engine
-    finally:
-        subprocess.run([program, "rmi", "--all", "--force"], capture_output=True, check=False)
+    return Podman(program, tuple(of_pip()))
+
+
+def _with_a_base(engine: Podman) -> Podman:
+    environment = os.environ | {"ENGINE": str(engine.program)}
+    words = ["bash", REPOSITORY / "tools/base-image.sh", BASE]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return engine
 
 
 def of_pip() -> Iterator[str]:

@@ -42,9 +42,9 @@ def profiles() -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
+def engine() -> Iterator[Podman]:
     """An engine with a base image."""
-    with podman(tmp_path_factory.mktemp("podman")) as made:
+    with podman() as made:
         yield made
 
 

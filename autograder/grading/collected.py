@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +85,8 @@ class Collected:
             str(assignment.checks),
         ]
         # As pytest-xdist's workers do: pytest has no public way to run the same collected items more than once.
-        self._config = _prepareconfig(arguments, [self._recorder])
+        with _without_options_of_the_environment():
+            self._config = _prepareconfig(arguments, [self._recorder])
         self._config.stash[BENCH] = self.bench
         self._config._do_configure()
         session = pytest.Session.from_config(self._config)
@@ -119,6 +122,16 @@ class Collected:
 
     def _troubles(self, what: str) -> str:
         return unusable(self.assignment, "\n".join([what, *self._recorder.broken]))
+
+
+@contextmanager
+def _without_options_of_the_environment() -> Iterator[None]:
+    """What somebody has pytest do in their own terminal has no part in a grade either."""
+    kept = {name: os.environ.pop(name) for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS") if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
 
 
 def _nobody(row: str) -> Any:

@@ -232,6 +232,15 @@ def test_the_students_namespace_can_be_anything(grader, assignment, tmp_path):
     assert report.score == 10
 
 
+@pytest.mark.parametrize(("name", "value"), [("PYTEST_ADDOPTS", "-p not_there"), ("PYTEST_PLUGINS", "not_there")])
+def test_what_pytest_is_told_by_the_environment_decides_nothing(assignment, tmp_path, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with Grader("bubblewrap") as grader:
+        report = grader.grade(submitted(tmp_path, assignment), assignment)
+    assert (report.score, report.trouble) == (10, "")
+    assert os.environ[name] == value
+
+
 def test_grading_twice_gives_the_same_report(grader, assignment, tmp_path):
     submission = submitted(tmp_path, assignment, scale="def scale(x, factor): return x * factor + 1e-3")
 
