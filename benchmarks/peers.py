@@ -25,6 +25,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -360,6 +361,7 @@ WAYS = {
 
 def main() -> None:
     """Run everything and write the results."""
+    os.umask(0o077)  # a course that others can read is refused
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="1,40,400", help="classes of the four functions")
     parser.add_argument("--runs", type=int, default=3, help="runs of each; peers run once for classes")
@@ -367,7 +369,7 @@ def main() -> None:
     parser.add_argument("--week2", type=int, default=12, help="a class of Week 2; 0 for none")
     parser.add_argument("--right", type=int, default=24, help="a class that has all of Week 2 right; 0 for none")
     parser.add_argument("--quickstart", type=int, default=24, help="a class of nbgrader's quickstart; 0 for none")
-    parser.add_argument("--cache", type=Path, default=Path(".benchmarks"))
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir(), "autograder-benchmarks"))
     parser.add_argument("--resume", action="store_true", help="keep the figures of a run that was stopped")
     options = parser.parse_args()
     cache = options.cache.resolve()

@@ -1,6 +1,6 @@
 """This project beside pytest-prairielearn-grader on the same submissions, and what the walls of both stop.
 
-    PYTHONPATH=. python benchmarks/prairielearn.py [--size 40] [--runs 3] [--cache .benchmarks]
+    PYTHONPATH=. python benchmarks/prairielearn.py [--size 40] [--runs 3] [--cache DIR]
 
 pytest-prairielearn-grader is the peer with the nearest design: pytest outside, the student's functions in a process
 apart. It is run without PrairieLearn, as that would run it: one pytest for each submission, here two at a time, each
@@ -200,7 +200,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=40)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--cache", type=Path, default=Path(".benchmarks"))
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir(), "autograder-benchmarks"))
     options = parser.parse_args()
     cache = options.cache.resolve()
     programs = environment(cache)
