@@ -32,9 +32,6 @@ def script(path: str) -> ModuleType:
     return module
 
 
-pytestmark = pytest.mark.long
-
-
 @pytest.fixture(scope="module")
 def profiles() -> ModuleType:
     """The script that makes the table."""
@@ -88,6 +85,7 @@ def test_a_refusal_is_told_in_the_table(profiles: ModuleType, said: str, told: s
     assert profiles.cell(profiles.Seen("landlock", True, "")) == "landlock"
 
 
+@pytest.mark.thorough
 @pytest.mark.sandbox
 @pytest.mark.parametrize(
     ("options", "told"),
@@ -138,6 +136,7 @@ def gradescope(engine: Podman, tmp_path_factory: pytest.TempPathFactory) -> Grad
     return Gradescope(made, dict(bench.hand_ins()))
 
 
+@pytest.mark.thorough
 @pytest.mark.sandbox
 @pytest.mark.parametrize(
     ("name", "points", "said"),
