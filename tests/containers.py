@@ -18,6 +18,9 @@ NEEDED = ("podman", "crun", "debootstrap", "unshare")
 BASE = "docker.io/library/python:3.11-slim-bookworm"
 """What Containerfile begins from; here it is made of Debian's packages."""
 
+CERTIFICATES = "--volume=/etc/ssl/certs:/etc/ssl/certs:ro"
+"""An option for containers whose pip installs: whom this machine trusts, they trust."""
+
 CONFIGURATION = """\
 [engine]
 runtime = "crun"
@@ -48,10 +51,9 @@ exec podman "$@"' sh "$@"
 
 @dataclass(frozen=True)
 class Podman:
-    """An engine: the program that is it, and the options by which pip in a container reaches what pip reaches here."""
+    """An engine: the program that is it."""
 
     program: Path
-    pip: tuple[str, ...]
 
     def __call__(self, *words: str | Path) -> str:
         """What a command prints that has to end well."""
@@ -89,7 +91,7 @@ def _engine(folder: Path) -> Podman:
     ):
         path.write_text(text, encoding="utf-8")
     program.chmod(0o700)
-    return Podman(program, tuple(of_pip()))
+    return Podman(program)
 
 
 def _with_a_base(engine: Podman) -> Podman:
@@ -98,13 +100,3 @@ def _with_a_base(engine: Podman) -> Podman:
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return engine
-
-
-def of_pip() -> Iterator[str]:
-    """Options for what is mounted: this machine's certificates, and what its pip has downloaded already."""
-    certificates = Path("/etc/ssl/certs")
-    if certificates.is_dir():
-        yield f"--volume={certificates}:{certificates}:ro"
-    kept = Path(os.environ.get("PIP_CACHE_DIR", Path.home() / ".cache/pip"))
-    if kept.is_dir():
-        yield f"--volume={kept}:/root/.cache/pip"

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.commands import REPOSITORY, autograder
-from tests.containers import BASE, Podman, podman
+from tests.containers import BASE, CERTIFICATES, Podman, podman
 from tests.packages import build
 
 
@@ -48,7 +48,7 @@ def engine() -> Iterator[Podman]:
 @pytest.fixture(scope="module")
 def image(engine: Podman) -> str:
     """The image that Containerfile makes."""
-    engine("build", *engine.pip, "--tag=localhost/autograder", REPOSITORY)
+    engine("build", CERTIFICATES, "--tag=localhost/autograder", REPOSITORY)
     return "localhost/autograder"
 
 
@@ -131,7 +131,7 @@ def gradescope(engine: Podman, tmp_path_factory: pytest.TempPathFactory) -> Grad
     done = autograder(REPOSITORY, "gradescope", *words)
     assert done.returncode == 0, done.stderr
     shutil.unpack_archive(base / "week2.zip", base / "unpacked")
-    made = bench.Engine(str(engine.program), list(engine.pip), [], bounds="none")
+    made = bench.Engine(str(engine.program), [CERTIFICATES], [], bounds="none")
     made.build(BASE, base / "unpacked")
     return Gradescope(made, dict(bench.hand_ins()))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
 import math
 import time
@@ -53,8 +52,7 @@ def grade(submission: Submission, assignment: Assignment, *, sandbox: Kind = "bu
 def process_grader(sandbox: Kind, *, probed: bool = False) -> Grader:
     """The grader of this process, ended with it; ``probed`` as for ``Grader``."""
     grader = Grader(sandbox, probed=probed)
-    atexit.register(grader.close)
-    # A process that was forked for a pool ends without what is registered for the end of Python.
+    # Not by atexit: a process that was forked for a pool ends without that.
     Finalize(None, grader.close, exitpriority=1)
     return grader
 

@@ -67,33 +67,41 @@ def turn(kind: Kind, *, alone: bool = False) -> Iterator[Turn]:
         SandboxError: The locks that say so cannot be used, or the others do not end.
     """
     user = os.geteuid()
-    alone = alone or (kind == "landlock" and user != 0)
+    must = kind == "landlock" and user != 0
     path = _lock_of(user)
     with contextlib.ExitStack() as opened:
         try:
-            # Whoever has the gate is the next: otherwise one that has to be alone would wait for ever.
-            gate, lock = (_opened(each, user, opened) for each in (path.with_suffix(".next"), path))
-            fcntl.flock(gate, fcntl.LOCK_EX)
+            mine = _begun(path, user, opened, alone=alone or must)
         except OSError as error:
-            if alone or error.errno not in _NO_LOCKS:
+            if must or error.errno not in _NO_LOCKS:
                 why = f"{path}, which keeps submissions apart, cannot be used: {error.strerror}"
                 raise SandboxError(why) from error
             # There are no locks here, for any command: nothing tells which submissions are neighbours.
-            yield Turn(alone=False, begun=time.monotonic())
-            return
-        if alone:
-            _wait_for(lock, path)
-        first = alone or _is_free(lock)
-        number = _number(gate) + 1
-        os.pwrite(gate, number.to_bytes(_COUNT, "little"), 0)
-        if not alone:
-            fcntl.flock(lock, fcntl.LOCK_SH)
-        fcntl.flock(gate, fcntl.LOCK_UN)
-        try:
-            yield Turn(alone, time.monotonic(), gate, number, first)
-        finally:
-            # A process that was forked meanwhile may hold the file open.
-            fcntl.flock(lock, fcntl.LOCK_UN)
+            mine = Turn(alone=False, begun=time.monotonic())
+        yield mine
+
+
+def _begun(path: Path, user: int, opened: contextlib.ExitStack, *, alone: bool) -> Turn:
+    """A turn, which lasts until the stack ends.
+
+    Raises:
+        OSError: A lock cannot be made, or nothing written there.
+        SandboxError: A lock is somebody else's, or the others do not end.
+    """
+    # Whoever has the gate is the next: otherwise one that has to be alone would wait for ever.
+    gate, lock = (_opened(each, user, opened) for each in (path.with_suffix(".next"), path))
+    # A process that was forked meanwhile may hold the file open, and the lock with it.
+    opened.callback(fcntl.flock, lock, fcntl.LOCK_UN)
+    fcntl.flock(gate, fcntl.LOCK_EX)
+    if alone:
+        _wait_for(lock, path)
+    first = alone or _is_free(lock)
+    number = _number(gate) + 1
+    os.pwrite(gate, number.to_bytes(_COUNT, "little"), 0)
+    if not alone:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+    fcntl.flock(gate, fcntl.LOCK_UN)
+    return Turn(alone, time.monotonic(), gate, number, first)
 
 
 def _opened(path: Path, user: int, opened: contextlib.ExitStack) -> int:

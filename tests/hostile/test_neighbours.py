@@ -1,5 +1,6 @@
 """What one submission can do to another that is graded at the same time, by what it takes of the machine."""
 
+import errno
 import fcntl
 import json
 import os
@@ -16,9 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from autograder.base import SandboxError
 from autograder.course import load_course
 from autograder.grading import Grader
-from autograder.sandbox import Session, turn
+from autograder.sandbox import Session, Worker, turn
 from autograder.submission import read_submission
 from tests import hubs
 from tests.courses import CONFIG, cell, make_course, solved, submit, write
@@ -44,8 +46,7 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def assignment(tmp_path_factory):
-    config = CONFIG.replace("cell_seconds: 2", "cell_seconds: 1")
-    return load_course(make_course(tmp_path_factory.mktemp("course"), config=config)).assignment("warmup")
+    return load_course(make_course(tmp_path_factory.mktemp("course"))).assignment("warmup")
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +202,36 @@ def test_those_that_run_beside_one_another_know_it_and_one_alone_does_too(home):
         assert first.has_had_neighbours()
     with turn("bubblewrap") as third:
         assert not third.has_had_neighbours()
+
+
+@pytest.mark.parametrize("kind", ["bubblewrap", "landlock"])
+def test_where_there_are_no_locks_a_worker_that_goes_is_replaced(kind, assignment, tmp_path, monkeypatch):
+    """As in a container in which nothing can be written; an ordinary user under Landlock needs them."""
+    if kind == "landlock" and os.geteuid() != 0:
+        pytest.skip("NOT TESTED: only root needs no locks under Landlock")
+    session = Worker.session
+
+    def gone(*_, **__):
+        monkeypatch.setattr(Worker, "session", session)
+        raise SandboxError("the worker is gone")
+
+    monkeypatch.setattr("autograder.sandbox.turns._lock_of", lambda _: tmp_path / "not there/lock")
+    monkeypatch.setattr(Worker, "session", gone)
+    submission = read_submission(write(tmp_path / "warmup.ipynb", solved()), assignment)
+    with Grader(kind, probed=True) as grader:
+        report = grader.grade(submission, assignment)
+    assert (report.score, report.trouble) == (10, "")
+
+
+def test_a_full_disk_where_the_locks_lie_is_named_and_no_zero(grader, assignment, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", full)
+    submission = read_submission(write(tmp_path / "warmup.ipynb", solved()), assignment)
+    report = grader.grade(submission, assignment)
+    assert report.score is None
+    assert "which keeps submissions apart, cannot be used: No space left on device" in report.trouble
 
 
 MEMORY = Path("/sys/fs/cgroup/memory")
