@@ -172,7 +172,7 @@ def test_the_student_is_told_what_is_wrong(grader, assignment, tmp_path, source,
 def test_a_cell_that_was_not_run_is_named_as_the_cause(grader, assignment, tmp_path):
     tree = solved()
     tree["cells"].insert(2, own_cell("def slow(x=[each for each in iter(int, 1)]): pass"))
-    short = replace(assignment, limits=replace(assignment.limits, submission_seconds=1.0))
+    short = replace(assignment, limits=replace(assignment.limits, cell_seconds=3.0, submission_seconds=3.0))
     report = grader.grade(read_submission(write(tmp_path / "warmup.ipynb", tree), short), short)
     told = "`scale` is not defined: the cell that defines it was not run: the cells before it used up"
     assert rows(report)["scale"].checks[0].reason.startswith(told)

@@ -141,11 +141,9 @@ def test_after_a_call_that_hung_later_ones_of_the_function_and_of_its_callers_ge
     ]
     session.run(cells, may_call=lambda name: {"g": {"f"}}.get(name, set()))
     for name in ("f", "f", "g"):
-        begun = time.monotonic()
-        with pytest.raises(Stopped, match="did not finish"):
+        with pytest.raises(Stopped, match="did not finish") as stopped:
             called(session, name)
-        took = time.monotonic() - begun
-    assert took < LIMITS.call_seconds
+    assert stopped.value.cause.seconds < LIMITS.call_seconds
     with pytest.raises(Stopped, match="not called"):
         called(session, "f")
     assert called(session, "h") is None
@@ -166,4 +164,5 @@ def test_a_notebook_that_hangs_wherever_it_can_takes_no_longer_than_its_time(wor
                 break
         with session.anew() as again, pytest.raises(Stopped):
             called(again, "f")
-        assert time.monotonic() - begun < limits.submission_seconds + 2
+        # Nine cells with a second each, the calls besides.
+        assert time.monotonic() - begun < 9 * limits.cell_seconds + limits.call_seconds
