@@ -97,5 +97,5 @@ def softmax_cross_entropy(logits: npt.ArrayLike, labels: npt.ArrayLike) -> tuple
     z = np.asarray(logits, dtype=np.float64)
     classes = np.asarray(labels)
     of_the_truth = np.take_along_axis(z, classes[:, np.newaxis], axis=1)[:, 0]
-    loss = float((special.logsumexp(z, axis=1) - of_the_truth).mean())
+    loss = float((np.logaddexp.reduce(z, axis=1) - of_the_truth).mean())
     return loss, (softmax(z) - one_hot(classes, z.shape[1])) / z.shape[0]
