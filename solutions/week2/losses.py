@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
@@ -26,7 +25,8 @@ def softmax(logits: npt.ArrayLike) -> Floats:
     Returns:
         Probabilities of the same shape; each row adds up to 1.
     """
-    return np.asarray(special.softmax(np.asarray(logits, dtype=np.float64), axis=-1))
+    exponentials = np.exp(_from_the_largest(logits))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
 def log_softmax(logits: npt.ArrayLike) -> Floats:
@@ -38,7 +38,14 @@ def log_softmax(logits: npt.ArrayLike) -> Floats:
     Returns:
         Log-probabilities of the same shape, exact for logits of any size.
     """
-    return np.asarray(special.log_softmax(np.asarray(logits, dtype=np.float64), axis=-1))
+    shifted = _from_the_largest(logits)
+    return shifted - np.logaddexp.reduce(shifted, axis=-1, keepdims=True)
+
+
+def _from_the_largest(logits: npt.ArrayLike) -> Floats:
+    """The logits less the largest of each row, which changes no probability and lets no exponential overflow."""
+    z = np.asarray(logits, dtype=np.float64)
+    return z - z.max(axis=-1, keepdims=True)
 
 
 def one_hot(labels: npt.ArrayLike, num_classes: int) -> Floats:
@@ -65,7 +72,7 @@ def cross_entropy(probs: npt.ArrayLike, targets: npt.ArrayLike) -> float:
         The loss; finite also where a probability is exactly 0.
     """
     p = np.maximum(np.asarray(probs, dtype=np.float64), _SMALLEST)
-    losses = -special.xlogy(np.asarray(targets, dtype=np.float64), p).sum(axis=1)
+    losses = -(np.asarray(targets, dtype=np.float64) * np.log(p)).sum(axis=1)
     return float(losses.mean())
 
 
