@@ -18,6 +18,8 @@ from tests.commands import REPOSITORY, autograder
 from tests.containers import BASE, CERTIFICATES, Podman, podman
 from tests.packages import build
 
+pytestmark = pytest.mark.long
+
 
 def script(path: str) -> ModuleType:
     """A script of this repository, as a module."""
@@ -85,15 +87,16 @@ def test_a_refusal_is_told_in_the_table(profiles: ModuleType, said: str, told: s
     assert profiles.cell(profiles.Seen("landlock", True, "")) == "landlock"
 
 
-@pytest.mark.thorough
 @pytest.mark.sandbox
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ((), "landlock"),
         (("--cap-drop=ALL", "--security-opt=no-new-privileges", "--read-only", "--tmpfs=/tmp"), "landlock"),
-        (("--user=0", "--cap-drop=ALL"), "refused: root has no other user to become"),
         (("--security-opt=seccomp=neither.json",), "refused: neither holds"),
+        pytest.param((), "landlock", marks=pytest.mark.thorough),
+        pytest.param(
+            ("--user=0", "--cap-drop=ALL"), "refused: root has no other user to become", marks=pytest.mark.thorough
+        ),
     ],
 )
 def test_a_container_grades_in_a_sandbox_or_not_at_all(
@@ -136,7 +139,6 @@ def gradescope(engine: Podman, tmp_path_factory: pytest.TempPathFactory) -> Grad
     return Gradescope(made, dict(bench.hand_ins()))
 
 
-@pytest.mark.thorough
 @pytest.mark.sandbox
 @pytest.mark.parametrize(
     ("name", "points", "said"),
