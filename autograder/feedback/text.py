@@ -46,7 +46,7 @@ def literal(text: str) -> str:
 
     def piece(match: re.Match[str]) -> str:
         code = match.group(1)
-        if code and "|" not in code:
+        if code and "://" not in code:
             return f"`{code}`"
         return re.sub(r"[^\w\s.,;:()’“”'±×−–/%=+?]|_", character, match.group())
 
@@ -55,7 +55,7 @@ def literal(text: str) -> str:
         # In an element of its own, MathJax takes it for no delimiter.
         return f"<span>{reference}</span>" if match.group() in "$\\" else reference
 
-    literal = re.sub(r"`([\w .,()\[\]=+*/-]+)`|[^`]+|`", piece, one_line(text))
+    literal = re.sub(r"`([\w .,()\[\]=+*/:;'\"!{}^@?~%-]+)`|[^`]+|`", piece, one_line(text))
     return literal.replace("://", ":&#47;&#47;")  # an address becomes no link
 
 

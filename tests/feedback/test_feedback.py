@@ -143,6 +143,13 @@ def test_the_summary_lists_every_row_with_its_score(warmup: Assignment) -> None:
     assert "| [why](#why) | – / 2 | waits to be graded by a person |" in source
 
 
+@pytest.mark.parametrize("code", ["params['W1']", "x: float = 0.5", "{'a': 1}", 'f"{x!r}"', "scale(x, 2.0)[0]"])
+def test_code_in_the_summary_is_set_as_code(warmup: Assignment, code: str) -> None:
+    notes = (f"`{code}` was looked at.",)
+    page = nbgraders_page(annotated(submission(warmup), report(PASSED, notes=notes), warmup))
+    assert f"<code>{code}</code> was looked at." in html.unescape(page)
+
+
 def test_trouble_of_ours_reaches_no_student(warmup: Assignment) -> None:
     notebook = annotated(submission(warmup), report(ERRED, trouble="RuntimeError: the worker died"), warmup)
     everything = json.dumps(notebook) + feedback_html(notebook, "Warm-up") + row_comment(report(ERRED).rows[0])
