@@ -19,6 +19,7 @@ from autograder.base import Cause, Stopped
 from autograder.checking.test_cells.outside import can, done_outside, of_a_library
 from autograder.checking.test_cells.remote import (
     CELL,
+    RemoteError,
     RemoteFunction,
     RemoteModule,
     RemoteObject,
@@ -55,9 +56,10 @@ class StudentLink:
         self.shares_random = shares_random
         self.keeps = keeps
         self.changed = False
-        self.swallowed: AssertionError | None = None
+        self.swallowed: AssertionError | Stopped | None = None
         self.recorded: set[tuple[str, str]] | None = None
         self.before: Callable[[], None] = lambda: None
+        self.givens: Callable[[str], type | None] = lambda _: None
         self.operations = 0
         self.thrown: dict[int, protocol.Threw] = {}
         self.stopped: Cause | None = None
@@ -141,6 +143,16 @@ class StudentLink:
             self._classes[number] = RemoteObject
             self._classes[number] = class_made(self, number, self.operate("", "describe", number))
         return self._classes[number]
+
+    def failed(self, cause: Cause) -> Stopped:
+        """As ``remote.Link.failed``."""
+        if not isinstance(self.swallowed, Stopped):
+            self.swallowed = Stopped(cause)
+        return self.swallowed
+
+    def given(self, name: str) -> type | None:
+        """As ``remote.Link.given``."""
+        return self.givens(name)
 
     def forget(self) -> None:
         """Forget what a process that is gone has given."""
@@ -247,8 +259,7 @@ class StudentLink:
                 self._proxies[handle] = made(RemoteModule, self, handle, label)
             else:
                 of = self.class_of(number)
-                # The object of a class that is an exception's.
-                of = of if issubclass(of, RemoteObject) else RemoteObject
+                of = of if issubclass(of, RemoteObject | RemoteError) else RemoteObject
                 self._proxies[handle] = made(of, self, handle, label)
         return self._proxies[handle]
 
@@ -293,14 +304,11 @@ class StudentLink:
             elif isinstance(base, str) and (known := exception_named(base)) is not None:
                 kind = known
                 break
-        arguments = self._found_in(threw.value, "") if isinstance(threw.value, tuple) else (threw.text,)
-        try:
-            error = kind(*arguments)
-            if str(error) != threw.text:
-                error = kind(threw.text)
-        except Exception:
-            error = Exception(threw.text)
-        return self._thrown(error, threw)
+        if isinstance(threw.value, Opaque) and isinstance(of_theirs := self._found(threw.value), RemoteError):
+            assert isinstance(of_theirs, BaseException)
+            return self._thrown(of_theirs, threw)
+        arguments = self._found_in(threw.arguments, "") if isinstance(threw.arguments, tuple) else (threw.text,)
+        return self._thrown(_made_error(kind, arguments, threw), threw)
 
     def _thrown(self, error: BaseException, threw: protocol.Threw) -> BaseException:
         self.thrown[id(error)] = threw
@@ -323,13 +331,37 @@ class StudentLink:
             number = len(self._errors) + 1
             self._errors[number] = error
             base = next(each for each in type(error).__mro__ if each.__module__ == "builtins")
-            text = error.args[0] if error.args and isinstance(error.args[0], str) else ""
+            said = object.__getattribute__(error, "args")
+            text = said[0] if said and isinstance(said[0], str) else ""
+            if is_remote(error) and id(error) in self.thrown:
+                text = self.thrown[id(error)].text
             if isinstance(error, AssertionError) and id(error) not in self.thrown:
                 # It says what the test expects. Who may go on after it could try one value after the other.
                 text = ""
                 if self.swallowed is None and not self.has_object("assert", _raised_at(error)):
                     self.swallowed = error
             return wire.encode(protocol.tree(protocol.ThrewOutside(base.__name__, text[:1000], number)))
+
+
+def _made_error(kind: type[BaseException], arguments: tuple[Any, ...], threw: protocol.Threw) -> BaseException:
+    """An exception of a class that is loaded here, with the text and the plain attributes of the student's."""
+    try:
+        error = kind(*arguments)
+        if str(error) != threw.text:
+            error = kind(threw.text)
+    except Exception:
+        # A library's class may be made of other things than its ``args``, such as a text and a place in it.
+        try:
+            error = kind.__new__(kind, *arguments)
+            error.args = arguments
+            if str(error) != threw.text:
+                raise TypeError(threw.text)
+        except Exception:
+            return Exception(threw.text)
+    if isinstance(threw.value, dict) and type(getattr(error, "__dict__", None)) is dict:
+        plain = {name: value for name, value in threw.value.items() if isinstance(name, str) and name[:1] != "_"}
+        vars(error).update(plain)
+    return error
 
 
 def _raised_at(error: BaseException) -> str:

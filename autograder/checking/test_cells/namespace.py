@@ -36,6 +36,7 @@ class Names(dict[str, Any]):
         self._pushed: dict[tuple[str, str], Any] = {}
         self._fetched: dict[str, tuple[int, Any, bytes]] = {}
         self._bound: dict[str, Any] = {}
+        self._given: dict[str, type] = {}
         self._deleted: set[str] = set()
         self._gone: set[str] = set()
         self._pushing = False
@@ -64,6 +65,8 @@ class Names(dict[str, Any]):
         super().__setitem__(name, value)
         self._gone.discard(name)
         self._deleted.discard(name)
+        if self.link is None and isinstance(value, type) and value.__module__ == "__main__":
+            self._given[name] = value
         if self.link is not None and name in self.shared:
             self._bound[name] = value
 
@@ -91,6 +94,10 @@ class Names(dict[str, Any]):
         theirs = [] if self.link is None else self.link.operate("", "names")
         more = [each for each in theirs if isinstance(each, str) and each not in own and each not in self._gone]
         return iter([*own, *more])
+
+    def given(self, name: str) -> type | None:
+        """The class that a given cell has made here under a name; one of the test's own is none."""
+        return self._given.get(name)
 
     def keys(self) -> list[str]:  # type: ignore[override]
         """The names, those of the student's process among them."""

@@ -154,6 +154,7 @@ def _run(channel: socket.socket, names: Names, job: dict[str, Any], failed: list
     """
     link = StudentLink(channel, shares_random=job["shares_random"], keeps=job["keeps"])
     link.before = names.push
+    link.givens = names.given
     link.recorded = set() if job["records"] else None
     names.link = link
     sys.stdout, sys.stderr = io.StringIO(), io.StringIO()
@@ -334,7 +335,7 @@ def _failure(
         return ["said", NO_ROOM, {}]
     lines = _lines_of(error, job["number"])
     line = lines[-1] if lines else 0
-    if isinstance(error, NameError) and error.name in names.absent:
+    if isinstance(error, NameError) and not is_remote(error) and error.name in names.absent:
         if error.name in names.students or error.name in names.shared:
             return ["missing", error.name, {}]
         if error.name in job["binds"]:
@@ -349,7 +350,9 @@ def _failure(
         return ["said", _assertion(node, shown=shown), {}]
     if not shown:
         return ["said", "A hidden test cannot use what your code gives: it has another form than was asked for.", {}]
-    return ["said", f"`{_code(node)}` fails with what your code gives.", {"exception": _text_of(error)}]
+    # What an exception of the student's class says, which the test has made and raised, may be the reference's answer.
+    known = {} if is_remote(error) else {"exception": _text_of(error)}
+    return ["said", f"`{_code(node)}` fails with what your code gives.", known]
 
 
 def _text_of(error: BaseException) -> str:

@@ -62,6 +62,11 @@ are, and ``__array_ufunc__``, ``__array_function__`` and what other libraries ha
 compared with.
 """
 
+_SWALLOWS = "Your `__exit__` ends an exception that should go on; let it return nothing, or False."
+
+_OF_AN_ERROR = frozenset({"with_traceback", "add_note"})
+"""What is done to an exception where it is raised and caught."""
+
 _BUILTIN: dict[str, type] = {
     "generator": types.GeneratorType,
     "builtin_function_or_method": types.BuiltinFunctionType,
@@ -84,6 +89,12 @@ class Link(Protocol):
 
     def class_of(self, number: int) -> type:
         """The class here that stands for the student's class of this number."""
+
+    def failed(self, cause: Cause) -> Stopped:
+        """What ends the test, which fails though its code may catch that."""
+
+    def given(self, name: str) -> type | None:
+        """The class that a locked cell defines under this name, as it is made here; None where none does."""
 
 
 class Remote:
@@ -134,6 +145,8 @@ def parts(remote: Any) -> tuple[Link, int, str]:
 def is_remote(thing: Any) -> bool:
     """Whether something is an object or a class of the student's."""
     kind = type(thing)
+    if issubclass(kind, RemoteError):
+        return _linked(thing)
     return issubclass(kind, Remote) or (issubclass(kind, RemoteClass) and _LINKED in vars(thing))
 
 
@@ -190,6 +203,44 @@ class RemoteClass(type):
         return f"<class '{type.__getattribute__(cls, '__module__')}.{cls.__qualname__}'>"
 
 
+class RemoteError(metaclass=RemoteClass):
+    """An exception of one of the student's classes: raised and caught here as any other, and asked inside.
+
+    What Python itself keeps in an exception, such as the traceback, is this one's own.
+    """
+
+    def __getattribute__(self, name: str) -> Any:
+        if _is_special(name) or name in _OF_AN_ERROR or not _linked(self):
+            return super().__getattribute__(name)
+        link, _, label = parts(self)
+        return link.operate(label, "getattr", self, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if _is_special(name) or not _linked(self):
+            return super().__setattr__(name, value)
+        link, _, label = parts(self)
+        link.operate(label, "setattr", self, name, value)
+        return None
+
+    def __delattr__(self, name: str) -> None:
+        if _is_special(name) or not _linked(self):
+            return super().__delattr__(name)
+        link, _, label = parts(self)
+        link.operate(label, "delattr", self, name)
+        return None
+
+    def __repr__(self) -> str:
+        return _text(self, "repr") if _linked(self) else super().__repr__()
+
+    def __str__(self) -> str:
+        return _text(self, "str") if _linked(self) else super().__str__()
+
+
+def _linked(error: Any) -> bool:
+    """Whether an exception is the student's own; one of a test's class that is made of the student's is not."""
+    return "_remote" in object.__getattribute__(error, "__dict__")
+
+
 def _of_class(kind: RemoteClass, operation: str, *operands: Any) -> Any:
     """What comes of an operation on a class itself, such as an enumeration."""
     link, _, label = parts(kind)
@@ -215,7 +266,7 @@ class RemoteModule(Remote):
 
 def made(kind: type, link: Link, handle: int, label: str) -> Any:
     """An object of the student's, of a class that ``class_made`` gave, or a function or module."""
-    remote: Any = object.__new__(kind)
+    remote: Any = kind.__new__(kind) if issubclass(kind, RemoteError) else object.__new__(kind)
     object.__setattr__(remote, "_remote", (link, handle, label))
     return remote
 
@@ -234,12 +285,15 @@ def class_made(link: Link, number: int, described: Any) -> type:
         case _:
             name, qualified, module, can, bases = "object", "object", "builtins", [], []
     above = [each for base in bases if isinstance(base, str) and (each := _known(link, base, number)) is not None]
+    of_given_cell = link.given(qualified) if module == "__main__" else None
+    if of_given_cell is not None and issubclass(of_given_cell, BaseException):
+        # A test catches it by the class that is made here.
+        above.insert(0, of_given_cell)
     members: dict[str, Any] = {"__module__": module[:100], "__qualname__": qualified[:100]}
     name = name[:100] if name.isidentifier() else "Unnamed"
     errors = [each for each in above if issubclass(each, BaseException)]
-    if errors:
-        return type.__new__(RemoteClass, name, (errors[0],), members)
-    members["__slots__"] = ()
+    if not errors:
+        members["__slots__"] = ()
     for operation in can:
         if operation in DUNDER and (operation != "exit" or "enter" in can):
             members[DUNDER[operation]] = _asking(operation)
@@ -248,6 +302,9 @@ def class_made(link: Link, number: int, described: Any) -> type:
     elif "eq" in can and "hash" not in can:
         members["__hash__"] = object.__hash__
     members[_LINKED] = (link, number, name)
+    if errors:
+        of = (errors[0],) if issubclass(errors[0], RemoteError) else (RemoteError, errors[0])
+        return type.__new__(RemoteClass, name, of, members)
     own = [each for each in above if isinstance(each, RemoteClass) and issubclass(each, Remote)]
     direct = [each for each in own if not any(each is not other and issubclass(other, each) for other in own)]
     try:
@@ -328,8 +385,14 @@ def _asking(operation: str) -> Callable[..., Any]:
             return given is True
         if operation == "exit":
             raised, *_ = (*operands, None)
-            # What was raised in the block may be that the test fails.
-            return given is True and raised is not None and link.has_object(f"swallow {raised.__name__}", position())
+            if given is not True or raised is None:
+                return False
+            if link.has_object(f"swallow {raised.__name__}", position()):
+                return True
+            # What was raised in the block may be that the test fails; else the test may hold because it goes on.
+            if not issubclass(raised, AssertionError | Stopped):
+                raise link.failed(Cause("said", label, text=_SWALLOWS, says_all=True))
+            return False
         is_number = type(given) is int and (operation != "len" or 0 <= given < 2**62)
         if operation in ("len", "index", "hash") and not is_number:
             raise TypeError(f"{type(self).__name__} gives no number here")
@@ -346,7 +409,7 @@ def _plain(link: Link, remote: Any, label: str) -> Any:
         return None
 
 
-def _text(remote: Remote, operation: str, *more: str) -> str:
+def _text(remote: Remote | RemoteError, operation: str, *more: str) -> str:
     link, _, label = parts(remote)
     given = link.operate(label, operation, remote, *more)
     return given if isinstance(given, str) else f"<{type(remote).__name__}>"
@@ -361,9 +424,12 @@ def _class_of(remote: Remote) -> type:
     module, name = (type.__getattribute__(kind, each) for each in ("__module__", "__qualname__"))
     if module == "builtins":
         return _BUILTIN.get(kind.__name__, kind)
-    of_library = _class_named(f"{module}.{name}") if not _asked_by_us() else None
-    if of_library is not None and parts(remote)[0].has_object(f"is {module}.{name}", position()):
-        # A test imports that class by itself, and asks ``isinstance``.
+    link: Link = object.__getattribute__(remote, "_remote")[0]
+    of_library = None
+    if not _asked_by_us():
+        of_library = link.given(name) if module == "__main__" else _class_named(f"{module}.{name}")
+    if of_library is not None and link.has_object(f"is {module}.{name}", position()):
+        # A test imports that class by itself, or a given cell makes it, and it asks ``isinstance``.
         return of_library
     return kind
 

@@ -29,6 +29,7 @@ from .wire import Opaque, Ref
 MAX_HANDLES = 20_000
 MAX_TEXT = 10_000
 MAX_BASES = 30
+MAX_ATTRIBUTES = 100
 
 OF_NAMES = (
     *("name", "names", "set name", "delete name", "import", "describe", "signature", "set attribute of", "plain"),
@@ -199,7 +200,12 @@ class Objects:
         number = next((number for number, each in self.thrown.items() if each is error), 0)
         bases = [self._named(each) for each in type(error).__mro__[:MAX_BASES]]
         arguments = error.args if type(error.args) is tuple else ()
-        return Threw(type(error).__name__[:100], text, *where, arguments, bases, number, changed, self.printed(), state)
+        value: Any = _attributes(error)
+        if bases[0].startswith("#"):
+            # It is kept, and what it has come through would be with it.
+            value = error.with_traceback(None)
+        told = type(error).__name__[:100], text, *where
+        return Threw(*told, arguments, value, bases, number, changed, self.printed(), state)
 
     # Objects of the test's
 
@@ -259,6 +265,17 @@ class Outside:
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__getattribute__(self, "_ask")(object.__getattribute__(self, "_number"), "setattr", name, value)
+
+
+def _attributes(error: BaseException) -> dict[str, Any]:
+    """Those attributes of an exception that are plain: a library's own keep there where a text or a file is wrong."""
+    kept = getattr(error, "__dict__", None)
+    named = kept.items() if type(kept) is dict else ()
+    return {
+        name: value
+        for name, value in itertools.islice(named, MAX_ATTRIBUTES)
+        if type(name) is str and type(value) in (type(None), bool, int, float, str) and len(str(value)) <= MAX_TEXT
+    }
 
 
 class _NotThere(Exception):  # noqa: N818 - what it is

@@ -184,9 +184,10 @@ class Done(NamedTuple):
 class Threw(NamedTuple):
     """A row's fork to the grader: an operation raised.
 
-    ``type`` to ``source`` are as in ``Raised``. ``value`` is the exception as an ``Opaque``, ``bases`` the names of the
-    classes that it is of, from its own on; ``outside`` is the number of the exception of the test's that it is, or 0.
-    The rest is as in ``Done``.
+    ``type`` to ``source`` are as in ``Raised``. ``arguments`` are its ``args``; ``value`` is the exception itself as an
+    ``Opaque`` where its class is the notebook's own, else a dictionary of those of its attributes that are plain.
+    ``bases`` are the names of the classes that it is of, from its own on; ``outside`` is the number of the exception of
+    the test's that it is, or 0. The rest is as in ``Done``.
     """
 
     type: str
@@ -194,6 +195,7 @@ class Threw(NamedTuple):
     function: str
     line: int
     source: str
+    arguments: Any
     value: Any
     bases: list[Any]
     outside: int
@@ -326,7 +328,7 @@ _WORDS: dict[str, tuple[Any, tuple[type, ...]]] = {
     "replace": (Replace, (list,)),
     "operate": (Operate, (str, tuple, dict, object)),
     "done": (Done, (object, object, list, object)),
-    "threw": (Threw, (str, str, str, int, str, object, list, int, object, list, object)),
+    "threw": (Threw, (str, str, str, int, str, object, object, list, int, object, list, object)),
     "ask outside": (AskOutside, (int, str, tuple, dict)),
     "answer outside": (AnsweredOutside, (object, object)),
     "threw outside": (ThrewOutside, (str, str, int)),
