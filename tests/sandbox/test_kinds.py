@@ -221,6 +221,12 @@ def test_a_thing_beyond_the_bounds_stays_inside(thing: Any) -> None:
     assert isinstance(wire.decode(wire.encode(thing, calls.opaque)), Opaque)
 
 
+def test_an_ordered_dictionary_keeps_the_order_that_it_was_given_afterwards():
+    recent = OrderedDict(a=1, b=2)
+    recent.move_to_end("a")
+    assert list(wire.decode(wire.encode(recent))) == ["b", "a"]
+
+
 def test_what_cannot_cross_is_left_out_of_a_container_and_named() -> None:
     things = (deque([1, len]), OrderedDict(a=len), slice(len, 2))
     named = Opaque("builtin_function_or_method")

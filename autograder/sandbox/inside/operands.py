@@ -5,6 +5,7 @@ A container that comes twice is sent once: the second time a reference says whic
 
 from __future__ import annotations
 
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from typing import Any
 
@@ -14,12 +15,20 @@ from . import wire
 from .wire import Opaque, Ref
 
 PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes})
-_CONTAINERS = (list, dict, set, bytearray, np.ndarray)
+_CONTAINERS = frozenset(
+    {list, dict, set, bytearray, np.ndarray, deque, Counter, OrderedDict, defaultdict, np.ma.MaskedArray}
+)
+_TABLES = ("DataFrame", "Series")
 
 Refer = Callable[[object], Any]
 """Gives what stands for an object that is no data."""
 Find = Callable[[Any], Any]
 """Gives the object that an ``Opaque`` or a ``Ref`` stands for."""
+
+
+def _can_change(kind: type) -> bool:
+    """Whether what is of this class is data that changes in place."""
+    return kind in _CONTAINERS or (kind.__name__ in _TABLES and kind.__module__.partition(".")[0] == "pandas")
 
 
 def same(number: int) -> Ref:
@@ -41,7 +50,7 @@ class Sent:
             return thing
         if kind is tuple:
             return tuple(map(self._tree, thing))
-        if kind not in _CONTAINERS:
+        if not _can_change(kind):
             return thing
         if id(thing) in self._places:
             return same(self._places[id(thing)])
@@ -113,7 +122,7 @@ class Taken:
             return self._find(tree)
         if kind is tuple:
             return tuple(map(self._thing, tree))
-        if kind not in _CONTAINERS:
+        if not _can_change(kind):
             return tree
         if kind is list and not set(map(type, tree)) <= PLAIN:
             made: list[Any] = []
@@ -151,9 +160,9 @@ def within(tree: Any, found: Callable[[Any], Any]) -> Any:
 
 
 def _shallow(container: Any, named: Callable[[Any], Any]) -> Any:
-    if isinstance(container, list):
+    if type(container) is list:
         return [*map(named, container)]
-    if isinstance(container, dict):
+    if type(container) is dict:
         return {key: named(value) for key, value in container.items()}
     return container
 
@@ -174,6 +183,13 @@ def _put(container: Any, now: Any, found: Callable[[Any], Any]) -> None:
         container.update(filled)
     elif isinstance(container, bytearray):
         container[:] = now
+    elif isinstance(container, deque):
+        items = [*map(found, now)]
+        container.clear()
+        container.extend(items)
+    elif not isinstance(container, np.ndarray):
+        # A table has no method that makes it another, but is made of another when it begins.
+        type(container).__init__(container, now)
     elif container.shape == now.shape and container.dtype == now.dtype:
         if container.flags.writeable:
             container[...] = now

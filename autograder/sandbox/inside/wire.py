@@ -14,6 +14,7 @@ import math
 import socket
 import struct
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -274,7 +275,9 @@ class _Encoder:
                 self.put(each, depth)
             self.nodes += 1
         self.out += b"d" + _LENGTH.pack(len(tree))
-        for key, value in list(dict.items(tree)):
+        # An ordered dictionary keeps an order of its own beside that of the dictionary which it is made of.
+        entries = OrderedDict.items(tree) if type(tree) is OrderedDict else dict.items(tree)
+        for key, value in list(entries):
             self.put(key, depth + 1)
             self.put(value, depth + 1)
 
