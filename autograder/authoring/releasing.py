@@ -12,13 +12,15 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from autograder.authoring.giveaways import TELLING_LENGTH, expressions, secrets_of
 from autograder.authoring.gradient_proofs import claims_of, refuted
 from autograder.authoring.hollow_checks import hollow_checks
+from autograder.authoring.lint.apart import TEMPLATES
 from autograder.authoring.showing import tagged_wrongly, untagged
 from autograder.base import CheckError, ReleaseError
-from autograder.course import Assignment, Course, master_cells, notebook_text, release_of
+from autograder.course import WITH_TESTS, Assignment, Course, has_autotests, master_cells, notebook_text, release_of
 from autograder.gradebook import backup, only_run, open_gradebook, register
 from autograder.grading import Report, joint
 from autograder.operations import nbgrader_config
@@ -36,6 +38,7 @@ _MARKS = (
     "BEGIN MARK SCHEME",
     "END MARK SCHEME",
 )
+_IGNORED = shutil.ignore_patterns(".*", "__pycache__", "*.pyc")
 _KEPT_METADATA = ("deletable", "editable", "jupyter", "nbgrader", "slideshow", "tags")
 
 
@@ -95,6 +98,9 @@ def release(
         grade = functools.partial(grade_in_sandbox, sandbox=chosen(course.sandbox))
     assignment = course.assignment(assignment_name)
     with only_run(course), tempfile.TemporaryDirectory(prefix="autograder-release-") as temporary:
+        with_tests = _with_tests(course, assignment, Path(temporary))
+        if with_tests is not None:
+            assignment = _mastered_in(with_tests, assignment)
         made = _generate(course, assignment, Path(temporary))
         for path in made.rglob("*.ipynb"):
             _settle(path, assignment.master.parent / path.relative_to(made))
@@ -112,6 +118,11 @@ def release(
         backup(course)
         with open_gradebook(course) as gradebook:
             register(gradebook, course, candidate)
+        if with_tests is not None:
+            _put_in_place(with_tests, course.root / WITH_TESTS / assignment.name)
+        left_untagged = tuple(
+            each.labelled(name) if each.others else name for each in candidate.notebooks for name in untagged(each)
+        )
         changed = _put_in_place(made, folder)
     files = tuple(sorted(path.relative_to(folder).as_posix() for path in _files(folder)))
     return ReleaseResult(
@@ -122,7 +133,7 @@ def release(
         tuple(name for of in found for name in of.proved),
         joint(candidate, [of.solved for of in found]),
         joint(candidate, [of.untouched for of in found]),
-        tuple(each.labelled(name) if each.others else name for each in candidate.notebooks for name in untagged(each)),
+        left_untagged,
     )
 
 
@@ -130,6 +141,12 @@ def _released_in(made: Path, assignment: Assignment) -> Assignment:
     """The assignment with its release in another folder."""
     parts = tuple(_released_in(made, each) for each in assignment.parts)
     return replace(assignment, release=made / f"{assignment.notebook}.ipynb", parts=parts)
+
+
+def _mastered_in(folder: Path, assignment: Assignment) -> Assignment:
+    """The assignment with its masters in another folder."""
+    parts = tuple(_mastered_in(folder, each) for each in assignment.parts)
+    return replace(assignment, master=folder / assignment.master.name, parts=parts)
 
 
 def _write_scripts(candidate: Assignment) -> None:
@@ -200,14 +217,43 @@ def _proved(assignment: Assignment) -> tuple[tuple[str, ...], list[str]]:
 # nbgrader's part
 
 
+def _with_tests(course: Course, assignment: Assignment, temporary: Path) -> Path | None:
+    """Have nbgrader make tests of AUTOTEST lines, in a folder of its own; None where there are no such lines.
+
+    The values in them are those of the solved master, which it runs in a kernel for that.
+    """
+    from nbgrader.converters import GenerateSourceWithTests
+
+    source = course.root / "source" / assignment.name
+    if not any(map(has_autotests, sorted(source.glob("*.ipynb")))):
+        return None
+    given = temporary / "tests/source" / assignment.name
+    shutil.copytree(source, given, ignore=_IGNORED)
+    templates = course.root / TEMPLATES
+    lent = templates.is_file() and not (given / TEMPLATES).exists()
+    if lent:
+        shutil.copy(templates, given)
+    _convert(course, assignment, temporary / "tests", GenerateSourceWithTests)
+    made = temporary / "tests" / WITH_TESTS / assignment.name
+    if lent:
+        (made / TEMPLATES).unlink(missing_ok=True)
+    return made
+
+
 def _generate(course: Course, assignment: Assignment, temporary: Path) -> Path:
     """Run nbgrader's GenerateAssignment in a folder of its own; return the folder of what it made."""
-    from nbgrader.converters import GenerateAssignment, NbGraderException
+    from nbgrader.converters import GenerateAssignment
+
+    shutil.copytree(assignment.master.parent, temporary / "source" / assignment.name, ignore=_IGNORED)
+    _convert(course, assignment, temporary, GenerateAssignment)
+    return temporary / "release" / assignment.name
+
+
+def _convert(course: Course, assignment: Assignment, temporary: Path, converter: Any) -> None:
+    """Run one of nbgrader's converters on the assignment in a folder of its own."""
+    from nbgrader.converters import NbGraderException
     from nbgrader.coursedir import CourseDirectory
 
-    source = assignment.master.parent
-    ignored = shutil.ignore_patterns(".*", "__pycache__", "*.pyc")
-    shutil.copytree(source, temporary / "source" / assignment.name, ignore=ignored)
     config = nbgrader_config(course.root)
     config.CourseDirectory.root = str(temporary)
     config.SaveCells.enabled = False
@@ -222,10 +268,9 @@ def _generate(course: Course, assignment: Assignment, temporary: Path) -> Path:
     coursedir = CourseDirectory(config=config, log=log)
     coursedir.assignment_id = assignment.name
     try:
-        GenerateAssignment(coursedir=coursedir, config=config, log=log).start()
+        converter(coursedir=coursedir, config=config, log=log).start()
     except NbGraderException as error:
         raise ReleaseError(f"{assignment.master}: nbgrader does not take it: {said.cause or error}") from error
-    return temporary / "release" / assignment.name
 
 
 class _Said(logging.Handler):

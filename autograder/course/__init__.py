@@ -14,7 +14,15 @@ from autograder.course.finding import (
 from autograder.course.imports import import_problem
 from autograder.course.loading import AUTHORS_OWN, Assignment, Course, load_course
 from autograder.course.magics import MAGIC, without_magics
-from autograder.course.master import SHOWS_TAG, MasterCell, Row, master_cells
+from autograder.course.master import (
+    SHOWS_TAG,
+    WITH_TESTS,
+    MasterCell,
+    Row,
+    autotest_line,
+    has_autotests,
+    master_cells,
+)
 from autograder.course.notebook import MAX_CELLS, Cell, cells_in, joined, notebook_in, notebook_text, text_in
 from autograder.course.released import Release, ReleasedCell, release_of
 
@@ -26,6 +34,7 @@ __all__ = [
     "MAX_CELLS",
     "SHOWS_TAG",
     "STUDENTS",
+    "WITH_TESTS",
     "Activity",
     "Assignment",
     "Cell",
@@ -38,12 +47,14 @@ __all__ = [
     "ReleasedCell",
     "Row",
     "Visibility",
+    "autotest_line",
     "cells_in",
     "chosen_course",
     "credible",
     "file_problems",
     "find_course",
     "hand_in_on_the_way",
+    "has_autotests",
     "import_problem",
     "is_credible",
     "joined",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import math
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,11 @@ from autograder.course.magics import without_magics
 
 SHOWS_TAG = "only-shows"
 """The tag of a locked code cell whose output is all that it is there for."""
+
+WITH_TESTS = "source_with_tests"
+"""nbgrader's folder of masters in which it has made tests of AUTOTEST lines."""
+
+_AUTOTEST = re.compile(r"^[ \t]*#.*\bAUTOTEST\b", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,34 @@ def find_masters(root: Path, name: str, wanted: str, configuration: Located, unw
             configuration.blame((*where, "notebook"), message.rstrip("; "))
             return ()
         notebooks = [wanted]
-    return tuple(source / name / f"{each}.ipynb" for each in notebooks)
+    return masters_with_tests(root, name, tuple(source / name / f"{each}.ipynb" for each in notebooks))
+
+
+def masters_with_tests(root: Path, name: str, sources: tuple[Path, ...]) -> tuple[Path, ...]:
+    """The masters that count: where some have AUTOTEST lines, those in which nbgrader has made tests of them.
+
+    nbgrader keeps these in a folder of their own, and what students get is made from them.
+    """
+    made = tuple(root / WITH_TESTS / name / each.name for each in sources)
+    if any(map(has_autotests, sources)) and all(each.is_file() for each in made):
+        return made
+    return sources
+
+
+def has_autotests(path: Path) -> bool:
+    """Whether a master has lines in its test cells of which nbgrader makes tests."""
+    try:
+        if b"AUTOTEST" not in path.read_bytes():
+            return False
+        return any(autotest_line(cell.source) for cell in master_cells(path) if cell.kind == "code" and cell.grade)
+    except (OSError, ValueError):
+        return False
+
+
+def autotest_line(source: str) -> int:
+    """The first line of a test cell of which nbgrader makes tests, from 1; 0 where there is none."""
+    match = _AUTOTEST.search(source)
+    return source.count("\n", 0, match.start()) + 1 if match else 0
 
 
 def read_master(root: Path, path: Path, configuration: Located) -> tuple[tuple[Row, ...], dict[str, float]]:

@@ -488,8 +488,25 @@ def test_await_outside_a_function_is_a_mistake_in_a_test(lint: Lint) -> None:
 
 
 @pytest.mark.parametrize("mark", ["### AUTOTEST scale(2, 3)", "### HASHED AUTOTEST scale(2, 3)"])
-def test_tests_that_nbgrader_has_still_to_make_are_a_mistake(lint: Lint, mark: str) -> None:
-    assert "is a comment until" in the_mistake(lint(graded(f"# Scale.\n{mark}")), "graded", 2)
+def test_lines_of_which_nbgrader_can_make_no_tests_are_a_mistake(lint: Lint, mark: str) -> None:
+    assert "put one there" in the_mistake(lint(graded(f"# Scale.\n{mark}")), "graded", 2)
+
+
+@pytest.mark.parametrize("place", ["autotests.yml", "source/warmup/autotests.yml"])
+def test_lines_of_which_nbgrader_can_make_tests_are_none(lint: Lint, course_root: Path, place: str) -> None:
+    (course_root / place).write_text("")
+    assert lint(graded("### AUTOTEST scale(2, 3)")) == ()
+
+
+@pytest.mark.parametrize(("kept", "found"), [("scale(2, 3)", 0), ("scale(2, 4)", 1)])
+def test_tests_that_nbgrader_made_of_another_notebook_are_a_warning(
+    lint: Lint, course_root: Path, kept: str, found: int
+) -> None:
+    (course_root / "autotests.yml").write_text("")
+    made = solved()
+    made["cells"].append(graded(f"assert {kept} == 6\nassert scale(1, 2) == 2"))
+    write(course_root / "source_with_tests/warmup/warmup.ipynb", made)
+    assert len(lint(graded("assert scale(2, 3) == 6\n### AUTOTEST scale(1, 2)"))) == found
 
 
 # The course

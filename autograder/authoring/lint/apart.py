@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from autograder.authoring.lint.finding import Finding, Master, tree_of
 from autograder.checking import statement_titles
+from autograder.course import WITH_TESTS, MasterCell, autotest_line, master_cells
 
 _TIMED = frozenset({"time", "capture"})
 _NOTHING_LOST = frozenset({"matplotlib", "config", "load_ext", "autoreload", "pylab", "time", "precision"})
@@ -16,7 +17,8 @@ _NOTHING_LOST = frozenset({"matplotlib", "config", "load_ext", "autoreload", "py
 _FILES = re.compile(r"open|exists|is_file|(read|load|from)_?\w*")
 """Functions by which a test may look at a file that an answer wrote."""
 
-_AUTOTEST = re.compile(r"^[ \t]*#+[ \t]*(HASHED )?AUTOTEST\b.*$", re.MULTILINE)
+TEMPLATES = "autotests.yml"
+"""The file by which nbgrader makes tests of AUTOTEST lines."""
 
 
 def runs(master: Master) -> Iterator[Finding]:
@@ -24,6 +26,8 @@ def runs(master: Master) -> Iterator[Finding]:
     for cell in master.tests:
         test = master.plan.tests.get(cell.grade_id)
         if test is not None and test.problem:
+            if autotest_line(cell.source):
+                continue
             yield master.mistake(cell, f"{test.problem}; every submission would be left ungraded")
             continue
         for node in _at_top_level(tree_of(cell)):
@@ -72,16 +76,39 @@ def magics(master: Master) -> Iterator[Finding]:
 
 
 def autotests(master: Master) -> Iterator[Finding]:
-    """Lines from which nbgrader would make tests, and which are comments here."""
-    for cell in master.tests:
-        if match := _AUTOTEST.search(cell.source):
-            line = cell.source.count("\n", 0, match.start()) + 1
-            yield master.mistake(
-                cell,
-                f"{'HASHED ' if match[1] else ''}AUTOTEST is a comment until nbgrader has made tests of it, so it "
-                "tests nothing; write the tests that it should make",
-                line,
-            )
+    """Lines of which nbgrader makes tests when the assignment is released, and cannot, or has made others."""
+    places = [master.folder] if master.assignment is None else [master.folder, master.folder.parents[1]]
+    if not any((place / TEMPLATES).is_file() for place in places):
+        for cell in master.tests:
+            if line := autotest_line(cell.source):
+                text = (
+                    f"nbgrader makes tests of AUTOTEST lines by the templates in {TEMPLATES}, and there is none beside "
+                    "the notebook; put one there, such as that of nbgrader's documentation, or write the tests"
+                )
+                yield master.mistake(cell, text, line)
+    if master.folder.parent.name == WITH_TESTS and _is_outdated(master):
+        text = (
+            f"source/{master.folder.name} has been changed since nbgrader made these tests, which count until "
+            "`autograder release` has it make them again"
+        )
+        yield Finding("warning", master.file, 0, "", 0, text)
+
+
+def _is_outdated(master: Master) -> bool:
+    """Whether the notebook of which these tests were made is another by now, as far as that shows."""
+    source = master.folder.parents[1] / "source" / master.folder.name / master.file.rpartition("/")[2]
+    try:
+        before = master_cells(source)
+    except (OSError, ValueError):
+        return False
+    return len(before) != len(master.cells) or any(map(_differs, before, master.cells))
+
+
+def _differs(before: MasterCell, now: MasterCell) -> bool:
+    if not autotest_line(before.source):
+        return (before.source, before.points) != (now.source, now.points)
+    kept = [line for line in before.source.splitlines() if "AUTOTEST" not in line]
+    return not set(kept) <= set(now.source.splitlines())
 
 
 def untouched(master: Master) -> Iterator[Finding]:

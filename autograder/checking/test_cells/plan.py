@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from autograder.checking.test_cells.remote import STATEFUL
-from autograder.course import SHOWS_TAG, MasterCell, without_magics
+from autograder.course import SHOWS_TAG, MasterCell, autotest_line, without_magics
 from autograder.submission import binds, parsed, reads, reads_when_called
 
 _CHANGING = frozenset(
@@ -213,6 +213,10 @@ def _test(cell: MasterCell, code: Sequence[MasterCell]) -> TestCell:
     except (SyntaxError, ValueError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         problem = f"it is no valid Python{line}: {error.args[0]}"
+    if number := autotest_line(cell.source):
+        problem = (
+            f"line {number}: nbgrader has made no test of this AUTOTEST line yet; `autograder release` has it do so"
+        )
     return TestCell(
         cell.grade_id,
         cell.number,
