@@ -41,13 +41,15 @@ class HandIns:
     Attributes:
         source: The folder of the masters, called as the assignment is.
         changes: What each student writes in place of some cells of the solved masters, by student and ``grade_id``.
-        attacks: Cells that come before all others of the first notebook of the untouched release, by student. Those who
-            attack hand in no other notebook.
+        attacks: Cells that come before all others of the notebook that is attacked, by student. It is as it was
+            released, and those who attack hand in no other.
+        attacked: The notebook's name.
     """
 
     source: Path
     changes: Mapping[str, Mapping[str, str]]
     attacks: Mapping[str, str]
+    attacked: str
 
     @property
     def name(self) -> str:
@@ -66,9 +68,9 @@ class HandIns:
         self._hand_in(root, "untouched", released)
         for student, cells in self.changes.items():
             self._hand_in(root, student, {name: changed(tree, cells) for name, tree in masters.items()})
-        name, tree = next(iter(released.items()))
+        name = f"{self.attacked}.ipynb"
         for student, attack in self.attacks.items():
-            self._hand_in(root, student, {name: changed(tree, {}, first=attack)})
+            self._hand_in(root, student, {name: changed(released[name], {}, first=attack)})
 
     def _notebooks(self, folder: Path) -> dict[str, str]:
         return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.ipynb"))}

@@ -74,6 +74,7 @@ CLASSES = HandIns(
         | edited("account", ("def history(self):", "def history(self:")),
     },
     ATTACKS,
+    "polynomials",
 )
 TABLES = HandIns(
     MASTERS / "tables",
@@ -113,6 +114,7 @@ TABLES = HandIns(
         | edited("draw", ('there["temperature"], marker', 'there["rain"], marker')),
     },
     ATTACKS,
+    "words",
 )
 """The wrong ones have a mistake in each of the two notebooks."""
 

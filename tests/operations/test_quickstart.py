@@ -41,6 +41,7 @@ PROBLEMS = HandIns(
     PS1,
     {student: {"squares": SQUARES, "sum_of_squares": SUM} | answers for student, answers in ANSWERS.items()},
     ATTACKS | {"equals-everything": LIAR},
+    "problem1",
 )
 
 SCORES = Path(__file__).with_name("quickstart_scores.json")
