@@ -303,14 +303,23 @@ def class_made(link: Link, number: int, described: Any) -> type:
         members["__hash__"] = object.__hash__
     members[_LINKED] = (link, number, name)
     if errors:
-        of = (errors[0],) if issubclass(errors[0], RemoteError) else (RemoteError, errors[0])
-        return type.__new__(RemoteClass, name, of, members)
+        of = _direct(errors)
+        if not any(issubclass(each, RemoteError) for each in of):
+            of = (RemoteError, *of)
+        try:
+            return type.__new__(RemoteClass, name, of, members)
+        except TypeError:
+            return type.__new__(RemoteClass, name, (RemoteError, Exception), members)
     own = [each for each in above if isinstance(each, RemoteClass) and issubclass(each, Remote)]
-    direct = [each for each in own if not any(each is not other and issubclass(other, each) for other in own)]
     try:
-        return type.__new__(RemoteClass, name, tuple(direct) or (RemoteObject,), members)
+        return type.__new__(RemoteClass, name, _direct(own) or (RemoteObject,), members)
     except TypeError:
         return type.__new__(RemoteClass, name, (RemoteObject,), members)
+
+
+def _direct(bases: list[type]) -> tuple[type, ...]:
+    """Those of some bases that no other of them is made of."""
+    return tuple(each for each in bases if not any(each is not other and issubclass(other, each) for other in bases))
 
 
 def _known(link: Link, base: str, number: int) -> type | None:
