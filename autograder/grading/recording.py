@@ -128,4 +128,6 @@ class Recorder(Observer):
 
 def _readable(text: str) -> str:
     """A student's text, cut, without what would move a terminal."""
-    return "".join(each if each.isprintable() or each == "\n" else "�" for each in text.expandtabs()[:MAX_PRINTED])
+    # Cut before as well: of tabs alone eight times as much is made.
+    shown = text[:MAX_PRINTED].expandtabs()[:MAX_PRINTED]
+    return "".join(each if each.isprintable() or each == "\n" else "�" for each in shown)
