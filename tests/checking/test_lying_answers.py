@@ -36,7 +36,20 @@ def fails(tested: Tested) -> bool:
     return any(each.cause is not None for each in tested.statements)
 
 
+_RAISES = "class Bad(ValueError):\n    def __init__(self, n):\n        super().__init__(n)\n        self.n = n\n"
+
 LIES = {
+    "an exception that knows what is equal to everything": (
+        f"{_RAISES}def f(x): raise Bad(x)",
+        "try:\n    f(3)\nexcept Bad as error:\n    assert error.n == 3",
+        f"{_RAISES}class L:\n    def __eq__(self, _): return True\ndef f(x): raise Bad(L())",
+    ),
+    "an exception that is called as one of the test's own": (
+        "def f(g): return g()",
+        "class Stop(Exception): pass\ndef g(): raise Stop\n"
+        "try:\n    f(g)\nexcept Stop:\n    pass\nelse:\n    assert False",
+        "class Stop(Exception): pass\ndef f(g): raise Stop",
+    ),
     "an object that says at which address of the grader its numbers are": (
         DOUBLE,
         ALL_CLOSE,
@@ -162,6 +175,11 @@ def test_what_a_test_gives_to_an_answer_reaches_nothing_outside(
 
 
 FAULTS = {
+    "an exception that cannot be shown": (
+        f"{_RAISES}def f(x): raise Bad(x)",
+        "try:\n    f(3)\nexcept ValueError as error:\n    assert str(error) == '3'",
+        "class Bad(ValueError):\n    def __str__(self): raise SystemExit\ndef f(x): raise Bad(x)",
+    ),
     "no value for a later part of the test": (
         "def f(x): return 2",
         "try:\n    r = f(1)\nexcept ValueError:\n    pass\nassert r == 2",
