@@ -6,7 +6,7 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["autograder", "tests.fuzz.targets"]):
+with atheris.instrument_imports(include=["autograder", "tests.fuzz.targets", "tests.fuzz.behind_tests"]):
     from tests.fuzz.targets import FRAMED, TARGETS, frames
 
 from autograder.sandbox.inside import wire

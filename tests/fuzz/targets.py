@@ -31,13 +31,17 @@ from autograder.base import Cause, CheckError, Stopped, Wrong
 from autograder.checking import Answer, Compared, Reference, Student, agree, answer, compare, fault
 from autograder.checking.numerics import describe, no_noise
 from autograder.course import Limits
+from autograder.grading import MAX_PRINTED, CallRecord, Recorder
 from autograder.sandbox import Session
 from autograder.sandbox.budget import Budget
 from autograder.sandbox.hangs import Hangs
 from autograder.sandbox.inside import protocol, wire
+from autograder.sandbox.inside.protocol import Call, ForkRow
 from autograder.sandbox.outputs import Allowance
 from autograder.sandbox.row_calls import RowCalls
-from autograder.sandbox.student_process import StudentProcess
+from autograder.sandbox.student_process import StudentProcess, forked
+from tests.fuzz.behind_tests import behind_tests, given
+from tests.fuzz.behind_tests import trees as behind_tests_trees
 
 LIMITS = Limits(output_kb=4)
 MAX_REASON = 2000
@@ -83,6 +87,31 @@ def cells(data: bytes) -> None:
         assert len(json.dumps(run.outputs)) < MAX_OUTPUTS
 
 
+def forks(data: bytes) -> None:
+    """Whatever bytes come in place of a fork's number, there is a process with a number that can be one, or none."""
+    with _channel(data) as (ours, _):
+        process = forked(StudentProcess(ours, 2, None), ForkRow(0), 10.0)
+        if process is not None:
+            process.channel.close()
+            assert 1 < process.pid < 2**31
+
+
+def records(data: bytes) -> None:
+    """Whatever a process says that a call gave and printed, what is kept for an appeal is short and can be shown."""
+    sent = frames(data)
+    recorder = Recorder("scale")
+    recorder.run_begins("scale", ())
+    for reply in map(protocol.read, sent):
+        with contextlib.suppress(Stopped):
+            recorder.replied("scale", Call("scale", (), {}), reply, 0.0, _Scripted(list(sent)))  # type: ignore[arg-type]
+    recorder.check_ends(None)
+    for event in recorder.runs[0].checks[0].events:
+        assert isinstance(event, CallRecord)
+        for text in (event.printed, event.trouble):
+            assert len(text) <= MAX_PRINTED
+            assert text.replace("\n", "").isprintable()
+
+
 def questions(data: bytes) -> None:
     """Whatever is asked of the reference, there is an answer, and it crosses or is refused with an error of ours."""
     with contextlib.suppress(wire.WireError):
@@ -108,10 +137,11 @@ def comparisons(data: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (decoder, replies, channel, cells, questions, comparisons)
+    target.__name__: target
+    for target in (decoder, replies, channel, cells, questions, comparisons, forks, records, behind_tests, given)
 }
 
-FRAMED = ("replies", "channel", "cells")
+FRAMED = ("replies", "channel", "cells", "forks", "records", "behind_tests", "given")
 """The targets whose input is frames with their lengths, one behind the other."""
 
 
@@ -122,7 +152,7 @@ def seeds(name: str) -> tuple[bytes, ...]:
 
 
 def _seeds(name: str) -> Iterator[bytes]:
-    trees = list(_trees())
+    trees = list(behind_tests_trees() if name in ("behind_tests", "given") else _trees())
     for tree in trees:
         payload = wire.encode(tree)
         yield struct.pack("<I", len(payload)) + payload if name in FRAMED else payload
@@ -358,6 +388,8 @@ def _trees() -> Iterator[Any]:
     yield ("replaced",)
     yield ("ran", "ok", [stream, error, result, picture], ["scale", "f"], ["scale"])
     yield ("ran", "raised", [error], [], [])
+    yield ("forked", 3)
+    yield ("printed", "x\ty\n", "Traceback")
     yield ("softmax", (np.zeros((2, 3)),), {})
     yield ("one_hot", (np.arange(3), 4), {})
     yield ("softmax_cross_entropy", (np.zeros((2, 3)), np.arange(2)), {})
