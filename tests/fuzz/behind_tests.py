@@ -27,6 +27,7 @@ from autograder.checking.test_cells.running import _Conversation
 from autograder.course import Limits
 from autograder.sandbox import Opaque, Ref, random_state
 from autograder.sandbox.inside import protocol, wire
+from autograder.submission import binds
 
 MAX_OPERATIONS = 50
 """After so many a process that goes on replying counts as one that was ended: a test has a bound on its time."""
@@ -38,7 +39,7 @@ CELLS = (
     "p, q = P([1]), P([2])\nassert p + q == P([3]) and len(p) == 1 and p[0] == 1 and 1 in p\np.x = 2\nassert p.x == 2",
     "try:\n    f(-1)\nexcept ValueError as error:\n    assert str(error) and error.args\nelse:\n    assert False",
     "assert [each for _, each in zip(range(3), f(1))] == [1, 2, 3]\nassert next(f(2)) == 1\nassert list(f(3))",
-    "def g(x):\n    return x + 1\nxs, by = [1, [2]], {'a': xs}\nassert f(g, xs, by) == [2] and xs == [1, [2]]",
+    "def g(x):\n    return x + 1\nxs = [1, [2]]\nby = {'a': xs}\nassert f(g, xs, by) == [2] and xs == [1, [2]]",
     "with P() as p:\n    assert p.y(1)\nassert isinstance(p, P) and issubclass(P, object) and P.__name__ and dir(p)",
     "import random\nimport numpy as np\nnp.random.seed(1)\nrandom.seed(1)\n"
     "assert f(np.random.default_rng(1)) == random.random()",
@@ -138,7 +139,7 @@ class _Scripted(StudentLink):
 def _ran(source: str, replies: list[Any], *, records: bool) -> tuple[Any, ...]:
     names = Names({"f", "P"}, {"f", "P"})
     job = {
-        **{"number": 1, "source": source, "hidden": [], "binds": ["x", "p", "q", "out", "error"], "before": []},
+        **{"number": 1, "source": source, "hidden": [], "binds": sorted(binds(source)), "before": []},
         **{"shares_random": True, "partial": True, "sources": {}, "records": records, "keeps": False},
     }
     with _as_it_was():
