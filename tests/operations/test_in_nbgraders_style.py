@@ -10,7 +10,7 @@ import pytest
 from autograder.course import master_cells
 from tests.nbgrader_classes import ATTACKS, HandIns, Scores, by_nbgrader, graded, ours
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.long]
 
 MASTERS = Path(__file__).with_name("nbgraders_style")
 SOURCES = {
