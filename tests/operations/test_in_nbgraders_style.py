@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -167,11 +169,16 @@ POINTS: dict[str, Scores] = {
     },
 }
 
-FEW = replace(TABLES, changes={each: TABLES.changes[each] for each in ("pairs", "natural-logarithm", "rounds")})
-"""pandas is imported for each submission anew, which takes longer than all else; make thorough grades the others."""
+GRADED = (CLASSES, TABLES)
 
-GRADED = [CLASSES, FEW]
-NAMES = [each.name for each in GRADED]
+
+def each_of(students: Callable[[HandIns], Iterable[str]]) -> list[Any]:
+    """The students of both classes; that with tables is left to make thorough, since each imports pandas anew."""
+    return [
+        pytest.param(hand_ins, student, id=f"{hand_ins.name}-{student}", marks=marks)
+        for hand_ins, marks in ((CLASSES, ()), (TABLES, pytest.mark.thorough))
+        for student in students(hand_ins)
+    ]
 
 
 def expected(assignment: str, student: str) -> Scores:
@@ -180,33 +187,28 @@ def expected(assignment: str, student: str) -> Scores:
     return {test: 0.0 if test in lost else of for test, of in points.items()}
 
 
+Root = Callable[[HandIns], Path]
+
+
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Both classes, graded by our command."""
-    return graded(tmp_path_factory.mktemp("style"), *GRADED)
+def root(tmp_path_factory: pytest.TempPathFactory) -> Root:
+    """Gives the course of a class, graded by our command when it is first asked for."""
+    return cache(lambda hand_ins: graded(tmp_path_factory.mktemp(hand_ins.name), hand_ins))
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("hand_ins", [CLASSES, TABLES], ids=NAMES)
-def test_nbgrader_gives_the_scores_that_are_written_down_and_so_do_we(hand_ins: HandIns, tmp_path: Path) -> None:
-    root = graded(tmp_path, hand_ins)
-    scores = {each: expected(hand_ins.name, each) for each in hand_ins.honest}
-    assert by_nbgrader(root, hand_ins) == scores
-    assert {each: ours(root, hand_ins.name, each) for each in hand_ins.honest} == scores
+@pytest.mark.parametrize("hand_ins", GRADED, ids=[each.name for each in GRADED])
+def test_nbgrader_gives_the_scores_that_are_written_down(root: Root, hand_ins: HandIns) -> None:
+    assert by_nbgrader(root(hand_ins), hand_ins) == {each: expected(hand_ins.name, each) for each in hand_ins.honest}
 
 
-@pytest.mark.parametrize(
-    ("hand_ins", "student"),
-    [(each, student) for each in GRADED for student in each.honest],
-    ids=[f"{each.name}-{student}" for each in GRADED for student in each.honest],
-)
-def test_a_submission_has_the_scores_that_nbgrader_gives(root: Path, hand_ins: HandIns, student: str) -> None:
-    assert ours(root, hand_ins.name, student) == expected(hand_ins.name, student)
+@pytest.mark.parametrize(("hand_ins", "student"), each_of(lambda hand_ins: hand_ins.honest))
+def test_a_submission_has_the_scores_that_nbgrader_gives(root: Root, hand_ins: HandIns, student: str) -> None:
+    assert ours(root(hand_ins), hand_ins.name, student) == expected(hand_ins.name, student)
 
 
-@pytest.mark.parametrize("student", ATTACKS)
-@pytest.mark.parametrize("hand_ins", GRADED, ids=NAMES)
-def test_an_attack_that_gets_full_marks_elsewhere_has_no_point(root: Path, hand_ins: HandIns, student: str) -> None:
-    scores = ours(root, hand_ins.name, student)
+@pytest.mark.parametrize(("hand_ins", "student"), each_of(lambda hand_ins: hand_ins.attacks))
+def test_an_attack_that_gets_full_marks_elsewhere_has_no_point(root: Root, hand_ins: HandIns, student: str) -> None:
+    scores = ours(root(hand_ins), hand_ins.name, student)
     assert scores
     assert scores.items() <= expected(hand_ins.name, "untouched").items()
