@@ -7,6 +7,8 @@ one in which every answer is another value, and one in which every second soluti
 as nbgrader has it: the cells in order, in one IPython. Outside means imported with ``import_assignments`` into a course
 of its own and graded; verdicts are those before errors are carried forward.
 
+A master whose test cells all stand in others before it is a copy and left out; so are those of a folder that come after
+its first ``most``.
 A test cell counts where it passes inside on the solved master. Where the two differ, it is run inside twice more: one
 that gives several verdicts there is left out, and counted. The verdict ``same`` is that of all four versions.
 
@@ -85,7 +87,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(prefix="strangers-") as temporary:
         folder = Path(temporary)
-        (folder / TASKS).write_text(json.dumps([*map(str, chosen(options.folders, options.most))]))
+        (folder / TASKS).write_text(json.dumps(chosen(options.folders, options.most)))
         workers = [started(folder, share, options) for share in range(options.jobs)]
         try:
             while any(worker.poll() is None for worker in workers):
@@ -102,13 +104,22 @@ def main() -> None:
         print(table(found))
 
 
-def chosen(folders: list[Path], most: int) -> list[Path]:
-    """Masters: the first of each folder, then the second of each."""
+def chosen(folders: list[Path], most: int) -> list[tuple[str, str]]:
+    """The folder and the path of each master: the first of each folder, then the second of each; each but once."""
+    seen: set[str] = set()
     found = []
     for folder in folders:
-        masters = filter(is_master, sorted(folder.resolve().rglob("*.ipynb")))
-        found += [(place, path) for place, path in enumerate(itertools.islice(masters, most))]
-    return [path for _, path in sorted(found)]
+        masters = (each for each in sorted(folder.resolve().rglob("*.ipynb")) if is_master(each) and is_new(each, seen))
+        found += [(place, str(folder), str(path)) for place, path in enumerate(itertools.islice(masters, most))]
+    return [(folder, path) for _, folder, path in sorted(found)]
+
+
+def is_new(master: Path, seen: set[str]) -> bool:
+    """Whether a master has a test cell that stands in none before it. Its test cells are then among those seen."""
+    tests = {" ".join(cell["source"].split()) for cell in tree_in(master)["cells"] if is_test(cell)}
+    new = tests - seen
+    seen |= tests
+    return bool(new)
 
 
 def found_in(folder: Path) -> list[Tree]:
@@ -163,10 +174,10 @@ def work(folder: Path, share: int, jobs: int, seconds: int) -> None:
     for module in ("IPython.core.interactiveshell", "matplotlib.pyplot", "nbgrader.preprocessors", "numpy"):
         importlib.import_module(module)
 
-    for number, name in [*enumerate(json.loads((folder / TASKS).read_text()))][share::jobs]:
+    for number, (course, name) in [*enumerate(json.loads((folder / TASKS).read_text()))][share::jobs]:
         master = Path(name)
         result, own = folder / f"{number:05}.found", folder / f"{number:05}"
-        found: Tree = {"folder": master.parent.parent.name, "notebook": f"{master.parent.parent.name}/{master.name}"}
+        found: Tree = {"folder": Path(course).name, "notebook": f"{Path(course).name}/{master.name}"}
         put(result, found | {"cells": [], "refused": "took too long"})
         own.mkdir()
 
@@ -405,8 +416,6 @@ def outside_of(master: Path, folder: Path, cells: list[Tree]) -> None:
     for version in VERSIONS:
         where = folder / version
         where.mkdir()
-        for name in assignment.files:
-            shutil.copy(assignment.master.parent / name, where / name)
         path = where / assignment.release.name
         path.write_text(json.dumps(made(assignment.master, version)))
         submissions[version] = read_submission(path, assignment)
