@@ -2,7 +2,7 @@
 
 from autograder.course.config import Activity, LatePolicy, Limits, Meeting, Visibility
 from autograder.course.dates import credible, is_credible
-from autograder.course.files import file_problems
+from autograder.course.files import MAX_FILES, file_problems
 from autograder.course.finding import (
     CONFIG_NAME,
     COURSE_VARIABLE,
@@ -32,6 +32,7 @@ __all__ = [
     "COURSE_VARIABLE",
     "MAGIC",
     "MAX_CELLS",
+    "MAX_FILES",
     "SHOWS_TAG",
     "STUDENTS",
     "WITH_TESTS",

@@ -12,6 +12,8 @@ from autograder.base import shown
 
 MAX_FILES = 100
 """Files of one assignment; each is mounted for each submission."""
+MAX_DEEP = 5
+"""Folders within folders that a file may lie in."""
 
 
 def file_problems(names: Mapping[int, str]) -> dict[int, str]:
@@ -20,20 +22,45 @@ def file_problems(names: Mapping[int, str]) -> dict[int, str]:
     A name stands there twice whatever its capitals: on some file systems both would be one file.
     """
     first: dict[str, str] = {}
+    folders = {each.casefold() for name in names.values() for each in _folders(name)}
     found = {}
     for place, name in names.items():
         if (known := first.get(name.casefold())) is not None:
             found[place] = f"{name!r} stands here twice (as {known!r}); leave one out"
         elif problem := _file_problem(name):
             found[place] = problem
+        elif name.casefold() in folders:
+            found[place] = f"{name!r} is a file's name here and a folder's; leave one out"
         first.setdefault(name.casefold(), name)
     return found
 
 
+def _folders(name: str) -> list[str]:
+    """The folders that a file lies in: for ``data/old/x.csv``, ``data`` and ``data/old``."""
+    parts = name.split("/")[:-1]
+    return ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
+
+
 def _file_problem(name: str) -> str:
     """What is wrong with a file's name, and the way out; empty where nothing is."""
-    if "/" in name or "\\" in name:
-        return f"expected a file's name without a folder, found {shown(name)}; put the file beside the notebook"
+    if "\\" in name:
+        return f"expected '/' between a folder and a file, found {shown(name)}"
+    *folders, file = name.split("/")
+    if len(folders) > MAX_DEEP:
+        return f"expected at most {MAX_DEEP} folders in folders, found {shown(name)}; put the file further up"
+    for folder in folders:
+        if folder in ("", ".", ".."):
+            return f"expected a path such as data/points.csv from the notebook, found {shown(name)}"
+        if problem := _name_problem(folder):
+            return problem
+    problem = _name_problem(file)
+    if folders and not problem and name.lower().endswith(".py") and folders[0] in _importable():
+        return f"{name!r} would hide behind the module {folders[0]!r}, which is there already; give it another name"
+    return problem or ("" if folders else _module_problem(name))
+
+
+def _name_problem(name: str) -> str:
+    """What is wrong with the name of a file or folder."""
     if name.startswith("."):
         return f"expected a file that is not hidden, found {shown(name)}; leave out the dot at its beginning"
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
@@ -42,6 +69,11 @@ def _file_problem(name: str) -> str:
         return f"{name!r} is a notebook's name; only the assignment's own notebook is run, and needs no entry here"
     if name.lower() in _TAKEN or name.lower().startswith(_OURS) or name.lower().endswith((".pyc", ".pth")):
         return f"{name!r} is taken by nbgrader, Python or autograder; give the file another name"
+    return ""
+
+
+def _module_problem(name: str) -> str:
+    """What is wrong with the name of a file that would be imported, if it is one."""
     stem, dot, suffix = name.rpartition(".")
     if f"{dot}{suffix}".lower() == ".py":
         if not stem.isidentifier() or keyword.iskeyword(stem) or suffix != "py":

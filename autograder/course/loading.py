@@ -461,6 +461,9 @@ def _check_given(beside: Path, entry: AssignmentEntry, where: tuple[str, str], c
             total += path.stat().st_size
         elif os.path.lexists(path):
             configuration.blame((*where, "files", index), f"expected a file, found something else at {path}")
+        elif "/" in name:
+            text = f"expected this file of the course's own at {path}: what students hand in lies in no folder"
+            configuration.blame((*where, "files", index), text)
     if total > entry.limits.file_mb * 2**20:
         most = f"the most is limits.file_mb, {entry.limits.file_mb} MB"
         configuration.blame((*where, "files"), f"the files in {beside} have {total / 2**20:.1f} MB; {most}; raise it")

@@ -122,7 +122,9 @@ def _hand_in_tree(hand_in: HandIn, assignment: Assignment) -> dict[str, Any]:
     if hand_in.notebook is not None:
         limit = assignment.limits.notebook_mb * 2**20
         content, size = read_regular(hand_in.notebook, limit, one_name=True)
-        beside = {name: _beside(hand_in.notebook.parent / name, assignment) for name in assignment.files}
+        # Those in folders are the course's own.
+        plain = [name for name in assignment.files if "/" not in name]
+        beside = {name: _beside(hand_in.notebook.parent / name, assignment) for name in plain}
         tree |= {"name": hand_in.notebook.name, "content": content, "size": size, "beside": beside}
     return tree
 

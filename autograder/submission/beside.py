@@ -55,11 +55,14 @@ def files_beside(folder: Path, assignment: Assignment) -> Beside:
         room -= len(contents[name])
         if room < 0:
             raise ConfigError(f"{path}: the assignment's files have more than limits.file_mb, {most / 2**20:g} MB")
-        if os.path.lexists(folder / name) and not _holds(folder / name, contents[name]):
+        # Students hand in files without folders: what lies in one of theirs is not looked at.
+        if "/" not in name and os.path.lexists(folder / name) and not _holds(folder / name, contents[name]):
             notes.append(f"Your own {name} was not used: the course's copy of it counts. This costs nothing.")
     for name in assignment.files:
         if name in contents:
             continue
+        if "/" in name:
+            raise ConfigError(f"{assignment.master.parent / name}, a file of the assignment's, is not there")
         found = _handed_in(folder / name, room)
         if isinstance(found, str):
             notes.append(found)

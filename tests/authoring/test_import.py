@@ -73,8 +73,8 @@ def test_a_folder_is_copied_with_what_lies_beside_its_masters(root: Path, tmp_pa
     assert (root / "source/ps1/problem.ipynb").read_bytes() == (folder / "problem.ipynb").read_bytes()
     assert (root / "source/ps1").stat().st_mode & 0o777 == 0o700
     assignment = load_course(root).assignment("ps1")
-    assert (assignment.files, assignment.allowed_imports) == (("data.csv",), ("numpy",))
-    assert [note.partition(":")[0] for note in found.notes] == ["more/deep.csv"]
+    assert (assignment.files, assignment.allowed_imports) == (("data.csv", "more/deep.csv"), ("numpy",))
+    assert found.notes == ()
 
 
 def test_a_course_is_imported_whole_and_its_due_dates_with_it(root: Path, tmp_path: Path) -> None:
@@ -121,6 +121,30 @@ def test_a_notebook_alone_brings_the_files_in_a_folder_whose_name_is_a_variable_
         (path.parent / name).write_text("")
     (found,) = import_assignments(root, path)
     assert found.files == ("data/one.csv", "homework.ipynb")
+    assert load_course(root).assignment("homework").files == ("data/one.csv",)
+
+
+def test_of_more_files_than_submissions_may_read_those_come_first_that_the_notebook_names(
+    root: Path, tmp_path: Path
+) -> None:
+    folder = theirs(tmp_path / "other", tree=master_with("assert f(open('data/z.csv'))"))
+    (folder / "data").mkdir()
+    for name in [*(f"{number}.csv" for number in range(100)), "z.csv"]:
+        (folder / "data" / name).write_text("")
+    (found,) = import_assignments(root, folder)
+    assert any("`files` takes 100" in note for note in found.notes)
+    files = load_course(root).assignment("ps1").files
+    assert len(files) == 100
+    assert "data/z.csv" in files
+
+
+def test_of_files_that_are_too_much_in_all_those_come_first_that_the_notebook_names(root: Path, tmp_path: Path) -> None:
+    folder = theirs(tmp_path / "other", tree=master_with("assert f(open('b.csv'))"))
+    for name in ("a.csv", "b.csv"):
+        (folder / name).write_bytes(bytes(20 * 2**20))
+    (found,) = import_assignments(root, folder)
+    assert any(note.startswith("1 file: no submission reads it") for note in found.notes)
+    assert load_course(root).assignment("ps1").files == ("b.csv",)
 
 
 def test_a_report_says_of_each_test_cell_what_it_will_do(root: Path, tmp_path: Path) -> None:

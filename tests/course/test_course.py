@@ -417,14 +417,14 @@ class TestMistakes:
         assert (warmup.members_with("no"), warmup.members_with("eve")) == (("0123", "no"), ("eve",))
 
     def test_every_wrong_name_of_a_file_is_told_with_its_line(self, tmp_path: Path):
-        names = ["data.npz", "DATA.npz", "data/more.npz", ".hidden", "[5]", "data.npz"]
+        names = ["data.npz", "DATA.npz", "../more.npz", ".hidden", "[5]", "data.npz"]
         config = CONFIG + "    files:\n" + "".join(f"      - {name}\n" for name in names)
         said = mistakes(tmp_path, config)
         assert said.startswith("5 mistakes:\n")
         for place, text in enumerate(
             (
                 "'DATA.npz' stands here twice (as 'data.npz')",
-                "expected a file's name without a folder",
+                "expected a path such as data/points.csv",
                 "expected a file that is not hidden",
                 "expected text, found a list",
                 "'data.npz' stands here twice (as 'data.npz')",

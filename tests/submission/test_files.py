@@ -31,6 +31,11 @@ def course_with_files(root: Path, config: str = WITH_FILES) -> Path:
     return root
 
 
+def write_text(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
 @pytest.fixture
 def assignment(tmp_path: Path) -> Assignment:
     return load_course(course_with_files(tmp_path / "course")).assignment("warmup")
@@ -50,9 +55,20 @@ def handed_in(assignment: Assignment, **files: str):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("data/x.csv", "without a folder"),
-        ("../x.csv", "without a folder"),
-        ("'a\\b.csv'", "without a folder"),
+        ("data/x.csv", "lies in no folder"),
+        ("../x.csv", "a path such as data/points.csv"),
+        ("/etc/passwd", "a path such as data/points.csv"),
+        ("data//x.csv", "a path such as data/points.csv"),
+        ("data/../x.csv", "a path such as data/points.csv"),
+        ("data/", "letters, digits"),
+        ("data/.hidden", "not hidden"),
+        (".hidden/x.csv", "not hidden"),
+        ("a/b/c/d/e/f/x.csv", "at most 5 folders"),
+        ("data/x.ipynb", "notebook's name"),
+        ("numpy/__init__.py", "hide behind the module 'numpy'"),
+        ("matplotlib/x.csv", "is taken"),
+        ("data, data/x.csv", "a file's name here and a folder's"),
+        ("'a\\b.csv'", "'/' between a folder and a file"),
         (".hidden", "not hidden"),
         ("..", "not hidden"),
         ('""', "letters, digits"),
@@ -96,6 +112,20 @@ def test_a_folder_of_the_courses_under_a_files_name_is_a_mistake(assignment: Ass
     (assignment.master.parent / "own.txt").mkdir()
     with pytest.raises(ConfigError, match="expected a file, found something else"):
         load_course(assignment.master.parents[2])
+
+
+def test_of_files_in_folders_only_the_courses_own_are_read(tmp_path: Path):
+    root = course_with_files(tmp_path / "course", WITH_FILES.replace("data.csv", "data.csv, data/a.csv"))
+    write_text(root / "source/warmup/data/a.csv", "ours")
+    assignment = load_course(root).assignment("warmup")
+    path = submit(root, "ada")
+    write_text(path.parent / "data/a.csv", "theirs")
+    submission = read_submission(path, assignment, student="ada")
+    assert submission.files["data/a.csv"] == b"ours"
+    assert not any("data/a.csv" in note for note in submission.notes)
+    (assignment.master.parent / "data/a.csv").unlink()
+    with pytest.raises(ConfigError, match=r"data/a\.csv, a file of the assignment's, is not there"):
+        read_submission(path, assignment, student="ada")
 
 
 def test_more_than_the_limit_of_the_courses_own_is_a_mistake(tmp_path: Path):
@@ -249,9 +279,62 @@ def test_the_notebook_reads_the_files_in_its_working_folder(kind):
 
 
 @pytest.mark.sandbox
+@pytest.mark.parametrize("kind", ["bubblewrap", "landlock", "none"])
+def test_the_notebook_reads_files_in_folders_and_writes_beside_them(kind):
+    files = {"data/old/a.csv": b"1", "data/b.csv": b"2", "tools/__init__.py": b"answer = 42\n", "c.csv": b"3"}
+    source = (
+        "import os\nfrom tools import answer\nopen('data/mine.txt', 'w').write('x')\n"
+        "print([open(f).read() for f in ('data/old/a.csv', 'data/b.csv', 'c.csv')], sorted(os.listdir('data')), answer)"
+    )
+    with Worker(kind, ("numpy",)) as worker, worker.session(LIMITS, files=files) as session:
+        assert printed(session, source) == "['1', '2', '3'] ['b.csv', 'mine.txt', 'old'] 42\n"
+
+
+@pytest.mark.sandbox
 def test_no_submission_can_change_the_files(worker):
     with worker.session(LIMITS, files=GIVEN) as session:
         assert printed(session, CHANGES) == "[] True\n"
+
+
+@pytest.mark.sandbox
+def test_no_submission_can_put_a_folder_in_the_place_of_one_that_files_lie_in(worker):
+    source = """
+import os, shutil
+done = []
+for name, change in {
+    "rename": lambda: os.rename("data", "gone"),
+    "rename the inner one": lambda: os.rename("data/old", "data/gone"),
+    "put another in its place": lambda: (os.mkdir("mine"), os.rename("mine", "data")),
+    "remove": lambda: shutil.rmtree("data"),
+    "write": lambda: open("data/old/a.csv", "w"),
+}.items():
+    try:
+        change()
+        done.append(name)
+    except OSError:
+        pass
+print(done, open("data/old/a.csv").read())
+"""
+    with worker.session(LIMITS, files={"data/old/a.csv": b"1"}) as session:
+        assert printed(session, source) == "[] 1\n"
+
+
+@pytest.mark.sandbox
+def test_files_in_folders_are_there_for_each_row_and_what_was_written_beside_them_too(either):
+    with either.session(LIMITS, files={"data/a.csv": b"1"}) as session:
+        session.run(
+            [
+                "open('data/mine', 'w').write('x')",
+                "import os\ndef f(end):\n    open('data/more', 'w')\n    if end: os._exit(0)\n"
+                "    return open('data/a.csv').read() + open('data/mine').read()",
+                "def g(): return sorted(os.listdir('data'))",
+            ]
+        )
+        for _ in range(2):
+            with session.row() as row:
+                assert row.exchange(protocol.Call("f", (False,), {}), "f").value == "1x"
+        with session.row() as row:
+            assert row.exchange(protocol.Call("g", (), {}), "g").value == ["a.csv", "mine"]
 
 
 @pytest.mark.sandbox

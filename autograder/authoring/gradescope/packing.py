@@ -132,8 +132,8 @@ def _course_files(course: Course, assignment: Assignment) -> Iterator[tuple[str,
     for each in assignment.notebooks:
         yield f"{root}source/{name}/{each.master.name}", each.master.read_bytes()
         yield f"{root}release/{name}/{each.release.name}", each.release.read_bytes()
-        for path in (*helpers_beside(each), *each.given.values()):
-            yield f"{root}source/{name}/{path.name}", path.read_bytes()
+        for beside, path in ({path.name: path for path in helpers_beside(each)} | each.given).items():
+            yield f"{root}source/{name}/{beside}", path.read_bytes()
         inner = f"{each.notebook}/" if assignment.parts else ""
         for label, folder in (("checks", each.checks), ("solutions", each.solutions)):
             for path in decisive_files(folder):

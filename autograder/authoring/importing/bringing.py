@@ -45,7 +45,16 @@ from autograder.base import (
     write_atomically,
     write_bytes_atomically,
 )
-from autograder.course import CONFIG_NAME, Assignment, file_problems, import_problem, load_course, master_cells
+from autograder.course import (
+    CONFIG_NAME,
+    MAX_FILES,
+    Assignment,
+    Limits,
+    file_problems,
+    import_problem,
+    load_course,
+    master_cells,
+)
 from autograder.submission import parsed
 
 Verdict = Literal["same", "may differ", "cannot"]
@@ -53,7 +62,6 @@ Verdict = Literal["same", "may differ", "cannot"]
 _OF_VERDICTS = (*apart.RULES, *chance.RULES, *imports.RULES, rows.tests_nothing)
 """The rules of lint that are about what a test cell does where test cells run."""
 
-_NESTED = "released along, but no submission reads it: `files` takes none in folders"
 _KNOWN = f"{CONFIG_NAME} says something of it already, which stays as it is"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
@@ -242,12 +250,10 @@ def _of_nbgrader(source: Source) -> _Planned:
         each.relative_to(source.folder).as_posix(): read_bytes(each, MAX_FILE) for each in [*notebooks, *source.files]
     }
     planned = _Planned(source, contents, {})
-    beside = [each.name for each in source.files if each.parent == source.folder]
-    nested = [each.relative_to(source.folder).as_posix() for each in source.files if each.parent != source.folder]
-    planned.notes += (f"{each}: {_NESTED}" for each in nested)
-    _say_files(planned, beside)
+    beside = [each.relative_to(source.folder).as_posix() for each in source.files]
     codes = [cell.source for each in source.notebooks for cell in each.cells if cell.kind == "code"]
-    _say_imports(planned, codes, {Path(each).stem for each in beside})
+    _say_files(planned, beside, codes)
+    _say_imports(planned, codes, {_module_of(each) for each in beside})
     return planned
 
 
@@ -265,13 +271,10 @@ def _of_otter(source: Source) -> _Planned:
         for each in _all_of(source.folder / path):
             inside = each.relative_to(source.folder).as_posix()
             contents[inside] = read_bytes(each, MAX_FILE)
-            if "/" in inside:
-                planned.notes.append(f"{inside}: {_NESTED}")
-            else:
-                beside.append(inside)
-    _say_files(planned, [*beside, *(each for each in made.made if each not in beside)])
+            beside.append(inside)
     codes = [cell.source for cell in notebook.cells if cell.kind == "code"]
-    _say_imports(planned, codes, {Path(each).stem for each in beside} | {"otter"})
+    _say_files(planned, [*beside, *(each for each in made.made if each not in beside)], codes)
+    _say_imports(planned, codes, {_module_of(each) for each in beside} | {"otter"})
     return planned
 
 
@@ -287,13 +290,33 @@ def _all_of(path: Path) -> list[Path]:
         raise ConfigError(f"{shown(path.name)} cannot be looked at: {error.strerror}") from error
 
 
-def _say_files(planned: _Planned, names: list[str]) -> None:
-    """Have the configuration name the files that submissions read, and note those that it cannot."""
+def _module_of(file: str) -> str:
+    """What is imported of a file: the module, or the package that it lies in."""
+    return Path(Path(file).parts[0]).stem
+
+
+def _say_files(planned: _Planned, names: list[str], codes: Iterable[str]) -> None:
+    """Have the configuration name the files that submissions read, and note those that it cannot.
+
+    Of too many or too large ones, those come first that the notebooks' code names.
+    """
     problems = file_problems(dict(enumerate(names)))
     planned.notes += (f"{names[place]}: no submission reads it: {problem}" for place, problem in problems.items())
-    taken = tuple(name for place, name in enumerate(names) if place not in problems)
-    if taken:
-        planned.entry["files"] = taken
+    named = [name for place, name in enumerate(names) if place not in problems]
+    text = "\n".join(codes)
+    room, kept = Limits().file_mb * 2**20, set[str]()
+    for name in sorted(named, key=lambda name: (Path(name).name not in text, "/" in name)):
+        size = len(planned.contents.get(name, b""))
+        if size <= room and len(kept) < MAX_FILES:
+            room -= size
+            kept.add(name)
+    if left := len(named) - len(kept):
+        planned.notes.append(
+            f"{left} file{'s: no submission reads them' if left > 1 else ': no submission reads it'}: `files` takes "
+            f"{MAX_FILES}, and {Limits().file_mb} MB in all where limits.file_mb says no more"
+        )
+    if kept:
+        planned.entry["files"] = tuple(name for name in named if name in kept)
 
 
 def _say_imports(planned: _Planned, codes: Iterable[str], beside: set[str]) -> None:

@@ -38,7 +38,7 @@ def inside(master: Master) -> Iterator[Finding]:
     except SandboxError:
         return  # one of them is not installed, which loading the course has said
     allowed = {each.split("/")[0].partition(".")[0] for each in entries} | sys.stdlib_module_names
-    files = {name.partition(".")[0] for name in master.assignment.files}
+    files = {name.partition("/")[0].partition(".")[0] for name in master.assignment.files if name.endswith(".py")}
     for cell in master.code:
         if cell.solution or cell.grade or SHOWS_TAG in cell.tags:
             continue
