@@ -54,7 +54,7 @@ def _file_problem(name: str) -> str:
         if problem := _name_problem(folder):
             return problem
     problem = _name_problem(file)
-    if folders and not problem and name.lower().endswith(".py") and folders[0] in _importable():
+    if not problem and file == "__init__.py" and folders and folders[0] in _importable():
         return f"{name!r} would hide behind the module {folders[0]!r}, which is there already; give it another name"
     return problem or ("" if folders else _module_problem(name))
 

@@ -124,6 +124,22 @@ def test_a_notebook_alone_brings_the_files_in_a_folder_whose_name_is_a_variable_
     assert load_course(root).assignment("homework").files == ("data/one.csv",)
 
 
+def test_a_notebook_alone_brings_the_folders_that_its_code_names_and_what_their_modules_name(
+    root: Path, tmp_path: Path
+) -> None:
+    modules = "import sys\nfrom kit import part\nsys.path.append('./code')\nfrom tools import one"
+    test = "assert f(f'pictures/{1}.png') == 'pictures/1.png'"
+    path = write(tmp_path / "loose/homework.ipynb", master_with(f"{modules}\n{test}"))
+    kept = ("code/tools.py", "helped.csv", "kit/__init__.py", "kit/part.py", "more.py", "pictures/1.png")
+    for name in (*kept, "kit/notes.txt", "other/x.csv", "word.csv", "alone.py"):
+        (path.parent / name).parent.mkdir(exist_ok=True)
+        (path.parent / name).write_text("")
+    (path.parent / "code/tools.py").write_text("import more\none = open('helped.csv').read()\n")
+    (found,) = import_assignments(root, path)
+    assert found.files == tuple(sorted((*kept, "homework.ipynb")))
+    assert load_course(root).assignment("homework").files == kept
+
+
 def test_of_more_files_than_submissions_may_read_those_come_first_that_the_notebook_names(
     root: Path, tmp_path: Path
 ) -> None:

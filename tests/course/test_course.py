@@ -1,5 +1,6 @@
 """The course's configuration and its masters: what they say, and what is said of every mistake in them."""
 
+import json
 import os
 import re
 import subprocess
@@ -491,6 +492,18 @@ class TestMistakes:
 
 class TestMaster:
     """What is wrong in a master is told with the notebook and the cell."""
+
+    @pytest.mark.parametrize(("points", "taken"), [(None, 0), ("", 0), (-1, 0), ("2", 2), (3, 3)])
+    def test_points_of_nbgraders_first_format_are_taken_as_nbgrader_takes_them(
+        self, course_root: Path, points: object, taken: float
+    ):
+        tree = json.loads((course_root / "source/warmup/warmup.ipynb").read_text())
+        marks = next(each["metadata"]["nbgrader"] for each in tree["cells"] if each["id"] == "test_scale")
+        del marks["schema_version"], marks["points"]
+        marks |= {} if points is None else {"points": points}
+        (course_root / "source/warmup/warmup.ipynb").write_text(json.dumps(tree))
+        row = load_course(course_root).assignment("warmup").rows[0]
+        assert (row.test_id, row.points) == ("test_scale", taken)
 
     @pytest.mark.parametrize(
         ("number", "changed", "message"),

@@ -114,6 +114,12 @@ def test_a_folder_of_the_courses_under_a_files_name_is_a_mistake(assignment: Ass
         load_course(assignment.master.parents[2])
 
 
+def test_a_folder_of_modules_that_is_no_package_may_be_called_as_one(tmp_path: Path):
+    root = course_with_files(tmp_path / "course", WITH_FILES.replace("data.csv", "data.csv, code/tools.py"))
+    write_text(root / "source/warmup/code/tools.py", "")
+    assert "code/tools.py" in load_course(root).assignment("warmup").files
+
+
 def test_of_files_in_folders_only_the_courses_own_are_read(tmp_path: Path):
     root = course_with_files(tmp_path / "course", WITH_FILES.replace("data.csv", "data.csv, data/a.csv"))
     write_text(root / "source/warmup/data/a.csv", "ours")

@@ -6,6 +6,7 @@ import ast
 import contextlib
 import re
 import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from urllib.parse import quote
 
 from autograder.authoring.importing.otter_blocks import is_otter
 from autograder.authoring.importing.reading import (
+    MAX_FILE,
     SourceNotebook,
     files_in,
     mistake,
@@ -22,6 +24,7 @@ from autograder.authoring.importing.reading import (
     refuse_links_above,
 )
 from autograder.base import ConfigError, shown
+from autograder.submission import parsed
 
 Form = Literal["nbgrader", "otter"]
 
@@ -29,6 +32,7 @@ _STEPS = 2_000_000
 """Steps of SQLite's machine that reading the due dates may take: a view may ask for more than there is time for."""
 _MOST_ROWS = 1_000
 _MAX_CONFIG = 2**20
+_LONGEST_PATH = 1_000
 
 
 @dataclass(frozen=True)
@@ -115,31 +119,63 @@ def _of_folder(folder: Path, form: Form | None, name: str) -> Source:
 
 
 def _named(folder: Path, notebook: SourceNotebook) -> tuple[Path, ...]:
-    """The files beside a notebook, and in folders beside it, that its cells name; notebooks are masters of others."""
-    words = {word for cell in notebook.cells for word in re.findall(r"[\w][\w./-]*", cell.source)}
+    """The files beside a notebook, and in folders beside it, that its cells name; notebooks are masters of others.
+
+    Where the code names a folder, those are all that are in it. What a Python file among them names counts as well.
+    """
+    codes = [cell.source for cell in notebook.cells if cell.kind == "code"]
+    texts = [cell.source for cell in notebook.cells]
+    found: dict[Path, None] = {}
+    while True:
+        more = [path for path in _named_in(folder, texts, codes) if path not in found]
+        if not more:
+            return tuple(sorted(found))
+        found |= dict.fromkeys(more)
+        codes = [read_bytes(path, MAX_FILE).decode("utf-8", "replace") for path in more if path.suffix == ".py"]
+        texts = codes
+
+
+def _named_in(folder: Path, texts: Iterable[str], codes: Sequence[str]) -> Iterator[Path]:
+    words = {word for text in texts for word in re.findall(r"[\w][\w./-]*", text)}
     modules = {word.partition(".")[0] for word in words}
-    found = []
+    strings = [text for code in codes for text in _strings(code)]
     with contextlib.suppress(OSError):
         for each in sorted(folder.iterdir()):
             if each.name.startswith(".") or each.suffix == ".ipynb":
                 continue
-            is_module = each.suffix == ".py" and each.stem in modules and _imports(notebook, each.stem)
+            is_module = each.suffix == ".py" and each.stem in modules and _imports(codes, each.stem)
             if each.is_dir() and not each.is_symlink():
                 paths = {word for word in words if word.startswith(f"{each.name}/")}
                 for word in sorted(paths):
                     if ".." not in word and (folder / word).is_file():
                         refuse_links_above(folder, folder / word)
-                        found.append(folder / word)
+                        yield folder / word
+                is_package = _imports(codes, each.name)
+                if is_package or any(_is_below(text, each) and not (folder / text).is_file() for text in strings):
+                    # One that holds too much, or what is no file, is left as it is.
+                    with contextlib.suppress(ConfigError):
+                        yield from (path for path in files_in(each) if path.suffix == ".py" or not is_package)
             elif each.name in words or is_module:
                 if each.is_symlink() or not each.is_file():
                     read_bytes(each, 0)  # which says what it is
-                found.append(each)
-    return tuple(found)
+                yield each
 
 
-def _imports(notebook: SourceNotebook, module: str) -> bool:
+def _strings(code: str) -> Iterator[str]:
+    """The texts in a cell's or a file's code that may be paths, as they are seen from the notebook."""
+    for node in ast.walk(parsed(code) or ast.Module([], [])):
+        text = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(text, str) and len(text) < _LONGEST_PATH and "\0" not in text:
+            yield text.removeprefix("./")
+
+
+def _is_below(text: str, folder: Path) -> bool:
+    return text == folder.name or text.startswith(f"{folder.name}/")
+
+
+def _imports(codes: Iterable[str], module: str) -> bool:
     pattern = re.compile(rf"^\s*(import|from)\b.*\b{re.escape(module)}\b", re.MULTILINE)
-    return any(cell.kind == "code" and pattern.search(cell.source) for cell in notebook.cells)
+    return any(pattern.search(code) for code in codes)
 
 
 # Due dates
