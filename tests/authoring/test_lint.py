@@ -416,6 +416,26 @@ def test_an_import_of_a_given_cell_from_a_file_that_submissions_do_not_see_is_a_
 # Tests that run apart from what they test
 
 
+@pytest.mark.parametrize(
+    "source",
+    ["exec(answer + '\\n')", "code = f'x = {answer}'\neval(f'{code}')", "assert eval(answer.strip()) == 1"],
+)
+def test_code_that_a_test_makes_of_a_student_s_text_is_a_mistake(lint: Lint, source: str) -> None:
+    answer = cell("answer = ''\n### BEGIN SOLUTION\nanswer = '1'\n### END SOLUTION", "answer", role="solution")
+    text = the_mistake(lint(answer, graded(source)), "graded", source.count("\n") + 1)
+    assert "outside the sandbox" in text
+
+
+@pytest.mark.parametrize("source", ["exec(answer)\nassert x == 1", "assert eval('answer') == '1'"])
+def test_a_student_s_text_that_is_run_as_it_stands_is_none(lint: Lint, source: str) -> None:
+    answer = cell("answer = ''\n### BEGIN SOLUTION\nanswer = 'x = 1'\n### END SOLUTION", "answer", role="solution")
+    assert lint(answer, graded(source)) == ()
+
+
+def test_a_look_at_what_ipython_has_run_is_a_warning(lint: Lint) -> None:
+    assert "no IPython" in the_warning(lint(graded("exec(In[-2])\nassert scale(1, 2) == 2")), "graded", 1)
+
+
 def test_a_test_that_names_nothing_of_the_students_is_a_warning(lint: Lint) -> None:
     text = the_warning(lint(given("right = 6"), graded("# Right.\nassert right == 6")), "graded", 2)
     assert "a stub may pass" in text

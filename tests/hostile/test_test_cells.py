@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from autograder.base import ReleaseError
 from autograder.grading import Grader
 from tests.courses import cell, notebook
 from tests.grading.test_one_notebook import CONFIG, FULL, MASTER, graded, reasons, released, scores
@@ -62,6 +63,30 @@ def test_a_forged_reply_fails_its_own_row_alone(forgery: str, grader: Grader, tm
     report = graded(grader, assignment, tmp_path, {"first": hostile})
     assert scores(report) == {"first": 0, "helper": 1}
     assert not report.errored
+
+
+def test_code_that_a_student_has_written_is_run_in_the_sandbox_alone(grader: Grader, tmp_path: Path):
+    answer = "code = ''\n### BEGIN SOLUTION\ncode = 'seen = 1 + 1'\n### END SOLUTION"
+    master = notebook(
+        cell(answer, "answer", role="solution"),
+        cell("exec(code)\nassert seen == 2", "as_it_is", role="test", points=1),
+        cell("run = code\nexec(run)\nassert seen == 2", "renamed", role="test", points=1),
+    )
+    place = tmp_path / "outside"
+    assignment = released(tmp_path / "course", grader, master)
+    hostile = f"code = 'import os, pathlib; seen = 2; pathlib.Path({str(place)!r}).write_text(str(os.getpid()))'"
+    graded(grader, assignment, tmp_path, {"answer": hostile})
+    assert not place.exists()
+    report = graded(grader, assignment, tmp_path, {"answer": "code = 'seen = len([1, 2])'"})
+    assert scores(report) == {"as_it_is": 1, "renamed": 1}
+
+
+def test_code_that_a_test_makes_of_a_student_s_is_run_nowhere(grader: Grader, tmp_path: Path):
+    answer = "code = ''\n### BEGIN SOLUTION\ncode = 'seen = 1 + 1'\n### END SOLUTION"
+    test = "exec('pass; ' + code)\nassert seen == 2"
+    master = notebook(cell(answer, "answer", role="solution"), cell(test, "mixed", role="test", points=1))
+    with pytest.raises(ReleaseError, match="which is run nowhere but in the sandbox"):
+        released(tmp_path / "course", grader, master)
 
 
 def test_a_process_that_ends_while_the_test_calls_it_back_fails_its_own_row(grader: Grader, tmp_path: Path):

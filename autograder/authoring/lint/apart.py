@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from autograder.authoring.lint.finding import Finding, Master, tree_of
 from autograder.checking import statement_titles
 from autograder.course import WITH_TESTS, MasterCell, autotest_line, master_cells
+from autograder.submission import binds
 
 _TIMED = frozenset({"time", "capture"})
 _NOTHING_LOST = frozenset({"matplotlib", "config", "load_ext", "autoreload", "pylab", "time", "precision"})
 """Line magics that a test does without."""
+
+_HISTORY = frozenset({"In", "Out", "_ih", "_oh", "_i", "_ii", "_iii"})
+"""What IPython knows of the cells that were run."""
 
 _FILES = re.compile(r"open|exists|is_file|(read|load|from)_?\w*")
 """Functions by which a test may look at a file that an answer wrote."""
@@ -43,6 +47,30 @@ def runs(master: Master) -> Iterator[Finding]:
                 text = "there is no IPython where test cells run, so get_ipython() gives None; write it in plain Python"
                 yield master.warning(cell, text, node.lineno)
                 break
+            if isinstance(node, ast.Name) and node.id in _HISTORY and node.id not in binds(cell.source):
+                text = f"there is no IPython where test cells run, so `{node.id}` is not what was run before this cell"
+                yield master.warning(cell, text, node.lineno)
+                break
+
+
+def executes(master: Master) -> Iterator[Finding]:
+    """Test cells that run a text as code, and make it of what a student has written: that would be run outside."""
+    for cell in master.tests:
+        for node in ast.walk(tree_of(cell)):
+            match node:
+                case ast.Call(func=ast.Name(id="exec" | "eval" | "compile" as function), args=[text, *_]):
+                    as_it_is = isinstance(text, ast.Name | ast.Attribute | ast.Subscript | ast.Constant) or (
+                        isinstance(text, ast.Call) and not isinstance(text.func, ast.Attribute)
+                    )
+                    # It is `inspect.getsource(f)` that gives a text as it stands, and `text.replace(…)` that does not.
+                    as_it_is |= isinstance(text, ast.Call) and bool(master.full_name(text.func))
+                    if not as_it_is and master.names_object(text):
+                        yield master.mistake(
+                            cell,
+                            f"`{ast.unparse(node)}` would run outside the sandbox what a student has written; give "
+                            f"{function} the student's text as it stands, which is then run in the sandbox",
+                            node.lineno,
+                        )
 
 
 def _at_top_level(tree: ast.Module) -> Iterator[ast.AST]:
@@ -169,4 +197,4 @@ def identity(master: Master) -> Iterator[Finding]:
                             )
 
 
-RULES = (runs, magics, autotests, untouched, identity)
+RULES = (runs, executes, magics, autotests, untouched, identity)

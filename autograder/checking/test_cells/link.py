@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from autograder.base import Cause, Stopped
+from autograder.checking.test_cells.executing import Texts
 from autograder.checking.test_cells.outside import can, done_outside, of_a_library
 from autograder.checking.test_cells.remote import (
     CELL,
@@ -60,6 +61,7 @@ class StudentLink:
         self.recorded: set[tuple[str, str]] | None = None
         self.before: Callable[[], None] = lambda: None
         self.givens: Callable[[str], type | None] = lambda _: None
+        self.texts: Texts | None = None
         self.operations = 0
         self.thrown: dict[int, protocol.Threw] = {}
         self.stopped: Cause | None = None
@@ -180,8 +182,12 @@ class StudentLink:
                 raise self._ended(no_room) from None
             match said:
                 case ("reply", tree):
+                    if self.texts is not None:
+                        self.texts.note(tree)
                     return protocol.read(tree)
                 case ("ask", tree):
+                    if self.texts is not None:
+                        self.texts.note(tree)
                     answer = self._answer(protocol.read(tree))
                     wire.send(self.channel, wire.encode(("answered", answer)))
                 case ("stopped", cause):

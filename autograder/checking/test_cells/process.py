@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.base import Stopped, cause_tree
+from autograder.checking.test_cells.executing import executes, guard
 from autograder.checking.test_cells.jupyter import of_jupyter
 from autograder.checking.test_cells.link import NO_ROOM, StudentLink, signature_of
 from autograder.checking.test_cells.namespace import Names
@@ -117,7 +118,7 @@ def _run_and_end(channel: socket.socket, names: Names, settings: dict[str, Any],
             seconds = max(1, round(settings["seconds"]))
             resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
         try:
-            over = _run(channel, names, wire.receive(channel), failed)
+            over = _run(channel, names, wire.receive(channel), failed, settings["given"])
         except MemoryError:
             _make_room()
             over = [["said", NO_ROOM, {}]], None, [], False
@@ -146,7 +147,9 @@ def _bound_memory(bound: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (bound, resource.RLIM_INFINITY))
 
 
-def _run(channel: socket.socket, names: Names, job: dict[str, Any], failed: list[str]) -> tuple[Any, ...]:
+def _run(
+    channel: socket.socket, names: Names, job: dict[str, Any], failed: list[str], given: Sequence[Sequence[Any]]
+) -> tuple[Any, ...]:
     """Run a test cell.
 
     Its results by top-level statement, its last value as a number, the recorded places, and whether the student's code
@@ -159,6 +162,8 @@ def _run(channel: socket.socket, names: Names, job: dict[str, Any], failed: list
     names.link = link
     sys.stdout, sys.stderr = io.StringIO(), io.StringIO()
     _teach_inspect(link, job)
+    if executes([job["source"], *(source for _, source, _ in [*given, *job["before"]])]):
+        guard(link, job["sources"])
     for piece in job["before"]:
         _given(names, piece)
     tree, places, compiled = _test(job["number"], job["source"])
@@ -336,7 +341,8 @@ def _failure(
     lines = _lines_of(error, job["number"])
     line = lines[-1] if lines else 0
     if isinstance(error, NameError) and not is_remote(error) and error.name in names.absent:
-        if error.name in names.students or error.name in names.shared:
+        # Where a test runs what a student has written, that may bind any name.
+        if error.name in names.students | names.shared or link.texts is not None:
             return ["missing", error.name, {}]
         if error.name in job["binds"]:
             return ["said", "This needs an earlier part of the test, which fails with what your code gives.", {}]

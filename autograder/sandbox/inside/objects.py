@@ -35,7 +35,7 @@ OF_NAMES = (
     *("name", "names", "set name", "delete name", "import", "describe", "signature", "set attribute of", "plain"),
     *("generator", "set generator", "generator state"),
 )
-"""Operations that are not of one object."""
+"""Operations that are not of one object. Beside them, ``run text`` and ``value of text`` run code of the student's."""
 
 Ask = Callable[[AskOutside], Any]
 
@@ -139,6 +139,11 @@ class Objects:
                 return None
             case "import", [str(name)]:
                 return importlib.import_module(name)
+            case "run text", [str(text)]:
+                exec(text, self.names)
+                return None
+            case "value of text", [str(text)]:
+                return eval(text, self.names)
             case "describe", [int(number)]:
                 return self._described(self.classes[number])
             case "generator", [dict(state)]:
