@@ -223,7 +223,10 @@ def forked(action: Callable[[], None], seconds: float) -> None:
 def compared(master: Path, folder: Path) -> Tree:
     """What each test cell gives inside and outside, by version; or why the notebook is refused."""
     tests = [(number, cell) for number, cell in enumerate(tree_in(master)["cells"]) if is_test(cell)]
-    trees = {version: made(master, version) for version in VERSIONS}
+    try:
+        trees = {version: made(master, version) for version in VERSIONS}
+    except RuntimeError as error:
+        return {"cells": [], "refused": f"nbgrader itself refuses it: {error}"}
     inside = inside_of(trees, master, folder)
     cells = []
     for number, cell in tests:

@@ -13,7 +13,7 @@ from autograder.course.finding import (
 )
 from autograder.course.imports import import_problem
 from autograder.course.loading import AUTHORS_OWN, Assignment, Course, load_course
-from autograder.course.magics import MAGIC, without_magics
+from autograder.course.magics import MAGIC, other_language, without_magics
 from autograder.course.master import (
     SHOWS_TAG,
     WITH_TESTS,
@@ -63,6 +63,7 @@ __all__ = [
     "master_cells",
     "notebook_in",
     "notebook_text",
+    "other_language",
     "release_of",
     "text_in",
     "without_magics",

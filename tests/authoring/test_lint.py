@@ -413,6 +413,15 @@ def test_an_import_of_a_given_cell_from_a_file_that_submissions_do_not_see_is_a_
     assert "add plots.py to `files`" in the_mistake(lint(given("from plots import size")), "given", 1)
 
 
+def test_a_module_in_a_folder_that_a_cell_adds_to_the_path_is_beside_the_master(lint: Lint, course_root: Path) -> None:
+    (course_root / "source/warmup/code").mkdir()
+    (course_root / "source/warmup/code/plots_of_ours.py").write_text("size = 3\n")
+    source = "import sys\nsys.path.append('./code')\nimport plots_of_ours\nassert scale(1, plots_of_ours.size) == 3"
+    assert lint(graded(source)) == ()
+    alone = "import plots_of_ours\nassert scale(1, plots_of_ours.size) == 3"
+    assert "is not installed" in the_mistake(lint(graded(alone)), "graded", 1)
+
+
 # Tests that run apart from what they test
 
 
@@ -499,7 +508,7 @@ def test_magics_without_which_a_test_is_the_same_are_none(lint: Lint, magic: str
 
 def test_a_cell_in_another_language_is_a_mistake_in_a_test(lint: Lint) -> None:
     found = lint(graded("%%bash\ntest -f results.txt"))
-    assert "no valid Python, line 2" in next(each.text for each in found if each.severity == "mistake")
+    assert "no valid Python: %%bash is left out" in next(each.text for each in found if each.severity == "mistake")
 
 
 def test_await_outside_a_function_is_a_mistake_in_a_test(lint: Lint) -> None:

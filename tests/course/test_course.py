@@ -553,6 +553,10 @@ class TestMaster:
         [
             ("%matplotlib inline\nx = 1", "pass\nx = 1"),
             ("%%time\nx = 1", "pass\nx = 1"),
+            ("%%of_the_courses_own\nx = 1", "pass\nx = 1"),
+            ("%%of_the_courses_own tag\ngit checkout main\n", "\n\n"),
+            ("\n%%writefile x.py\nx = 1", "\n\n"),
+            ("%%bash\nls", "\n"),
             ("def f():\n    !touch a\n", "def f():\n    pass\n"),
             ("lines = !ls", "lines = None"),
             ("took = %timeit -o f()", "took = None"),

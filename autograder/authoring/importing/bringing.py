@@ -253,7 +253,7 @@ def _of_nbgrader(source: Source) -> _Planned:
     beside = [each.relative_to(source.folder).as_posix() for each in source.files]
     codes = [cell.source for each in source.notebooks for cell in each.cells if cell.kind == "code"]
     _say_files(planned, beside, codes)
-    _say_imports(planned, codes, {_module_of(each) for each in beside})
+    _say_imports(planned, codes, _modules_of(beside))
     return planned
 
 
@@ -274,7 +274,7 @@ def _of_otter(source: Source) -> _Planned:
             beside.append(inside)
     codes = [cell.source for cell in notebook.cells if cell.kind == "code"]
     _say_files(planned, [*beside, *(each for each in made.made if each not in beside)], codes)
-    _say_imports(planned, codes, {_module_of(each) for each in beside} | {"otter"})
+    _say_imports(planned, codes, _modules_of(beside) | {"otter"})
     return planned
 
 
@@ -290,9 +290,10 @@ def _all_of(path: Path) -> list[Path]:
         raise ConfigError(f"{shown(path.name)} cannot be looked at: {error.strerror}") from error
 
 
-def _module_of(file: str) -> str:
-    """What is imported of a file: the module, or the package that it lies in."""
-    return Path(Path(file).parts[0]).stem
+def _modules_of(files: Iterable[str]) -> set[str]:
+    """What may be imported of files: the modules, also those in folders, and the packages that they lie in."""
+    modules = [Path(each) for each in files if each.endswith(".py")]
+    return {each.stem for each in modules} | {each.parts[0] for each in modules if len(each.parts) > 1}
 
 
 def _say_files(planned: _Planned, names: list[str], codes: Iterable[str]) -> None:

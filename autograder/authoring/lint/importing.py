@@ -38,7 +38,8 @@ def inside(master: Master) -> Iterator[Finding]:
     except SandboxError:
         return  # one of them is not installed, which loading the course has said
     allowed = {each.split("/")[0].partition(".")[0] for each in entries} | sys.stdlib_module_names
-    files = {name.partition("/")[0].partition(".")[0] for name in master.assignment.files if name.endswith(".py")}
+    modules = [name.removesuffix(".py").split("/") for name in master.assignment.files if name.endswith(".py")]
+    files = {part for parts in modules for part in (parts[0], parts[-1])}
     for cell in master.code:
         if cell.solution or cell.grade or SHOWS_TAG in cell.tags:
             continue
@@ -89,7 +90,10 @@ def _is_installed(name: str) -> bool:
 
 
 def _is_beside(master: Master, name: str) -> bool:
-    return (master.folder / f"{name}.py").is_file() or (master.folder / name).is_dir()
+    if (master.folder / f"{name}.py").is_file() or (master.folder / name).is_dir():
+        return True
+    # A cell may add the folder to ``sys.path``.
+    return any("path" in cell.source for cell in master.code) and any(master.folder.glob(f"*/{name}.py"))
 
 
 RULES = (outside, inside)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from autograder.checking.test_cells.remote import STATEFUL
-from autograder.course import SHOWS_TAG, MasterCell, autotest_line, without_magics
+from autograder.course import SHOWS_TAG, MasterCell, autotest_line, other_language, without_magics
 from autograder.submission import binds, parsed, reads, reads_when_called
 
 _CHANGING = frozenset(
@@ -207,7 +207,8 @@ def _statements(source: str) -> list[ast.stmt]:
 
 def _test(cell: MasterCell, code: Sequence[MasterCell]) -> TestCell:
     source = without_magics(cell.source)
-    problem = ""
+    magic = other_language(cell.source)
+    problem = f"it is no valid Python: {magic} is left out where test cells run" if magic else ""
     try:
         ast.parse(source)
     except (SyntaxError, ValueError) as error:
