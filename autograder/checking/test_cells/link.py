@@ -10,14 +10,14 @@ import re
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from autograder.base import Cause, Stopped
 from autograder.checking.test_cells.executing import Texts
-from autograder.checking.test_cells.outside import can, done_outside, of_a_library
+from autograder.checking.test_cells.outside import can, done_outside, is_closed, of_a_library
 from autograder.checking.test_cells.remote import (
     CELL,
     RemoteError,
@@ -73,6 +73,7 @@ class StudentLink:
         self._classes: dict[int, type] = {}
         self._errors: dict[int, BaseException] = {}
         self._generators: dict[int, tuple[Any, Any]] = {}
+        self._given: dict[int, tuple[Any, str]] = {}
 
     # What is asked
 
@@ -137,6 +138,10 @@ class StudentLink:
             case ("approved", bool(approved)):
                 return approved
         return False
+
+    def knows_given(self, names: Mapping[str, Any]) -> None:
+        """Have the student's code use its own where a test gives it an object of a library's that a given cell made."""
+        self._given = {id(each): (each, name) for name, each in names.items() if is_closed(each)}
 
     def class_of(self, number: int) -> type:
         """As ``remote.Link.class_of``."""
@@ -223,6 +228,11 @@ class StudentLink:
             return Ref(parts(self._generators[id(thing)][1])[1])
         if (library := of_a_library(thing)) is not None:
             return Ref(0, library)
+        if id(thing) in self._given:
+            with contextlib.suppress(Absent):
+                remote = self.operate("", "name", self._given[id(thing)][1])
+                if is_remote(remote):
+                    return Ref(parts(remote)[1])
         return Ref(0, ("outside", self._number(thing), type(thing).__name__[:100], " ".join(can(thing))))
 
     def _number(self, thing: Any) -> int:

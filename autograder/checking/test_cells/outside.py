@@ -96,6 +96,17 @@ def _is_own(module: types.ModuleType) -> bool:
     return isinstance(file, str) and pathlib.Path(file).is_relative_to(pathlib.Path.cwd())
 
 
+def is_closed(thing: Any) -> bool:
+    """Whether an object is of a library's class of which a student's code gets no attribute, such as a picture."""
+    module = type(thing).__module__
+    return not (
+        isinstance(thing, _CLOSED)
+        or module in _OPEN
+        or module.partition(".")[0] in ("numpy", "pathlib", "__main__")
+        or module.startswith(REFERENCE)
+    )
+
+
 def _gives(thing: Any, name: str) -> bool:
     """Whether an object gives this attribute to a student's code."""
     if name.startswith("_") or isinstance(thing, _CLOSED):

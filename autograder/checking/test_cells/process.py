@@ -159,6 +159,7 @@ def _run(
     link.before = names.push
     link.givens = names.given
     link.recorded = set() if job["records"] else None
+    link.knows_given(dict(dict.items(names)))
     names.link = link
     sys.stdout, sys.stderr = io.StringIO(), io.StringIO()
     _teach_inspect(link, job)

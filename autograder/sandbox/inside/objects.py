@@ -33,7 +33,7 @@ MAX_ATTRIBUTES = 100
 
 OF_NAMES = (
     *("name", "names", "set name", "delete name", "import", "describe", "signature", "set attribute of", "plain"),
-    *("generator", "set generator", "generator state"),
+    *("generator", "set generator", "generator state", "is one"),
 )
 """Operations that are not of one object. Beside them, ``run text`` and ``value of text`` run code of the student's."""
 
@@ -139,6 +139,8 @@ class Objects:
                 return None
             case "import", [str(name)]:
                 return importlib.import_module(name)
+            case "is one", [str(name), list(path), str(other), list(other_path)]:
+                return _within(self.names[name], path) is _within(self.names[other], other_path)
             case "run text", [str(text)]:
                 exec(text, self.names)
                 return None
@@ -258,6 +260,10 @@ class Objects:
         number = self._handle(kind)
         self.classes[number] = kind
         return number
+
+
+def _within(thing: Any, path: list[Any]) -> Any:
+    return functools.reduce(lambda inner, key: inner[key], path, thing)
 
 
 class Outside:
