@@ -17,6 +17,10 @@ _MOST_LOOKED_AT, _DEEPEST = 100, 3
 """How long lists are in which arrays are looked for, and how deep."""
 
 
+_GONE = object()
+"""In the place of an attribute that is not there."""
+
+
 class Names(dict[str, Any]):
     """A namespace in which a name that is not there is looked up in the student's process.
 
@@ -144,7 +148,7 @@ class Names(dict[str, Any]):
         """Set an attribute of a module in the student's process too, whenever it is another than now."""
         if isinstance(module, types.ModuleType) and name not in ("stdout", "stderr") and not name.startswith("__"):
             self.watched[module.__name__, name] = module
-            self._first[module.__name__, name] = self._pushed[module.__name__, name] = getattr(module, name, None)
+            self._first[module.__name__, name] = self._pushed[module.__name__, name] = getattr(module, name, _GONE)
 
     def watch_text(self, text: str) -> None:
         """As ``watch``, for the full name of an attribute."""
@@ -167,9 +171,12 @@ class Names(dict[str, Any]):
             for name, value in bound.items():
                 self.link.operate(name, "set name", name, value)
             for (module, name), of in self.watched.items():
-                now = getattr(of, name, None)
+                now = getattr(of, name, _GONE)
                 if now is not self._pushed[module, name]:
                     self._pushed[module, name] = now
+                    if now is _GONE and self._first[module, name] is not _GONE:
+                        self.link.operate(name, "delete attribute of", module, name)
+                        continue
                     value = () if now is self._first[module, name] else (now,)
                     self.link.operate(name, "set attribute of", module, name, *value)
         finally:

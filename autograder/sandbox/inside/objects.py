@@ -33,9 +33,12 @@ MAX_ATTRIBUTES = 100
 
 OF_NAMES = (
     *("name", "names", "set name", "delete name", "import", "describe", "signature", "set attribute of", "plain"),
-    *("generator", "set generator", "generator state", "is one"),
+    *("generator", "set generator", "generator state", "is one", "delete attribute of"),
 )
 """Operations that are not of one object. Beside them, ``run text`` and ``value of text`` run code of the student's."""
+
+_GONE = object()
+"""In the place of a module's attribute that is not there."""
 
 Ask = Callable[[AskOutside], Any]
 
@@ -162,14 +165,20 @@ class Objects:
                 return self._patched(module, name, value, put=True)
             case "set attribute of", [str(module), str(name)]:
                 return self._patched(module, name, None, put=False)
+            case "delete attribute of", [str(module), str(name)]:
+                return self._patched(module, name, _GONE, put=True)
         return OPERATIONS[operation](*operands, **keywords)
 
     def _patched(self, module: str, name: str, value: Any, *, put: bool) -> None:
         """Put something in the place of a module's attribute, or what was there before."""
         of = sys.modules.get(module)
         if of is not None:
-            self.instead.setdefault((module, name), getattr(of, name, None))
-            setattr(of, name, value if put else self.instead[module, name])
+            self.instead.setdefault((module, name), getattr(of, name, _GONE))
+            now = value if put else self.instead[module, name]
+            if now is not _GONE:
+                setattr(of, name, now)
+            elif hasattr(of, name):
+                delattr(of, name)
 
     def _described(self, kind: type) -> list[Any]:
         """A class: its name, its module, what its objects can do beside what all can, and its bases."""
