@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         tables,
         wire,
     )
-    from autograder.sandbox.inside.objects import OF_NAMES, generator_state, random_state
+    from autograder.sandbox.inside.objects import OF_NAMES, generator_state, known_as, random_state
     from autograder.sandbox.inside.operands import (
         Sent,
         Taken,
@@ -92,6 +92,7 @@ __all__ = [
     "find_bubblewrap",
     "generator_state",
     "kinds",
+    "known_as",
     "passive_outputs",
     "probe",
     "probed",
@@ -130,7 +131,7 @@ _inside = on_demand(
             "tables",
             "wire",
         ),
-        "inside.objects": ("OF_NAMES", "generator_state", "random_state"),
+        "inside.objects": ("OF_NAMES", "generator_state", "known_as", "random_state"),
         "inside.operands": (
             "Sent",
             "Taken",

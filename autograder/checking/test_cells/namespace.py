@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from autograder.base import Cause, Stopped
 from autograder.checking.test_cells.link import PATCHES, Absent, StudentLink
 from autograder.checking.test_cells.remote import is_remote, position
-from autograder.sandbox import wire
+from autograder.sandbox import known_as, wire
 
 _MOST_LOOKED_AT, _DEEPEST = 100, 3
 """How long lists are in which arrays are looked for, and how deep."""
@@ -40,6 +41,7 @@ class Names(dict[str, Any]):
         self.students = frozenset(students)
         self.shared = frozenset(shared)
         self.absent: set[str] = set()
+        self.asked: dict[str, Any] = {}
         self.watched: dict[tuple[str, str], Any] = {}
         self._first: dict[tuple[str, str], Any] = {}
         self._pushed: dict[tuple[str, str], Any] = {}
@@ -55,6 +57,8 @@ class Names(dict[str, Any]):
             raise KeyError(name)
         if name.startswith("__"):
             raise KeyError(name)
+        if name in self.asked:
+            return self._imported_there(name)
         known = self._fetched.get(name)
         if known is not None and (known[0] == self.link.operations or not known[2]):
             return known[1]
@@ -70,6 +74,24 @@ class Names(dict[str, Any]):
             value = known[1]
         self._fetched[name] = self.link.operations, value, content
         return value
+
+    def ask_for(self, names: Collection[str]) -> None:
+        """Have these, which the solution has imported, be there only where the student has imported the same."""
+        self.asked = {name: super(Names, self).pop(name) for name in names if super(Names, self).__contains__(name)}
+
+    def _imported_there(self, name: str) -> Any:
+        link = self.link
+        assert link is not None
+        try:
+            known = link.operate(name, "known as", name)
+        except Absent:
+            self.absent.add(name)
+            raise KeyError(name) from None
+        ours = self.asked[name]
+        if known != known_as(ours):
+            raise Stopped(Cause("said", name, text=f"{name} is something else than what was to be imported."))
+        super().__setitem__(name, ours)
+        return ours
 
     def _with_shared_arrays(self, name: str, value: Any) -> Any:
         """A variable that was fetched, with those arrays in it that are one with an array of another variable there.

@@ -24,6 +24,7 @@ _CHANGING = frozenset(
 """Methods that change the object that they are of."""
 
 _HIDDEN = re.compile(r"^[ \t]*#+ *(BEGIN|END) HIDDEN TESTS.*$", re.MULTILINE)
+_REGION = re.compile(r"^([ \t]*)#+ *BEGIN SOLUTION.*?END SOLUTION[^\n]*", re.MULTILINE | re.DOTALL)
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _Import = ast.Import | ast.ImportFrom
 
@@ -78,12 +79,14 @@ class Plan:
         shared: Names that functions read which are no test's: where a test binds one, the student's process gets it.
             What has been run by then reads nothing more, and what a test calls ``expected`` is none of the student's.
         tests: By ``grade_id``, in order.
+        asked: Names that nothing but a solution imports: to import them is what students are asked for.
     """
 
     given: tuple[Piece, ...]
     students: frozenset[str]
     shared: frozenset[str]
     tests: dict[str, TestCell]
+    asked: frozenset[str] = frozenset()
 
 
 def plan_of(cells: Sequence[MasterCell]) -> Plan:
@@ -113,7 +116,20 @@ def plan_of(cells: Sequence[MasterCell]) -> Plan:
         frozenset(students),
         shared - imported - {"*"},
         {cell.grade_id: _test(cell, code) for cell in tests if cell.grade_id},
+        _asked(code) - students,
     )
+
+
+def _asked(code: Sequence[MasterCell]) -> frozenset[str]:
+    """The names that are imported by what of solution cells students do not get, and bound by nothing else."""
+    solved, given = set[str](), set[str]()
+    for cell in code:
+        released = _REGION.sub(r"\1pass", cell.source) if _REGION.search(cell.source) else ""
+        left = released if cell.solution else cell.source
+        given |= {name for each in _statements(left) for name in binds_of(each)}
+        if cell.solution:
+            solved |= {name for each in _statements(cell.source) if _is_import(each) for name in binds_of(each)}
+    return frozenset(solved - given)
 
 
 def is_test(cell: MasterCell) -> bool:

@@ -118,7 +118,7 @@ def _run_and_end(channel: socket.socket, names: Names, settings: dict[str, Any],
             seconds = max(1, round(settings["seconds"]))
             resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
         try:
-            over = _run(channel, names, wire.receive(channel), failed, settings["given"])
+            over = _run(channel, names, wire.receive(channel), failed, settings)
         except MemoryError:
             _make_room()
             over = [["said", NO_ROOM, {}]], None, [], False
@@ -148,7 +148,7 @@ def _bound_memory(bound: int) -> None:
 
 
 def _run(
-    channel: socket.socket, names: Names, job: dict[str, Any], failed: list[str], given: Sequence[Sequence[Any]]
+    channel: socket.socket, names: Names, job: dict[str, Any], failed: list[str], settings: dict[str, Any]
 ) -> tuple[Any, ...]:
     """Run a test cell.
 
@@ -160,10 +160,11 @@ def _run(
     link.givens = names.given
     link.recorded = set() if job["records"] else None
     link.knows_given(dict(dict.items(names)))
+    names.ask_for(settings["asked"])
     names.link = link
     sys.stdout, sys.stderr = io.StringIO(), io.StringIO()
     _teach_inspect(link, job)
-    if executes([job["source"], *(source for _, source, _ in [*given, *job["before"]])]):
+    if executes([job["source"], *(source for _, source, _ in [*settings["given"], *job["before"]])]):
         guard(link, job["sources"])
     for piece in job["before"]:
         _given(names, piece)
@@ -343,7 +344,7 @@ def _failure(
     line = lines[-1] if lines else 0
     if isinstance(error, NameError) and not is_remote(error) and error.name in names.absent:
         # Where a test runs what a student has written, that may bind any name.
-        if error.name in names.students | names.shared or link.texts is not None:
+        if error.name in names.students | names.shared | names.asked.keys() or link.texts is not None:
             return ["missing", error.name, {}]
         if error.name in job["binds"]:
             return ["said", "This needs an earlier part of the test, which fails with what your code gives.", {}]

@@ -218,6 +218,7 @@ class TestCells:
             "tests": [[each.number, each.source] for each in self.plan.tests.values() if not each.problem],
             "students": sorted(self.plan.students),
             "shared": sorted(self.plan.shared),
+            "asked": sorted(self.plan.asked),
             "memory_mb": self.limits.memory_mb,
             "seconds": self.limits.cell_seconds,
         }

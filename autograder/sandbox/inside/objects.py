@@ -33,7 +33,7 @@ MAX_ATTRIBUTES = 100
 
 OF_NAMES = (
     *("name", "names", "set name", "delete name", "import", "describe", "signature", "set attribute of", "plain"),
-    *("generator", "set generator", "generator state", "is one", "delete attribute of"),
+    *("known as", "generator", "set generator", "generator state", "is one", "delete attribute of"),
 )
 """Operations that are not of one object. Beside them, ``run text`` and ``value of text`` run code of the student's."""
 
@@ -131,6 +131,10 @@ class Objects:
             case "name", [str(name)]:
                 if name in self.names:
                     return self.names[name]
+                raise _NotThere
+            case "known as", [str(name)]:
+                if name in self.names:
+                    return known_as(self.names[name])
                 raise _NotThere
             case "names", []:
                 return sorted(name for name in self.names if isinstance(name, str) and not name.startswith("_"))[:1000]
@@ -269,6 +273,11 @@ class Objects:
         number = self._handle(kind)
         self.classes[number] = kind
         return number
+
+
+def known_as(thing: Any) -> list[str]:
+    """What a library's module, function or class calls itself."""
+    return [type(thing).__name__, *(str(getattr(thing, each, "")) for each in ("__module__", "__name__"))]
 
 
 def _within(thing: Any, path: list[Any]) -> Any:
