@@ -154,6 +154,19 @@ def test_of_more_files_than_submissions_may_read_those_come_first_that_the_noteb
     assert "data/z.csv" in files
 
 
+def test_a_file_that_the_solved_notebook_has_written_is_none_that_submissions_read(root: Path, tmp_path: Path) -> None:
+    answer = "import numpy as np\n### BEGIN SOLUTION\nnp.savez('data/mine.npz', x=1)\n### END SOLUTION"
+    test = cell("assert np.load('data/mine.npz')['x'] == 1", "test_mine", role="test", points=1)
+    folder = theirs(tmp_path / "other", tree=notebook(cell(answer, "mine", role="solution"), test))
+    (folder / "data").mkdir()
+    for name in ("mine.npz", "theirs.npz"):
+        (folder / "data" / name).write_text("")
+    (found,) = import_assignments(root, folder)
+    assert load_course(root).assignment("ps1").files == ("data/theirs.npz",)
+    assert "data/mine.npz: no submission reads it: the notebook writes it" in found.notes
+    assert [each.verdict for each in found.tests] == ["cannot"]
+
+
 def test_of_files_that_are_too_much_in_all_those_come_first_that_the_notebook_names(root: Path, tmp_path: Path) -> None:
     folder = theirs(tmp_path / "other", tree=master_with("assert f(open('b.csv'))"))
     for name in ("a.csv", "b.csv"):

@@ -454,6 +454,14 @@ def test_a_test_may_look_at_a_file_that_an_answer_wrote(lint: Lint) -> None:
     assert lint(graded("assert open('table.csv').read() == '1,2'")) == ()
 
 
+def test_a_test_of_a_file_that_the_solution_writes_is_a_mistake(lint: Lint) -> None:
+    source = "### BEGIN SOLUTION\nwith open('./out/table.csv', 'w') as file: file.write('1,2')\n### END SOLUTION"
+    answer = cell(source, "table", role="solution")
+    text = the_mistake(lint(answer, graded("# Table.\nassert open('out/table.csv').read() == '1,2'")), "graded", 2)
+    assert "out/table.csv is not there as the answer writes it" in text
+    assert lint(answer, graded("assert open('other.csv').read() == '1,2'")) == ()
+
+
 def test_a_test_may_name_what_students_write_by_way_of_a_helper_or_of_an_earlier_test(lint: Lint) -> None:
     helper = given("def twice(x):\n    return scale(x, 2)")
     earlier = cell("got = twice(3)\nassert got", "earlier", role="test", points=1)

@@ -31,7 +31,7 @@ from autograder.authoring.importing.reading import (
     refuse_links_above,
 )
 from autograder.authoring.importing.sources import Form, Source, find_sources
-from autograder.authoring.lint import apart, chance, rows
+from autograder.authoring.lint import apart, chance, rows, written
 from autograder.authoring.lint import importing as imports
 from autograder.authoring.lint.finding import Finding, read
 from autograder.authoring.lint.linting import lint_course
@@ -59,7 +59,7 @@ from autograder.submission import parsed
 
 Verdict = Literal["same", "may differ", "cannot"]
 
-_OF_VERDICTS = (*apart.RULES, *chance.RULES, *imports.RULES, rows.tests_nothing)
+_OF_VERDICTS = (*apart.RULES, *chance.RULES, *imports.RULES, *written.RULES, rows.tests_nothing)
 """The rules of lint that are about what a test cell does where test cells run."""
 
 _KNOWN = f"{CONFIG_NAME} says something of it already, which stays as it is"
@@ -303,7 +303,13 @@ def _say_files(planned: _Planned, names: list[str], codes: Iterable[str]) -> Non
     """
     problems = file_problems(dict(enumerate(names)))
     planned.notes += (f"{names[place]}: no submission reads it: {problem}" for place, problem in problems.items())
-    named = [name for place, name in enumerate(names) if place not in problems]
+    codes = list(codes)
+    # What the solved notebook has left there: a submission writes its own.
+    written_here = frozenset[str]().union(*map(written.written_files, codes))
+    planned.notes += (
+        f"{name}: no submission reads it: the notebook writes it" for name in names if name in written_here
+    )
+    named = [name for place, name in enumerate(names) if place not in problems and name not in written_here]
     text = "\n".join(codes)
     room, kept = Limits().file_mb * 2**20, set[str]()
     for name in sorted(named, key=lambda name: (Path(name).name not in text, "/" in name)):

@@ -7,12 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from autograder.authoring.lint import apart, beside, chance, importing, marks, rows
+from autograder.authoring.lint import apart, beside, chance, importing, marks, rows, written
 from autograder.authoring.lint.finding import Finding, Master, read
 from autograder.base import ConfigError
 from autograder.course import CONFIG_NAME, Assignment, Course, load_course
 
-OF_MASTERS = (*marks.RULES, *rows.RULES, *apart.RULES, *chance.RULES, *importing.RULES)
+OF_MASTERS = (*marks.RULES, *rows.RULES, *apart.RULES, *chance.RULES, *importing.RULES, *written.RULES)
 OF_ASSIGNMENTS = (*rows.OF_ASSIGNMENTS, *beside.OF_ASSIGNMENTS)
 OF_COURSES = beside.OF_COURSES
 
