@@ -199,6 +199,18 @@ class RemoteClass(type):
         link.operate(label, "setattr", cls, name, value)
         return None
 
+    def __eq__(cls, other: object) -> bool:
+        """Whether it is that class: a library's own too, as ``type(model) == LogisticRegression`` asks."""
+        if cls is other or not isinstance(other, type) or isinstance(other, RemoteClass):
+            return cls is other
+        name = f"{type.__getattribute__(cls, '__module__')}.{type.__getattribute__(cls, '__qualname__')}"
+        if _LINKED not in type.__getattribute__(cls, "__dict__") or _class_named(name) is not other:
+            return False
+        asks = str(sys._getframe(1).f_globals.get("__name__"))
+        return not asks.startswith("autograder.") and parts(cls)[0].has_object(f"is {name}", position())
+
+    __hash__ = type.__hash__
+
     def __repr__(cls) -> str:
         return f"<class '{type.__getattribute__(cls, '__module__')}.{cls.__qualname__}'>"
 
