@@ -381,6 +381,20 @@ def test_no_due_date_and_nothing_of_other_assignments_travels(root: Path) -> Non
         assert never not in packed
 
 
+def test_the_courses_files_in_folders_travel_with_the_assignment(root: Path, tmp_path: Path) -> None:
+    (root / "source/warmup/data").mkdir()
+    (root / "source/warmup/data/a.csv").write_text("ours")
+    (root / "submitted/honest/warmup/data").mkdir()
+    (root / "submitted/honest/warmup/data/a.csv").write_text("theirs")
+    warmup: Assignment = replace(load_course(root).assignment("warmup"), files=("data/a.csv",))
+    there = unpacked_assignment(packed_assignment(warmup), tmp_path)
+    assert there.given["data/a.csv"].read_text() == "ours"
+    entry = HandIn("honest", root / "submitted/honest/warmup/warmup.ipynb", "2026-11-28T12:00:00+00:00")
+    arrived = unpacked_hand_in(packed_hand_in(entry, warmup), tmp_path / "there")
+    assert arrived.notebook is not None
+    assert not arrived.notebook.with_name("data").exists()
+
+
 @pytest.mark.parametrize("kind", ["file", "large", "link", "none"])
 def test_what_lies_beside_a_notebook_arrives_as_it_was(root: Path, tmp_path: Path, kind: str) -> None:
     course = load_course(root)

@@ -112,6 +112,16 @@ def test_the_zip_file_has_the_scripts_at_its_top_and_of_the_course_only_what_gra
     assert not {"extensions", "excused", "groups", "late", "attempts"} & set(configuration["assignments"]["warmup"])
 
 
+def test_the_zip_file_has_the_courses_files_in_their_folders(tmp_path: Path) -> None:
+    config = WITH_STUDENTS.replace("    allowed_imports", "    files: [data/a.csv]\n    allowed_imports")
+    root = make_course(tmp_path / "course", config=config)
+    for folder in ("source", "release"):
+        (root / folder / "warmup/data").mkdir()
+        (root / folder / "warmup/data/a.csv").write_text("ours", encoding="utf-8")
+    with zipfile.ZipFile(packed(root)) as archive:
+        assert archive.read("course/source/warmup/data/a.csv") == b"ours"
+
+
 def test_the_same_course_gives_the_same_bytes(tmp_path: Path) -> None:
     root = make_course(tmp_path / "course")
     assert packed(root).read_bytes() == packed(root).read_bytes()
