@@ -110,14 +110,8 @@ class Names(dict[str, Any]):
 
         for path, array in [*_arrays_in(value)]:
             found = shared(path, array)
-            if found is array:
-                continue
-            if not path:
-                return found
-            holder = value
-            for key in path[:-1]:
-                holder = holder[key]
-            holder[path[-1]] = found
+            if found is not array:
+                value = _with(value, path, found)
         return value
 
     def __setitem__(self, name: str, value: Any) -> None:
@@ -206,14 +200,26 @@ class Names(dict[str, Any]):
 
 
 def _arrays_in(value: Any) -> Iterator[tuple[list[Any], Any]]:
-    """The arrays in plain data and the ways to them: itself, or in lists of lists; a tuple cannot be given another."""
+    """The arrays in plain data and the ways to them: itself, or in lists and tuples."""
     waiting: list[tuple[list[Any], Any]] = [([], value)]
     while waiting:
         path, part = waiting.pop()
         if type(part) is np.ndarray:
             yield path, part
-        elif type(part) is list and len(part) <= _MOST_LOOKED_AT and len(path) < _DEEPEST:
+        elif type(part) in (list, tuple) and len(part) <= _MOST_LOOKED_AT and len(path) < _DEEPEST:
             waiting += (([*path, place], inner) for place, inner in enumerate(part))
+
+
+def _with(value: Any, path: list[Any], array: Any) -> Any:
+    """Data with an array at the end of a way; lists stay the ones that they are."""
+    if not path:
+        return array
+    place, *rest = path
+    inner = _with(value[place], rest, array)
+    if type(value) is tuple:
+        return (*value[:place], inner, *value[place + 1 :])
+    value[place] = inner
+    return value
 
 
 def _is_alike(one: Any, other: Any) -> bool:
