@@ -225,6 +225,7 @@ def compared(master: Path, folder: Path) -> Tree:
     tests = [(number, cell) for number, cell in enumerate(tree_in(master)["cells"]) if is_test(cell)]
     try:
         trees = {version: made(master, version) for version in VERSIONS}
+        released(tree_in(master), hides=True)
     except RuntimeError as error:
         return {"cells": [], "refused": f"nbgrader itself refuses it: {error}"}
     inside = inside_of(trees, master, folder)

@@ -114,6 +114,13 @@ def test_a_notebook_alone_brings_the_files_that_it_names(root: Path, tmp_path: P
     assert load_course(root).assignment("hw.1").files == ("data.csv", "tools.py")
 
 
+def test_what_a_module_beside_a_notebook_imports_is_allowed_too(root: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "loose/homework.ipynb", master_with("import tools\nassert f(1) == tools.one"))
+    (path.parent / "tools.py").write_text("import json, scipy.stats\none = 1\n")
+    import_assignments(root, path)
+    assert load_course(root).assignment("homework").allowed_imports == ("scipy",)
+
+
 def test_a_notebook_alone_brings_the_files_in_a_folder_whose_name_is_a_variable_too(root: Path, tmp_path: Path) -> None:
     path = write(tmp_path / "loose/homework.ipynb", master_with("data = open('data/one.csv')\nassert f(data) is data"))
     for name in ("data/one.csv", "data/other.csv"):

@@ -253,7 +253,9 @@ def _of_nbgrader(source: Source) -> _Planned:
     beside = [each.relative_to(source.folder).as_posix() for each in source.files]
     codes = [cell.source for each in source.notebooks for cell in each.cells if cell.kind == "code"]
     _say_files(planned, beside, codes)
-    _say_imports(planned, codes, _modules_of(beside))
+    # What a module beside it imports, the notebook needs as well.
+    modules = [contents[each].decode("utf-8", "replace") for each in beside if each.endswith(".py")]
+    _say_imports(planned, [*codes, *modules], _modules_of(beside))
     return planned
 
 
