@@ -119,7 +119,7 @@ def release(
         with open_gradebook(course) as gradebook:
             register(gradebook, course, candidate)
         if with_tests is not None:
-            _put_in_place(with_tests, course.root / WITH_TESTS / assignment.name)
+            _put_in_place(with_tests, course.root / WITH_TESTS / assignment.name, like=course.root / "source")
         left_untagged = tuple(
             each.labelled(name) if each.others else name for each in candidate.notebooks for name in untagged(each)
         )
@@ -463,16 +463,29 @@ def _text_of(path: Path) -> str | None:
         return None
 
 
-def _put_in_place(made: Path, folder: Path) -> bool:
-    """Put what was made where the release belongs, whole or not at all; return whether it is other than before."""
+def _put_in_place(made: Path, folder: Path, *, like: Path | None = None) -> bool:
+    """Put what was made where it belongs, whole or not at all.
+
+    Args:
+        made: The folder that was made.
+        folder: Its place.
+        like: A folder whose mode its own is to be, and that of the folder it lies in; without one, everybody may read.
+
+    Returns:
+        Whether it is other than before.
+    """
     if folder.is_dir() and _contents(folder) == _contents(made):
         return False
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    mode = 0o755 if like is None else like.stat().st_mode & 0o7777
+    if not folder.parent.is_dir():
+        folder.parent.mkdir(parents=True)
+        if like is not None:
+            folder.parent.chmod(mode)
     staged = Path(tempfile.mkdtemp(prefix=f".{folder.name}-new-", dir=folder.parent))
     old = staged.with_name(staged.name.replace("-new-", "-old-"))
     try:
         shutil.copytree(made, staged, dirs_exist_ok=True)
-        staged.chmod(0o755)
+        staged.chmod(mode)
         if folder.exists():
             folder.rename(old)
         try:

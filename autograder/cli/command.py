@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 OURS, USAGE, BELOW = 1, 2, 3
 """How the command ends where something of ours failed, for wrong usage or configuration, and below a threshold."""
 
-_OF_A_COURSE = ("submitted", "autograded", "source", "release", "solutions")
+_OF_A_COURSE = ("submitted", "autograded", "source", "source_with_tests", "release", "solutions")
 """Where a course keeps notebooks."""
 
 _CI = ("GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_URL", "CIRCLECI", "BUILDKITE", "TF_BUILD", "BITBUCKET_BUILD_NUMBER")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A course whose assignment was released, by the command: nbgrader leaves the sockets of its kernel open."""
     made = course_of(tmp_path_factory.mktemp("course"), MASTER)
     shutil.copy(TEMPLATES, made)
+    (made / "source").chmod(0o700)
     done = autograder(made, "release", "sums")
     assert done.returncode == 0, done.stderr
     return made
@@ -70,6 +72,11 @@ def test_the_hidden_tests_have_a_hash_of_the_solutions_value(root: Path) -> None
     made = test_cell(root / "source_with_tests/sums/sums.ipynb")
     assert "squares(5)" in made
     assert "[0, 1, 4, 9, 16]" not in made
+
+
+def test_the_masters_that_nbgrader_made_are_as_closed_as_the_source(root: Path) -> None:
+    assert stat.S_IMODE((root / "source_with_tests").stat().st_mode) == 0o700
+    assert stat.S_IMODE((root / "source_with_tests/sums").stat().st_mode) == 0o700
 
 
 def test_the_source_keeps_its_lines(root: Path) -> None:
