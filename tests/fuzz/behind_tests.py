@@ -144,7 +144,7 @@ def _ran(source: str, replies: list[Any], *, records: bool) -> tuple[Any, ...]:
     }
     with _as_it_was():
         vars(process).update(StudentLink=lambda channel, **_: _Scripted(replies, records))
-        return process._run(None, names, job, [])  # type: ignore[arg-type]
+        return process._run(None, names, job, [], {"given": [], "asked": []})  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager
