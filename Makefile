@@ -7,13 +7,17 @@ BIN := $(VENV)/bin
 
 RUNS ?= 100000
 
-.PHONY: demo test thorough lint fuzz docs install clean
+.PHONY: demo test containers thorough lint fuzz docs install clean
 
 demo: $(VENV)/installed
 	$(BIN)/autograder demo demo
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
+
+# The image, and Gradescope's container, built and run: as root, with podman, crun and debootstrap.
+containers: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m "container and not thorough" tests/test_container.py
 
 # The tests that take many minutes: see CONTRIBUTING.md.
 thorough: $(VENV)/installed-dev

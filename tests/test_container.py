@@ -18,8 +18,6 @@ from tests.commands import REPOSITORY, autograder
 from tests.containers import BASE, CERTIFICATES, Podman, podman
 from tests.packages import build
 
-pytestmark = pytest.mark.long
-
 
 def script(path: str) -> ModuleType:
     """A script of this repository, as a module."""
@@ -87,6 +85,7 @@ def test_a_refusal_is_told_in_the_table(profiles: ModuleType, said: str, told: s
     assert profiles.cell(profiles.Seen("landlock", True, "")) == "landlock"
 
 
+@pytest.mark.container
 @pytest.mark.sandbox
 @pytest.mark.parametrize(
     ("options", "told"),
@@ -139,6 +138,7 @@ def gradescope(engine: Podman, tmp_path_factory: pytest.TempPathFactory) -> Grad
     return Gradescope(made, dict(bench.hand_ins()))
 
 
+@pytest.mark.container
 @pytest.mark.sandbox
 @pytest.mark.parametrize(
     ("name", "points", "said"),
