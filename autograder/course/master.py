@@ -105,12 +105,12 @@ def _master_cell(number: int, cell: dict[str, Any]) -> MasterCell:
         solution=bool(marks.get("solution")),
         task=bool(marks.get("task")),
         locked=bool(marks.get("locked")),
-        points=_first_format_s(marks.get("points")) if not marks.get("schema_version") else marks.get("points"),
+        points=_points_of_first_format(marks.get("points")) if not marks.get("schema_version") else marks.get("points"),
         tags=tuple(map(str, cell["metadata"].get("tags") or ())),
     )
 
 
-def _first_format_s(points: Any) -> Any:
+def _points_of_first_format(points: Any) -> Any:
     """The points of nbgrader's first format, which had no number: 0 where it says none, or fewer than 0."""
     if points is None or points == "":
         return 0.0

@@ -89,6 +89,22 @@ def test_code_that_a_test_makes_of_a_student_s_is_run_nowhere(grader: Grader, tm
         released(tmp_path / "course", grader, master)
 
 
+def test_a_text_of_the_tests_own_is_run_outside_though_a_student_gives_it_too(grader: Grader, tmp_path: Path):
+    """Inside it would be the student's process that decides whether ``square(3) == 9`` holds."""
+    right = (
+        "def title():\n    ### BEGIN SOLUTION\n    return 'squares'\n    ### END SOLUTION\n"
+        "def square(n):\n    ### BEGIN SOLUTION\n    return n * n\n    ### END SOLUTION"
+    )
+    test = "assert title()\nfor law in ('square(3) == 9', 'square(-2) == 4'):\n    assert eval(law)"
+    master = notebook(cell(right, "square", role="solution"), cell(test, "laws", role="test", points=1))
+    assignment = released(tmp_path / "course", grader, master)
+    laws = "def title(): return 'square(3) == 9 and square(-2) == 4'\n"
+    hostile = f"{laws}class Right:\n    def __eq__(self, other): return True\ndef square(n): return Right()"
+    assert scores(graded(grader, assignment, tmp_path, {"square": hostile})) == {"laws": 0}
+    honest = f"{laws}def square(n): return n ** 2"
+    assert scores(graded(grader, assignment, tmp_path, {"square": honest})) == {"laws": 1}
+
+
 def test_a_process_that_ends_while_the_test_calls_it_back_fails_its_own_row(grader: Grader, tmp_path: Path):
     assignment = released(tmp_path / "course", grader, CALLED_BACK)
     hostile = "import os\ndef first(g): return g(2)"

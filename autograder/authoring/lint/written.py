@@ -15,7 +15,7 @@ _NAME = re.compile(r"[^\s:*?\"'<>|]+\.[A-Za-z]\w{0,7}")
 
 def written_files(code: str) -> frozenset[str]:
     """The names of files that code writes, where they stand in it as texts."""
-    return frozenset(name for name in _written(parsed(code) or ast.Module([], [])))
+    return frozenset(_written(parsed(code) or ast.Module([], [])))
 
 
 def _written(tree: ast.AST) -> Iterator[str]:

@@ -22,9 +22,16 @@ _MIXED = "The test makes code of its own out of what your code gives, which is r
 class Texts:
     """The texts that a student's process has given."""
 
-    def __init__(self, sources: Iterable[str]) -> None:
-        """Known are what the student has written."""
+    def __init__(self, sources: Iterable[str], of_the_test: Iterable[str]) -> None:
+        """Nothing has been given yet.
+
+        Args:
+            sources: What the student has written.
+            of_the_test: The code of the author's. A text in it is the author's, though a student gives it as well:
+                what comes of it is not for the student's process to say.
+        """
         self._known: set[str] = set()
+        self._own = {text.strip() for source in of_the_test for text in _texts_in(source)}
         self.note(list(sources))
 
     def note(self, tree: Any) -> None:
@@ -45,12 +52,26 @@ class Texts:
                 waiting.append(part.tolist())
 
     def has(self, text: str) -> bool:
-        """Whether a text is the student's own."""
-        return any(text.strip() in each for each in self._known)
+        """Whether a text is the student's own, and can do anything."""
+        whole = text.strip()
+        return bool(_TELLING.search(whole)) and whole not in self._own and any(whole in each for each in self._known)
 
     def is_in(self, text: str) -> bool:
-        """Whether something of the student's is in a text."""
-        return any(each in text for each in self._known)
+        """Whether something of the student's is in a text that is not the author's as it stands."""
+        return text.strip() not in self._own and any(each in text for each in self._known)
+
+
+def _texts_in(source: str) -> list[str]:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return []
+    found = [each.value for each in ast.walk(tree) if isinstance(each, ast.Constant)]
+    return [
+        each if isinstance(each, str) else each.decode("utf-8", "replace")
+        for each in found
+        if isinstance(each, str | bytes)
+    ]
 
 
 class _Inner(dict[str, Any]):
@@ -69,7 +90,7 @@ def executes(sources: Iterable[str]) -> bool:
     return any(map(_CALLED.search, sources))
 
 
-def guard(link: Any, sources: Mapping[str, str]) -> None:
+def guard(link: Any, sources: Mapping[str, str], of_the_test: Iterable[str]) -> None:
     """Have ``exec``, ``eval`` and ``compile`` of this process run what is the student's over the link.
 
     A text that is the test's in part and the student's in part is run nowhere: the first may not go in, the second may
@@ -78,14 +99,15 @@ def guard(link: Any, sources: Mapping[str, str]) -> None:
     Args:
         link: The ``StudentLink``. Its texts are noted from now on.
         sources: The code of the student's functions and classes.
+        of_the_test: The code of the test cell, and of what is run before it.
     """
-    texts = link.texts = Texts(sources.values())
+    texts = link.texts = Texts(sources.values(), of_the_test)
 
     def guarded(name: str, operation: str, own: Any) -> Any:
         def run(text: Any, /, *where: Any, **named: Any) -> Any:
             if isinstance(text, str | bytes | bytearray):
                 code = text if isinstance(text, str) else bytes(text).decode("utf-8", "replace")
-                if _TELLING.search(code) and texts.has(code):
+                if texts.has(code):
                     return link.operate(name, operation, code)
                 if texts.is_in(code):
                     raise Stopped(Cause("said", text=_MIXED, says_all=True))
@@ -105,7 +127,7 @@ def guard(link: Any, sources: Mapping[str, str]) -> None:
         flags = arguments[2] if len(arguments) > 2 else named.get("flags", 0)
         if not flags & ast.PyCF_ONLY_AST and isinstance(source, str | bytes | bytearray):
             code = source if isinstance(source, str) else bytes(source).decode("utf-8", "replace")
-            if _TELLING.search(code) and texts.has(code):
+            if texts.has(code):
                 return code  # which exec and eval take as well
             if texts.is_in(code):
                 raise Stopped(Cause("said", text=_MIXED, says_all=True))

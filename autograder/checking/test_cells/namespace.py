@@ -17,7 +17,6 @@ from autograder.sandbox import known_as, wire
 _MOST_LOOKED_AT, _DEEPEST = 100, 3
 """How long lists are in which arrays are looked for, and how deep."""
 
-
 _GONE = object()
 """In the place of an attribute that is not there."""
 

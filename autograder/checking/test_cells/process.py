@@ -164,8 +164,9 @@ def _run(
     names.link = link
     sys.stdout, sys.stderr = io.StringIO(), io.StringIO()
     _teach_inspect(link, job)
-    if executes([job["source"], *(source for _, source, _ in [*settings["given"], *job["before"]])]):
-        guard(link, job["sources"])
+    of_the_test = [job["source"], *(source for _, source, _ in [*settings["given"], *job["before"]])]
+    if executes(of_the_test):
+        guard(link, job["sources"], of_the_test)
     for piece in job["before"]:
         _given(names, piece)
     tree, places, compiled = _test(job["number"], job["source"])
