@@ -152,6 +152,7 @@ class Suite:
             partial=checks[0].statement is not None,
             sources=definitions(observed.code) if "inspect" in test.source else {},
             has_object=partial(self._rehearsal.has_object, test),
+            apart=type(observed.observer) is not Observer,
         )
         called = frozenset(observed.functions)
         points = next(row.points for row in self.assignment.rows if row.name == checks[0].row)

@@ -41,6 +41,13 @@ class Absent(Exception):  # noqa: N818 - what it is
     """The student's notebook has no such name."""
 
 
+class MoreThanData(BaseException):
+    """A student's code has given an object, or changed one of the test's, where data alone may cross.
+
+    It is none of Python's ordinary exceptions, since a test may catch these.
+    """
+
+
 class StudentLink:
     """The way to one student's objects, for one run of a test cell."""
 
@@ -66,6 +73,8 @@ class StudentLink:
         self.thrown: dict[int, protocol.Threw] = {}
         self.stopped: Cause | None = None
         self.lost = False
+        self.data_alone = False
+        self.gave_more = False
         self._asking = threading.RLock()
         self._objects: dict[int, Any] = {}
         self._numbers: dict[int, int] = {}
@@ -133,6 +142,8 @@ class StudentLink:
         if self.recorded is not None:
             self.recorded.add((operation, position))
             return True
+        # To know it, the master's test cells may have to be run first, by the process that this one may be.
+        self._refuse_more()
         wire.send(self.channel, wire.encode(("approve", operation, position)))
         match wire.receive(self.channel):
             case ("approved", bool(approved)):
@@ -146,6 +157,7 @@ class StudentLink:
     def class_of(self, number: int) -> type:
         """As ``remote.Link.class_of``."""
         if number not in self._classes:
+            self._refuse_more()
             # A class that says it is made of itself would have no end.
             self._classes[number] = RemoteObject
             self._classes[number] = class_made(self, number, self.operate("", "describe", number))
@@ -201,6 +213,16 @@ class StudentLink:
                     raise self._ended(cause_from_tree(cause))
                 case _:
                     raise self._ended(Cause("protocol", label))
+
+    def _refuse_more(self) -> None:
+        """Note that there is more than data, and go no further where there may be nothing else.
+
+        Raises:
+            MoreThanData: There may not.
+        """
+        if self.data_alone:
+            self.gave_more = True
+            raise MoreThanData
 
     def _ended(self, cause: Cause) -> Stopped:
         if self.stopped is None:
@@ -267,6 +289,8 @@ class StudentLink:
 
     def _proxy(self, handle: int, kind: str, number: int, name: str, label: str) -> Any:
         if handle not in self._proxies:
+            if kind != "function":
+                self._refuse_more()
             if kind == "class":
                 self._proxies[handle] = self.class_of(number)
             elif kind == "function":
@@ -282,6 +306,7 @@ class StudentLink:
     def _change(self, sent: Sent, changed: Any, label: str) -> None:
         if changed is None:
             return
+        self._refuse_more()
         if not self.has_object("change", position()):
             self.changed = True
             if self.keeps:

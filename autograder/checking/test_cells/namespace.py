@@ -42,6 +42,7 @@ class Names(dict[str, Any]):
         self.absent: set[str] = set()
         self.asked: dict[str, Any] = {}
         self.watched: dict[tuple[str, str], Any] = {}
+        self.traceless: dict[tuple[int, str], bool] = {}
         self._first: dict[tuple[str, str], Any] = {}
         self._pushed: dict[tuple[str, str], Any] = {}
         self._fetched: dict[str, tuple[int, Any, bytes]] = {}

@@ -31,6 +31,7 @@ from autograder.checking.test_cells.jupyter import of_jupyter
 from autograder.checking.test_cells.link import NO_ROOM, StudentLink, signature_of
 from autograder.checking.test_cells.namespace import Names
 from autograder.checking.test_cells.remote import CELL, STATEFUL, is_remote, number_of, parts
+from autograder.checking.test_cells.traceless import leaves_nothing
 from autograder.sandbox import confine, wire
 
 _VALUE = "__autograder_value__"
@@ -47,9 +48,9 @@ _reserve = bytearray(8 * 2**20)
 def main(descriptor: int, settings_descriptor: int) -> None:
     """Serve until the grader closes the socket of the first number.
 
-    A frame on the other socket says what is given. On the first, a packet is ``b"run"`` with a socket, which is
-    answered with the number of the process that runs a test cell there; or such a number, which ends that process, with
-    1 where its wait status is to be answered.
+    A frame on the other socket says what is given. On the first, a packet is ``b"run"`` with a socket, on which the job
+    comes. It is answered with the number of the process that runs the test cell there: 0 is this one, which goes on
+    when it has. Or a packet is such a number, which ends that process, with 1 where its wait status is to be answered.
     """
     channel = socket.socket(fileno=descriptor)
     if sys.platform == "linux":
@@ -77,11 +78,17 @@ def main(descriptor: int, settings_descriptor: int) -> None:
         if not packet:
             break
         if packet == b"run":
-            child = os.fork()
-            if child == 0:
-                channel.close()
-                _run_and_end(socket.socket(fileno=descriptors[0]), names, settings, failed)
-            os.close(descriptors[0])
+            with socket.socket(fileno=descriptors[0]) as ours:
+                job = wire.receive(ours)
+                if not job["apart"] and _leaves_nothing(names, job):
+                    channel.sendall(array.array("q", [0]).tobytes())
+                    with contextlib.suppress(wire.WireError):
+                        _run_here(ours, names, job, settings)
+                    continue
+                child = os.fork()
+                if child == 0:
+                    channel.close()
+                    _run_and_end(ours, names, job, settings, failed)
             running.add(child)
             channel.sendall(array.array("q", [child]).tobytes())
         else:
@@ -110,7 +117,53 @@ def _given(names: Names, piece: Sequence[Any]) -> str:
     return ""
 
 
-def _run_and_end(channel: socket.socket, names: Names, settings: dict[str, Any], failed: list[str]) -> None:
+def _leaves_nothing(names: Names, job: dict[str, Any]) -> bool:
+    """Whether a test cell can be run in this process, since later ones cannot see that it was."""
+    needs_more = job["before"] or job["partial"] or job["records"] or job["keeps"] or job["shares_random"]
+    if needs_more or job["sources"]:
+        return False
+    known = dict(dict.items(names))
+    if (job["number"], job["source"]) not in names.traceless:
+        with contextlib.suppress(Exception):
+            tree, _, _ = _test(job["number"], job["source"])
+            names.traceless[job["number"], job["source"]] = leaves_nothing(tree, known, names.students, names.shared)
+    return names.traceless.get((job["number"], job["source"]), False)
+
+
+def _run_here(channel: socket.socket, names: Names, job: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Run a test cell that leaves nothing, and send what came of it.
+
+    That it failed is not believed, nor what came of it where the student's code has given more than data: then it is
+    run again apart. Where it uses too much processor time, this process ends.
+    """
+    own = Names(names.students, names.shared)
+    dict.update(own, dict.items(names))
+    link = _linked(channel, own, job, settings)
+    link.data_alone = True
+    _, _, compiled = _test(job["number"], job["source"])
+    if sys.platform == "linux":
+        _bound_memory(confine.mapped_kb() * 1024 + settings["memory_mb"] * 2**20)
+    signal.setitimer(signal.ITIMER_PROF, settings["seconds"])
+    results: list[list[Any]] = []
+    try:
+        for code, _ in compiled:
+            exec(code, own)
+            own.pop(_VALUE, None)
+            results.append(["passed", "", {}])
+    except BaseException:
+        if link.stopped is not None:
+            results.append(["stopped", "", cause_tree(link.stopped)])
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        _bound_memory(resource.RLIM_INFINITY)
+    believed = link.stopped is not None or (len(results) == len(compiled) and link.swallowed is None)
+    said = ("over", results, None, [], False) if believed and not link.gave_more else ("again",)
+    wire.send(channel, wire.encode(said))
+
+
+def _run_and_end(
+    channel: socket.socket, names: Names, job: dict[str, Any], settings: dict[str, Any], failed: list[str]
+) -> None:
     """Run one test cell and send what came of it. It never returns."""
     try:
         if sys.platform == "linux":
@@ -118,7 +171,7 @@ def _run_and_end(channel: socket.socket, names: Names, settings: dict[str, Any],
             seconds = max(1, round(settings["seconds"]))
             resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
         try:
-            over = _run(channel, names, wire.receive(channel), failed, settings)
+            over = _run(channel, names, job, failed, settings)
         except MemoryError:
             _make_room()
             over = [["said", NO_ROOM, {}]], None, [], False
@@ -155,14 +208,7 @@ def _run(
     Its results by top-level statement, its last value as a number, the recorded places, and whether the student's code
     has changed what is the test's where the solved master does not.
     """
-    link = StudentLink(channel, shares_random=job["shares_random"], keeps=job["keeps"])
-    link.before = names.push
-    link.givens = names.given
-    link.recorded = set() if job["records"] else None
-    link.knows_given(dict(dict.items(names)))
-    names.ask_for(settings["asked"])
-    names.link = link
-    sys.stdout, sys.stderr = io.StringIO(), io.StringIO()
+    link = _linked(channel, names, job, settings)
     _teach_inspect(link, job)
     of_the_test = [job["source"], *(source for _, source, _ in [*settings["given"], *job["before"]])]
     if executes(of_the_test):
@@ -197,6 +243,19 @@ def _run(
         with contextlib.suppress(Exception):
             names.push()  # what was patched and put back is put back there too
     return results, last, sorted(link.recorded or ()), link.changed
+
+
+def _linked(channel: socket.socket, names: Names, job: dict[str, Any], settings: dict[str, Any]) -> StudentLink:
+    """The way to the student's objects, by which names are asked for that are not there from now on."""
+    link = StudentLink(channel, shares_random=job["shares_random"], keeps=job["keeps"])
+    link.before = names.push
+    link.givens = names.given
+    link.recorded = set() if job["records"] else None
+    link.knows_given(dict(dict.items(names)))
+    names.ask_for(settings["asked"])
+    names.link = link
+    sys.stdout, sys.stderr = io.StringIO(), io.StringIO()
+    return link
 
 
 def _points(number: float | None, link: StudentLink) -> float | None:

@@ -107,8 +107,12 @@ class TestCells:
         partial: bool = False,
         sources: Mapping[str, str] | None = None,
         has_object: Callable[[str, str], bool] | None = None,
+        apart: bool = False,
     ) -> Tested:
         """Run a test cell on the objects behind ``calls``.
+
+        Where it can be seen to leave nothing behind, it is run in the process that the others are forked from; where
+        that does not do, it is run again in a fork, on fresh objects.
 
         Args:
             test: One of the plan's.
@@ -117,6 +121,7 @@ class TestCells:
             sources: The code of the student's functions and classes, by name.
             has_object: Whether the solved master has a remote object at a place (``Tested.places``); where it is None,
                 these places are recorded.
+            apart: Whether it is run in a fork at once, so that whoever observes the calls sees them once.
 
         Raises:
             SandboxError: The sandbox failed by itself.
@@ -124,28 +129,48 @@ class TestCells:
         """
         if test.problem:
             return Tested((Ran(trouble=f"the test cell {test.grade_id} cannot be run: {test.problem}"),))
-        job = _job(test, partial, sources or {}, records=has_object is None)
-        tested = self._ran(test, calls, job, has_object)
+        job = _job(test, partial, sources or {}, records=has_object is None) | {"apart": apart}
+        try:
+            tested = self._ran(test, calls, job, has_object)
+            if tested is None:
+                calls.renew()
+                tested = self._ran(test, calls, job | {"apart": True}, has_object)
+        except Stopped as error:
+            return Tested((Ran(error.cause),))
+        assert tested is not None
         if tested.changed and any(each.cause is None and not each.trouble for each in tested.statements):
             # It may pass because what it compares with has been changed as well.
             try:
                 calls.renew()
             except Stopped as error:
                 return replace(tested, statements=(Ran(error.cause),) * len(tested.statements), number=None)
-            tested = tested.and_also(self._ran(test, calls, job | {"keeps": True}, has_object))
+            again = self._ran(test, calls, job | {"apart": True, "keeps": True}, has_object)
+            assert again is not None
+            tested = tested.and_also(again)
         return tested
 
     def _ran(
         self, test: TestCell, calls: Calls, job: dict[str, Any], has_object: Callable[[str, str], bool] | None
-    ) -> Tested:
-        ours, child = self._forked()
+    ) -> Tested | None:
+        """What came of a test cell; None where it was run in the process itself, and that did not do."""
         try:
-            wire.send(ours, wire.encode(job))
+            payload = wire.encode(job)
+        except wire.WireError as error:
+            return Tested((Ran(trouble=f"the test cell {test.grade_id} cannot be run: {error}"),))
+        ours, child = self._forked(payload)
+        here = not child
+        try:
             return _Conversation(ours, calls, self.limits, has_object).outcome(test)
         except wire.Closed:
+            if here:
+                self.close()
+                return None
             status, child = self._ended(child, ask=True), 0
             return Tested((_died(test, status),))
         except wire.WireError as error:
+            if here:
+                self.close()
+                return None
             return Tested((Ran(trouble=f"the test cell {test.grade_id} was stopped: {error}"),))
         finally:
             ours.close()
@@ -176,17 +201,18 @@ class TestCells:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _forked(self) -> tuple[socket.socket, int]:
-        """A socket to a fork of the process for one run, and that fork's number."""
+    def _forked(self, job: bytes) -> tuple[socket.socket, int]:
+        """A socket to what runs a job, and the number of the fork that does; 0 where it is the process itself."""
         for again in (True, False):
             channel = self._started()
             ours, theirs = socket.socketpair()
             with theirs:
                 try:
                     socket.send_fds(channel, [b"run"], [theirs.fileno()])
+                    wire.send(ours, job)
                     (child,) = array.array("q", channel.recv(8))
                     return ours, child
-                except (OSError, ValueError):
+                except (OSError, ValueError, wire.WireError):
                     ours.close()
                     self.close()
                     if not again:
@@ -261,7 +287,8 @@ class _Conversation:
         self.label = ""
         self.nested = 0
 
-    def outcome(self, test: TestCell) -> Tested:
+    def outcome(self, test: TestCell) -> Tested | None:
+        """What came of the test cell; None where it is to be run apart."""
         before, self.calls.outside = self.calls.outside, self.asked
         try:
             match self.served():
@@ -272,6 +299,8 @@ class _Conversation:
                         frozenset((operation, place) for operation, place in places),
                         changed,
                     )
+                case ("again",):
+                    return None
         finally:
             self.calls.outside = before
         raise wire.WireError("it said something else than how it ended")
