@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -80,13 +81,19 @@ def make_ready(assignment: Assignment, sandbox: Kind, *, tries: bool) -> None:
         sandbox: Which kind of sandbox submissions run in.
         tries: Whether this process is the one of the pool that tries the sandbox.
     """
-    from autograder.grading import process_grader
+    # What this makes stays as long as the process: it is looked through neither meanwhile nor later.
+    gc.disable()
+    try:
+        from autograder.grading import process_grader
 
-    grader = process_grader(sandbox, probed=True)
-    for each in assignment.notebooks:
-        grader.prepare(each)
-    if tries:
-        grader.probe(assignment)
+        grader = process_grader(sandbox, probed=True)
+        for each in assignment.notebooks:
+            grader.prepare(each)
+        if tries:
+            grader.probe(assignment)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def grade_hand_in(hand_in: HandIn, assignment: Assignment, sandbox: Kind, *, probed: bool = True) -> Graded:

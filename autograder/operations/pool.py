@@ -5,6 +5,7 @@ The pool is a ``concurrent.futures.Executor``; what goes in and comes out is pla
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -130,6 +131,8 @@ def processes(jobs: int, *, checks: bool = True) -> Executor:
 def _join_the_pool(number: Synchronized[int], environment: dict[str, str], program: int) -> None:
     # Ctrl-C is the main process's to answer, and none of the pool outlives it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()
+    gc.enable()
     # What they are forked from may be as old as this program: what has been set since holds.
     os.environ.clear()
     os.environ.update(environment)

@@ -263,7 +263,11 @@ def _popen(command: list[str], environment: dict[str, str], errors: int, fds: li
 
 def _python(paths: list[str], control_fd: int, kind: Kind) -> list[str]:
     """The command that starts a warm worker's Python, which looks for modules in ``paths`` alone."""
-    start = f"import sys; sys.path[:] = {paths!r}; from inside.template import main; main({control_fd}, {kind!r})"
+    # What it imports stays: until it is warm, nothing is to be collected.
+    start = (
+        f"import gc; gc.disable(); import sys; sys.path[:] = {paths!r}; "
+        f"from inside.template import main; main({control_fd}, {kind!r})"
+    )
     return [os.path.realpath(sys.executable), "-s", "-S", "-P", "-B", "-X", "utf8", "-c", start]
 
 

@@ -22,7 +22,6 @@ import socket
 import sys
 import types
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from autograder.base import Stopped, cause_tree
@@ -46,7 +45,7 @@ _reserve = bytearray(8 * 2**20)
 
 
 def main(descriptor: int, settings_descriptor: int) -> None:
-    """Serve until the grader closes the socket of the first number.
+    """Serve until the grader closes the socket of the first number; it is started with Python's collector disabled.
 
     A frame on the other socket says what is given. On the first, a packet is ``b"run"`` with a socket, on which the job
     comes. It is answered with the number of the process that runs the test cell there: 0 is this one, which goes on
@@ -70,6 +69,7 @@ def main(descriptor: int, settings_descriptor: int) -> None:
     # A collection in a fork would write to every object's header, and so copy all memory that the forks share.
     gc.collect()
     gc.freeze()
+    gc.enable()
     wire.send(beginning, wire.encode(failed))
     beginning.close()
     running: set[int] = set()
@@ -495,9 +495,3 @@ def _code(node: ast.stmt | None) -> str:
         return "The test"
     lines = ast.unparse(ast.fix_missing_locations(node)).splitlines()
     return lines[0][:160] + (" …" if len(lines) > 1 or len(lines[0]) > 160 else "")
-
-
-def start(path: Path) -> list[str]:
-    """The command that starts the process; the sockets' numbers come behind it."""
-    code = f"import sys; sys.path[:0] = {[str(path)]!r}; from {__name__} import main; main(*map(int, sys.argv[1:]))"
-    return [sys.executable, "-P", "-c", code]

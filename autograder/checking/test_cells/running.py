@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,12 +21,17 @@ import autograder
 from autograder.base import Cause, CheckError, SandboxError, Stopped, cause_from_tree, cause_tree
 from autograder.checking.answers import Calls, stopped
 from autograder.checking.test_cells.plan import Piece, Plan, TestCell
-from autograder.checking.test_cells.process import start
 from autograder.course import Limits
 from autograder.sandbox import OF_NAMES, Opaque, protocol, wire
 from autograder.submission import binds
 
 START_SECONDS = 120.0
+_PROCESS = (
+    "import gc; gc.disable(); import sys; sys.path[:0] = [{path!r}]; "
+    "from autograder.checking.test_cells.process import main; main(*map(int, sys.argv[1:]))"
+)
+"""The program of that process; the sockets' numbers come behind it. What it imports stays, so that nothing is to be
+collected meanwhile."""
 PATIENCE = 20
 """How many times the processor time of a test cell it may take by the clock: a machine may have much else to do."""
 MAX_NESTED = 50
@@ -228,7 +234,7 @@ class TestCells:
             environment = os.environ | {"MPLBACKEND": "Agg", "PYTHONHASHSEED": "0"}
             self._process = subprocess.Popen(
                 [
-                    *start(Path(autograder.__file__).parents[1]),
+                    *(sys.executable, "-P", "-c", _PROCESS.format(path=str(Path(autograder.__file__).parents[1]))),
                     str(theirs.fileno()),
                     str(their_beginning.fileno()),
                 ],

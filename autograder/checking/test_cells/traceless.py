@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ast
 import builtins
+import importlib
 import math
+import sys
 import types
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -40,18 +42,19 @@ _OF_NUMPY = frozenset(
         *("testing", "linalg"),
     }
 )
-_OF_MODULES: dict[types.ModuleType, frozenset[str]] = {
-    np: _OF_NUMPY,
-    np.linalg: frozenset({"norm", "inv", "det", "solve", "matrix_rank", "LinAlgError"}),
-    np.testing: frozenset(
-        {
-            *("assert_allclose", "assert_equal", "assert_array_equal", "assert_almost_equal"),
-            *("assert_array_almost_equal", "assert_array_less", "assert_approx_equal"),
-        }
-    ),
-    math: frozenset(name for name in vars(math) if not name.startswith("_")),
+_OF_TESTING = frozenset(
+    {
+        *("assert_allclose", "assert_equal", "assert_array_equal", "assert_almost_equal"),
+        *("assert_array_almost_equal", "assert_array_less", "assert_approx_equal"),
+    }
+)
+_OF_MODULES = {
+    "numpy": _OF_NUMPY,
+    "numpy.linalg": frozenset({"norm", "inv", "det", "solve", "matrix_rank", "LinAlgError"}),
+    "numpy.testing": _OF_TESTING,
+    "math": frozenset(name for name in vars(math) if not name.startswith("_")),
 }
-"""What of these modules changes nothing but what it gives."""
+"""What of these modules changes nothing but what it gives. They are imported where a cell speaks of them."""
 _OF_DATA = frozenset(
     {
         *("shape", "ndim", "size", "dtype", "T", "real", "imag", "all", "any", "sum", "mean", "std", "var", "min"),
@@ -102,8 +105,7 @@ def _gives_points(tree: ast.Module, known: Mapping[str, Any]) -> bool:
             name = ast.unparse(function).rpartition(".")[2]
             module = _module(function.value, known) if isinstance(function, ast.Attribute) else None
             thing = known.get(name) if isinstance(function, ast.Name) else getattr(module, name, None)
-            asserts = name.startswith("assert_") and thing is not None
-            return not asserts or thing is not vars(np.testing).get(name)
+            return name not in _OF_TESTING or thing is None or thing is not getattr(np.testing, name)
         case [ast.Expr()]:
             return True
     return False
@@ -120,7 +122,7 @@ def _is_known(node: ast.AST, known: Mapping[str, Any], free: Collection[str]) ->
             return name in free or name in known or name in _BUILTINS
         case ast.Attribute(value=of, attr=name, ctx=ast.Load()):
             module = _module(of, known)
-            return name in (_OF_DATA if module is None else _OF_MODULES[module])
+            return name in (_OF_DATA if module is None else _OF_MODULES[module.__name__])
         case ast.Subscript(ctx=ast.Load()) | ast.ExceptHandler():
             return True
         case ast.Call(keywords=keywords):
@@ -139,20 +141,19 @@ def _targets(target: ast.expr) -> list[ast.expr]:
 
 def _imported(tree: ast.Module) -> dict[str, Any] | None:
     """What the cell imports of the known modules, by name; None where it imports anything else."""
-    by_name = {module.__name__: module for module in _OF_MODULES}
     found: dict[str, Any] = {}
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=names):
                 for each in names:
-                    if each.name not in by_name or ("." in each.name and not each.asname):
+                    if each.name not in _OF_MODULES or ("." in each.name and not each.asname):
                         return None
-                    found[each.asname or each.name] = by_name[each.name]
+                    found[each.asname or each.name] = importlib.import_module(each.name)
             case ast.ImportFrom(module=str(of), names=names, level=0):
                 for each in names:
-                    if of not in by_name or each.name not in _OF_MODULES[by_name[of]]:
+                    if each.name not in _OF_MODULES.get(of, ()):
                         return None
-                    found[each.asname or each.name] = getattr(by_name[of], each.name)
+                    found[each.asname or each.name] = getattr(importlib.import_module(of), each.name)
             case ast.ImportFrom():
                 return None
     return found
@@ -161,13 +162,15 @@ def _imported(tree: ast.Module) -> dict[str, Any] | None:
 def _is_harmless(thing: Any) -> bool:
     """Whether a thing is one of the known modules, or one of what is known of these."""
     if isinstance(thing, types.ModuleType):
-        return thing in _OF_MODULES
-    return any(
-        thing is getattr(module, name)
-        for module, known in _OF_MODULES.items()
-        for name in known
-        if name == getattr(thing, "__name__", None)
-    )
+        return _is_one(thing)
+    name = getattr(thing, "__name__", None)
+    homes = (sys.modules[module] for module, known in _OF_MODULES.items() if module in sys.modules and name in known)
+    return isinstance(name, str) and any(thing is getattr(home, name) for home in homes)
+
+
+def _is_one(module: types.ModuleType) -> bool:
+    """Whether a module is one of the known ones, and not only called so."""
+    return module.__name__ in _OF_MODULES and module is sys.modules.get(module.__name__)
 
 
 def _module(of: ast.expr, known: Mapping[str, Any]) -> types.ModuleType | None:
@@ -179,5 +182,5 @@ def _module(of: ast.expr, known: Mapping[str, Any]) -> types.ModuleType | None:
         case ast.Attribute(value=inner, attr=name):
             outer = _module(inner, known)
             found = getattr(outer, name, None) if outer is not None else None
-            return found if isinstance(found, types.ModuleType) and found in _OF_MODULES else None
+            return found if isinstance(found, types.ModuleType) and _is_one(found) else None
     return None

@@ -52,6 +52,7 @@ def main(control_fd: int, kind: str) -> None:
     os.dup2(1, 2)
     # A collection in a fork would write to every object's header, and so copy all memory that the forks share.
     gc.freeze()
+    gc.enable()
     control.send(wire.encode(protocol.tree(protocol.Ready())))
     while True:
         message, fds, _, _ = socket.recv_fds(control, MAX_SETTINGS, 2)
