@@ -12,8 +12,10 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
+from multiprocessing.process import BaseProcess
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from types import TracebackType
@@ -47,10 +49,27 @@ class Pool:
 
     def __init__(self, assignment: Assignment, sandbox: Kind, jobs: int) -> None:
         """Start the processes, and have the first of them try the sandbox, for all."""
-        others = set(multiprocessing.active_children())
         self.executor = processes(jobs, checks=any(each.checks.is_dir() for each in assignment.notebooks))
-        self._ready = [self.executor.submit(make_ready, assignment, sandbox, tries=not job) for job in range(jobs)]
-        self._processes = set(multiprocessing.active_children()) - others
+        self._ready: list[Future[None]] = []
+        self._processes: set[BaseProcess] = set()
+
+        def start() -> None:
+            others = set(multiprocessing.active_children())
+            for job in range(jobs):
+                self._ready.append(self.executor.submit(make_ready, assignment, sandbox, tries=not job))
+            self._processes = set(multiprocessing.active_children()) - others
+
+        self._starting: Future[None] = Future()
+        if _shares(jobs):
+            # A fork can be had once the process that is forked has imported what grades.
+            forkserver.ensure_running()
+            aside = ThreadPoolExecutor(1)
+            self._starting = aside.submit(start)
+            aside.shutdown(wait=False)
+        else:
+            # Not aside: the kernel would end these processes with the thread that started them.
+            start()
+            self._starting.set_result(None)
 
     def wait(self) -> None:
         """Wait until the first process is ready, so that what is missing is known before the first submission.
@@ -61,6 +80,7 @@ class Pool:
             AutograderError: The process was killed.
         """
         try:
+            self._starting.result()
             self._ready[0].result()
         except BrokenProcessPool as error:
             raise AutograderError("a process that grades was killed before it had graded anything") from error
@@ -69,6 +89,7 @@ class Pool:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._starting.exception()
         if error is not None and not all(each.done() for each in self._ready):
             # What an author's checks do as they are collected may take for ever.
             for process in self._processes:
@@ -119,13 +140,17 @@ def processes(jobs: int, *, checks: bool = True) -> Executor:
         jobs: How many. Where they are several, they are forks of one that has imported what grades.
         checks: Whether there will be checks that are pytest tests.
     """
-    # One process has nobody to share its imports with; and the server's socket needs a name of no more than 107 bytes.
-    shares = jobs > 1 and len(os.fsencode(tempfile.gettempdir())) < _LONG
-    context = multiprocessing.get_context("forkserver" if shares else "spawn")
+    context = multiprocessing.get_context("forkserver" if _shares(jobs) else "spawn")
     context.set_forkserver_preload([_SERVER, *_GRADES, *(_COLLECTS if checks else ())])
     number = context.Value("i", 0)
     given = (number, dict(os.environ), os.getpid())
     return ProcessPoolExecutor(jobs, mp_context=context, initializer=_join_the_pool, initargs=given)
+
+
+def _shares(jobs: int) -> bool:
+    """Whether the processes of a pool are forks of one, which share what it has imported."""
+    # One process has nobody to share with; and the server's socket needs a name of no more than 107 bytes.
+    return jobs > 1 and len(os.fsencode(tempfile.gettempdir())) < _LONG
 
 
 def _join_the_pool(number: Synchronized[int], environment: dict[str, str], program: int) -> None:

@@ -21,7 +21,7 @@ from autograder.sandbox import jail, processes, seccomp
 from autograder.sandbox.kind import Kind
 from autograder.sandbox.worker import Worker
 
-LIMITS = Limits(cell_seconds=20, submission_seconds=60, memory_mb=256, processes=32, file_mb=8, output_kb=16)
+LIMITS = Limits(cell_seconds=20, submission_seconds=60, memory_mb=256, processes=12, file_mb=8, output_kb=16)
 SHORT = replace(LIMITS, cell_seconds=0.05)
 
 # Each source raises, or leaves `reached` false, where it is blocked; then its cell ends in an exception.
