@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 
 RUNS ?= 100000
 
+# Each start of a process would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test containers thorough lint fuzz docs install clean
 
 demo: $(VENV)/installed
@@ -46,6 +49,7 @@ $(BIN)/python:
 
 $(VENV)/installed: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m compileall -q autograder
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
