@@ -65,9 +65,9 @@ def measured(
     with _group() as group, tempfile.TemporaryFile() as said:
         join = [] if group is None else ["sh", "-c", 'echo $$ > "$0" && exec "$@"', str(group / "cgroup.procs")]
         before, begun = _cpu(group), time.monotonic()
-        process = subprocess.Popen(
-            [*join, *command], cwd=cwd, env={**os.environ, **environment}, stdout=said, stderr=said
-        )
+        # Where it is set, what is installed to be edited would be compiled anew by each process.
+        own = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", **environment}
+        process = subprocess.Popen([*join, *command], cwd=cwd, env=own, stdout=said, stderr=said)
         most = [0.0]
         ended = threading.Event()
         watcher = threading.Thread(target=_watch, args=(process.pid, group, ended, most))
