@@ -32,13 +32,17 @@ _PROCESS = (
 )
 """The program of that process; the sockets' numbers come behind it. What it imports stays, so that nothing is to be
 collected meanwhile."""
+_ENDS_SECONDS = 1.0
+"""How long a process may take to be gone whose socket the kernel has closed."""
 PATIENCE = 20
 """How many times the processor time of a test cell it may take by the clock: a machine may have much else to do."""
 MAX_NESTED = 50
 """How deep the student's code and an object of the test's may call each other."""
 _CRASHED = "Python itself ends when what your code gives is tested."
+_TAKES_TOO_LONG = "What your code gives takes too long to test."
 _OF_WHAT_IS_TESTED: dict[int, str] = {
-    signal.SIGXCPU: "What your code gives takes too long to test.",
+    signal.SIGXCPU: _TAKES_TOO_LONG,
+    signal.SIGPROF: _TAKES_TOO_LONG,
     signal.SIGSEGV: _CRASHED,
     signal.SIGABRT: _CRASHED,
     signal.SIGBUS: _CRASHED,
@@ -169,8 +173,8 @@ class TestCells:
             return _Conversation(ours, calls, self.limits, has_object).outcome(test)
         except wire.Closed:
             if here:
-                self.close()
-                return None
+                signalled = self._signal()
+                return Tested((_died(test, signalled),)) if signalled == signal.SIGPROF else None
             status, child = self._ended(child, ask=True), 0
             return Tested((_died(test, status),))
         except wire.WireError as error:
@@ -190,6 +194,15 @@ class TestCells:
             CheckError: It cannot be started.
         """
         self._started()
+
+    def _signal(self) -> int:
+        """End the process, and give the signal that had ended it; 0 where none had."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if self._process is not None:
+                self._process.wait(_ENDS_SECONDS)
+        ended = 0 if self._process is None else self._process.returncode or 0
+        self.close()
+        return max(0, -ended)
 
     def close(self) -> None:
         """End the process."""
