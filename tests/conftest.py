@@ -1,3 +1,7 @@
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,3 +46,25 @@ def course_root(tmp_path: Path) -> Path:
 def warmup(course_root: Path) -> Assignment:
     """Its one assignment."""
     return load_course(course_root).assignment("warmup")
+
+
+class Forking:
+    """`multiprocessing` for a pool, in which a process that grades alone is forked as several are."""
+
+    active_children = staticmethod(multiprocessing.active_children)
+
+    @staticmethod
+    def get_context(how: str) -> Any:
+        there_is_room = len(os.fsencode(tempfile.gettempdir())) < 60
+        return multiprocessing.get_context("forkserver" if there_is_room else how)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def pools_of_forks() -> Iterator[None]:
+    """Pools in the tests' own processes share what they import with those of the tests before.
+
+    A command in a process of its own, which makes one pool, starts it as ever.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("autograder.operations.pool.multiprocessing", Forking())
+        yield
