@@ -2,7 +2,8 @@
 
 A command that opens a gradebook imports nbgrader, which takes seconds. One process has imported it and what else is
 slow and not ours, and each command is a fork of it: it imports `autograder` itself, in the folder and the environment
-that it is given, and ends as a program ends.
+that it is given, and ends as a program ends. Where it starts Pythons to grade in, these are forks of it for the same
+reason; those of a program that is started by its path are fresh ones.
 """
 
 import atexit
@@ -17,6 +18,7 @@ import traceback
 import warnings
 from functools import cache
 from importlib import import_module
+from multiprocessing import util
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,8 @@ SLOW = (
     "typer",
 )
 """What commands import and is not ours."""
+
+_spawnv_passfds = util.spawnv_passfds
 
 
 def autograder(root: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -113,6 +117,24 @@ def _become(asked: dict[str, Any]) -> None:
     # A program that was started by its path, as those are that pip installs.
     main: Any = sys.modules["__main__"]
     main.__package__ = main.__spec__ = None
+    util.spawnv_passfds = _started
+
+
+def _started(path: bytes, words: list[str], kept: tuple[int, ...]) -> int:
+    """In place of a fresh Python that multiprocessing asks for: a fork that has nothing open but what that would."""
+    code = words[words.index("-c") + 1]
+    if "spawn_main" not in code and "forkserver" not in code:
+        return _spawnv_passfds(path, words, kept)
+    pid = os.fork()
+    if pid == 0:
+        atexit._clear()
+        number = 3
+        for each in sorted({*kept, os.sysconf("SC_OPEN_MAX")}):
+            os.closerange(number, each)
+            number = each + 1
+        sys.argv = ["-c", *words[words.index("-c") + 2 :]]
+        _exit(_status({"code": code, "argv": sys.argv}))
+    return pid
 
 
 def _status(asked: dict[str, Any]) -> int:
