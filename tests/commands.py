@@ -7,9 +7,11 @@ reason; those of a program that is started by its path are fresh ones.
 """
 
 import atexit
+import ctypes
 import gc
 import json
 import os
+import pwd
 import subprocess
 import sys
 import tempfile
@@ -52,13 +54,24 @@ def autograder(root: Path, *words: str, **environment: str) -> subprocess.Comple
 
 
 def run(
-    code: str, program: str, *words: str, cwd: Path, environment: dict[str, str]
+    code: str, program: str, *words: str, cwd: Path, environment: dict[str, str], machine: int = 0, user: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program that is written in Python, in a folder, with these words behind its name and this environment."""
+    """Run a program that is written in Python, in a folder, with these words behind its name and this environment.
+
+    Args:
+        code: The program.
+        program: Its name.
+        words: What is typed behind it.
+        cwd: The folder.
+        environment: All of its environment.
+        machine: The first process of the machine that it runs on, where that is another (tests/hubs.py).
+        user: Who runs it there.
+    """
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
         arguments = [program, *map(str, words)]
         asked = {"code": code, "argv": arguments, "cwd": str(cwd), "env": environment, "out": str(out), "err": str(err)}
+        asked |= {"machine": machine, "user": user}
         server = _server()
         assert server.stdin is not None
         assert server.stdout is not None
@@ -110,6 +123,13 @@ def _become(asked: dict[str, Any]) -> None:
         open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
         for number, mode in ((0, "r"), (1, "w"), (2, "w"))
     )
+    if asked["machine"]:
+        _enter(asked["machine"])
+    if asked["user"]:
+        account = pwd.getpwnam(asked["user"])
+        os.initgroups(account.pw_name, account.pw_gid)
+        os.setgid(account.pw_gid)
+        os.setuid(account.pw_uid)
     os.chdir(asked["cwd"])
     os.environ.clear()
     os.environ.update(asked["env"])
@@ -118,6 +138,17 @@ def _become(asked: dict[str, Any]) -> None:
     main: Any = sys.modules["__main__"]
     main.__package__ = main.__spec__ = None
     util.spawnv_passfds = _started
+
+
+def _enter(first: int) -> None:
+    """Go on as a process of another machine, as nsenter does: a fork of this one, whose end is this one's."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for each in [os.open(f"/proc/{first}/ns/{kind}", os.O_RDONLY) for kind in ("net", "pid", "mnt")]:
+        if libc.setns(each, 0) != 0:
+            raise OSError(ctypes.get_errno(), "setns")
+        os.close(each)
+    if child := os.fork():
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)
 
 
 def _started(path: bytes, words: list[str], kept: tuple[int, ...]) -> int:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import commands
 from tests.browsers import REPOSITORY
 
 PROXY = os.environ.get("CONFIGURABLE_HTTP_PROXY") or shutil.which("configurable-http-proxy")
@@ -46,6 +47,11 @@ exec sleep infinity
 """
 
 
+def home_of(user: str) -> str:
+    """Where somebody's files are."""
+    return "/root" if user == "root" else f"/home/{user}"
+
+
 @dataclass
 class Machine:
     """The machine: the number of its first process, as this one sees it, and what runs there."""
@@ -58,26 +64,29 @@ class Machine:
         """Its files, as seen from here."""
         return Path(f"/proc/{self.first}/root")
 
-    def inside(self, user: str, cwd: str = "", **environment: str) -> list[str]:
-        """What stands before a command that somebody types there, in a folder or their home."""
-        home = "/root" if user == "root" else f"/home/{user}"
+    def environment(self, user: str) -> dict[str, str]:
+        """What a command finds that somebody types there."""
         there = {
             "PATH": f"{PROGRAMS}:/usr/sbin:/usr/bin:/sbin:/bin",
-            "HOME": home,
+            "HOME": home_of(user),
             "LANG": "C.UTF-8",
             "COLUMNS": "1000",
         }
-        there |= {
-            "PYTHONWARNINGS": "ignore",
-            "NO_COLOR": "1",
-            "USER": user,
-        } | environment
+        return there | {"PYTHONWARNINGS": "ignore", "NO_COLOR": "1", "USER": user}
+
+    def inside(self, user: str, cwd: str = "", **environment: str) -> list[str]:
+        """What stands before a command that somebody types there, in a folder or their home."""
+        there = [f"{name}={value}" for name, value in (self.environment(user) | environment).items()]
         words = ["nsenter", f"--target={self.first}", "--mount", "--net", "--pid", "--root"]
         words += [] if user == "root" else ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"]
-        return [*words, "env", "-i", f"--chdir={cwd or home}", *(f"{name}={value}" for name, value in there.items())]
+        return [*words, "env", "-i", f"--chdir={cwd or home_of(user)}", *there]
 
     def tries(self, user: str, *words: str, cwd: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
         """What comes of a command that somebody types."""
+        code = {"autograder": commands.AUTOGRADER, "nbgrader": commands.NBGRADER}.get(words[0])
+        if code is not None:
+            there = {"cwd": Path(cwd or home_of(user)), "environment": self.environment(user) | environment}
+            return commands.run(code, *words, **there, machine=self.first, user=user)
         return subprocess.run(
             [*self.inside(user, cwd, **environment), *words], capture_output=True, text=True, check=False, timeout=300
         )
