@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -76,7 +76,7 @@ CLASSES = HandIns(
         "a-syntax-error": edited("newton", ("while True:", "while True"))
         | edited("account", ("def history(self):", "def history(self:")),
     },
-    ATTACKS,
+    {},
     "polynomials",
 )
 TABLES = HandIns(
@@ -116,7 +116,7 @@ TABLES = HandIns(
         | {"wettest": "wettest, total = 'Wed', '10.5'\nraise RuntimeError('not finished')"}
         | edited("draw", ('there["temperature"], marker', 'there["rain"], marker')),
     },
-    ATTACKS,
+    {},
     "words",
 )
 """The wrong ones have a mistake in each of the two notebooks."""
@@ -170,15 +170,17 @@ POINTS: dict[str, Scores] = {
 }
 
 GRADED = (CLASSES, TABLES)
+ATTACKED = tuple(replace(each, changes={}, attacks=ATTACKS) for each in GRADED)
+"""Those who attack, in a class of their own: the same attacks on nbgrader's own quickstart are in `make test`."""
 
 
-def each_of(students: Callable[[HandIns], Iterable[str]]) -> list[Any]:
-    """The students of both classes; that with tables is left to make thorough, since each imports pandas anew."""
-    return [
-        pytest.param(hand_ins, student, id=f"{hand_ins.name}-{student}", marks=marks)
-        for hand_ins, marks in ((CLASSES, ()), (TABLES, pytest.mark.thorough))
-        for student in students(hand_ins)
-    ]
+HONEST = [
+    # The class with tables is left to make thorough, since each of its students imports pandas anew.
+    pytest.param(hand_ins, student, id=f"{hand_ins.name}-{student}", marks=marks)
+    for hand_ins, marks in ((CLASSES, ()), (TABLES, pytest.mark.thorough))
+    for student in hand_ins.honest
+]
+ATTACKERS = [pytest.param(each, attack, id=f"{each.name}-{attack}") for each in ATTACKED for attack in ATTACKS]
 
 
 def expected(assignment: str, student: str) -> Scores:
@@ -193,9 +195,9 @@ Root = Callable[[HandIns], Path]
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Root:
     """Gives the course of a class, graded by our command when it is first asked for."""
-    by_name = {each.name: each for each in GRADED}
-    made = cache(lambda name: graded(tmp_path_factory.mktemp(name), by_name[name]))
-    return lambda hand_ins: made(hand_ins.name)
+    classes = (*GRADED, *ATTACKED)
+    made = cache(lambda number: graded(tmp_path_factory.mktemp(classes[number].name), classes[number]))
+    return lambda hand_ins: made(classes.index(hand_ins))
 
 
 @pytest.mark.thorough
@@ -204,12 +206,13 @@ def test_nbgrader_gives_the_scores_that_are_written_down(root: Root, hand_ins: H
     assert by_nbgrader(root(hand_ins), hand_ins) == {each: expected(hand_ins.name, each) for each in hand_ins.honest}
 
 
-@pytest.mark.parametrize(("hand_ins", "student"), each_of(lambda hand_ins: hand_ins.honest))
+@pytest.mark.parametrize(("hand_ins", "student"), HONEST)
 def test_a_submission_has_the_scores_that_nbgrader_gives(root: Root, hand_ins: HandIns, student: str) -> None:
     assert ours(root(hand_ins), hand_ins.name, student) == expected(hand_ins.name, student)
 
 
-@pytest.mark.parametrize(("hand_ins", "student"), each_of(lambda hand_ins: hand_ins.attacks))
+@pytest.mark.thorough
+@pytest.mark.parametrize(("hand_ins", "student"), ATTACKERS)
 def test_an_attack_that_gets_full_marks_elsewhere_has_no_point(root: Root, hand_ins: HandIns, student: str) -> None:
     scores = ours(root(hand_ins), hand_ins.name, student)
     assert scores
