@@ -31,7 +31,7 @@ BY_THE_KIND = (*insiders.ATTACKS, *system.ATTACKS)
 """Attacks on what the kinds of sandbox keep by different means: files, processes, signals, memory. What the others
 attack is the same in both, so only `make thorough` tries those under Landlock too."""
 
-HONEST_EACH = 4
+HONEST_EACH = 8
 """An honest student after so many attackers."""
 
 HIDDEN = "a-hidden-word"
