@@ -29,11 +29,11 @@ from autograder.operations.graded import Graded
 from autograder.operations.packing import packed_assignment, packed_hand_in, unpacked_assignment, unpacked_hand_in
 from autograder.operations.pool import grade_all
 from autograder.submission.hand_in import HandIn
+from tests.commands import autograder
 from tests.courses import cell, make_course, solved, submit, untouched
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.filterwarnings("ignore::DeprecationWarning:distributed.*")]
 
-PROGRAMS = Path(sys.executable).parent
 DASK = [sys.executable, "-m", "dask"]
 
 
@@ -83,6 +83,8 @@ def address_in(log: Path) -> str:
 
 
 NUMBERS = itertools.count()
+ALONE = ("--no-nanny",)
+"""An option of a worker that need not be started again, and so has no process beside it."""
 
 
 @contextmanager
@@ -153,11 +155,10 @@ def test_the_reports_are_those_of_this_machine(somewhere_else: str, root: Path) 
 
 
 def test_the_command_grades_there_and_leaves_alone_what_has_its_grade(somewhere_else: str, root: Path) -> None:
-    words = [PROGRAMS / "autograder", "grade", "warmup", "--scheduler", somewhere_else]
-    first = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False)
+    first = autograder(root, "grade", "warmup", "--scheduler", somewhere_else)
     assert first.returncode == 0, first.stderr
     assert "5 of 5 have a grade" in first.stdout
-    again = subprocess.run(words[:3], cwd=root, capture_output=True, text=True, check=False)
+    again = autograder(root, "grade", "warmup")
     assert "5 had not changed" in again.stdout
 
 
@@ -239,7 +240,7 @@ def test_a_scheduler_that_goes_away_loses_nothing_that_was_graded(root: Path, tm
     for number in range(40):
         submit(root, f"more{number}", solved())
     kept = []
-    with fleet(tmp_path / "elsewhere", 1) as (address, _):
+    with fleet(tmp_path / "elsewhere", 1, options=ALONE) as (address, _):
         here = tmp_path / "elsewhere"
         named = subprocess.check_output(["pgrep", "-f", "dask scheduler"], text=True).split()
         mine = [int(each) for each in named if Path(f"/proc/{each}/cwd").resolve() == here]
@@ -263,24 +264,24 @@ def test_a_worker_that_grades_otherwise_grades_nothing(root: Path, tmp_path: Pat
     shutil.copytree(Path(__file__).parents[2] / "autograder", package)
     with (package / "grading/grader.py").open("a") as source:
         source.write("\n# graded otherwise\n")
-    with fleet(tmp_path / "other", 1) as (address, _), pytest.raises(AutograderError) as caught:
+    alone = fleet(tmp_path / "other", 1, options=ALONE)
+    with alone as (address, _), pytest.raises(AutograderError) as caught:
         graded_at(root, address)
     assert re.search(
         r"none of the workers may grade: tcp://\S+: of what decides a grade it has source \w+", str(caught.value)
     )
 
 
-def test_where_one_worker_is_unfit_the_others_grade(root: Path, tmp_path: Path) -> None:
+def test_where_one_worker_is_unfit_the_others_grade(somewhere_else: str, root: Path, tmp_path: Path) -> None:
     package = tmp_path / "other/autograder"
     shutil.copytree(Path(__file__).parents[2] / "autograder", package)
     with (package / "grading/grader.py").open("a") as source:
         source.write("\n# graded otherwise\n")
-    with fleet(tmp_path / "elsewhere", 1) as (address, _):
-        log = tmp_path / "other.log"
-        with started("worker", address, "--nthreads", "1", "--no-dashboard", cwd=tmp_path / "other", log=log):
-            with Client(address, set_as_default=False) as client:
-                client.wait_for_workers(2, timeout=60)
-            results = graded_at(root, address)
+    words = ("worker", somewhere_else, "--nthreads", "1", "--no-dashboard", *ALONE)
+    with started(*words, cwd=tmp_path / "other", log=tmp_path / "other.log"):
+        with Client(somewhere_else, set_as_default=False) as client:
+            client.wait_for_workers(3, timeout=60)
+        results = graded_at(root, somewhere_else)
     assert {each.status for each in results.values()} == {"graded"}
 
 
