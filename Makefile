@@ -23,7 +23,7 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
 
-# The image, and Gradescope's container, built and run: as root, with podman, crun and debootstrap.
+# The image, and Gradescope's container, built and run: as root, with podman, crun and mmdebstrap.
 containers: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m "container and not thorough" tests/test_container.py
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.commands import REPOSITORY
 
-NEEDED = ("podman", "crun", "debootstrap", "unshare")
+NEEDED = ("podman", "crun", "mmdebstrap", "unshare")
 BASE = "docker.io/library/python:3.11-slim-bookworm"
 """What Containerfile begins from; here it is made of Debian's packages."""
 
@@ -70,7 +70,7 @@ def podman() -> Iterator[Podman]:
     """
     absent = [each for each in NEEDED if shutil.which(each) is None]
     if os.geteuid() != 0 or absent:
-        what = f"NEEDS ROOT AND {', '.join(NEEDED)}: apt-get install podman crun debootstrap util-linux"
+        what = f"NEEDS ROOT AND {', '.join(NEEDED)}: apt-get install podman crun mmdebstrap util-linux"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(what)
     # In a folder with a long name podman waits twenty seconds for the end of each container, whose sockets lie there.
     with TemporaryDirectory(prefix="podman-") as name:
