@@ -134,6 +134,7 @@ def _become(asked: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(asked["env"])
     sys.argv = asked["argv"]
+    tempfile.tempdir = None
     # A program that was started by its path, as those are that pip installs.
     main: Any = sys.modules["__main__"]
     main.__package__ = main.__spec__ = None

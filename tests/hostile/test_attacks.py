@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from autograder.sandbox.jail import STUDENT_UID
+from tests.commands import AUTOGRADER, autograder, run
 from tests.courses import CHECKS, CONFIG, REFERENCE, make_course, submit
 from tests.hostile import attacks, insiders, notebooks, system
 from tests.hostile.attack import Attack, hand_in
@@ -135,24 +136,38 @@ def outcome(request, tmp_path_factory):
     for student in honest(attackers):
         submit(root, student)
     scratch = tmp_path_factory.mktemp("scratch")
+    autograder(root, "--version")  # what commands are forked from is there before anybody watches
     with watched(root) as (changed, left):
-        graded = command(root, scratch, "grade", "warmup", "--jobs", "2", "--json", answers=(0,))
-        again = command(root, scratch, "grade", "warmup", "--jobs", "2", answers=(0,))
-        pages = command(root, scratch, "feedback", "warmup", answers=(0,))
-        table = command(root, scratch, "export", "warmup", answers=(0,))
+        graded = program(root, scratch, "grade", "warmup", "--jobs", "2", "--json")
+        again = command(root, scratch, "grade", "warmup", "--jobs", "2")
+        pages = command(root, scratch, "feedback", "warmup")
+        table = command(root, scratch, "export", "warmup")
     results = {result["student"]: result for result in json.loads(graded)}
     held = [path.name for path in scratch.iterdir()]
     return Outcome(root, kind, results, points(root), again + pages + table, changed, left, held)
 
 
-def command(root: Path, scratch: Path, *arguments: str, answers: tuple[int, ...]) -> str:
-    """Run ``autograder`` in the course, as somebody types it, and return its standard output."""
-    program = Path(sys.executable).with_name("autograder")
-    environment = os.environ | {"TMPDIR": str(scratch), "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(
-        [program, *arguments, "--course", root], cwd=root, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode in answers, done.stdout[-2000:] + done.stderr[-4000:]
+PROGRAM = Path(sys.executable).with_name("autograder")
+
+
+def environment_with(scratch: Path) -> dict[str, str]:
+    """A folder for temporary files, and the program on the path."""
+    return os.environ | {"TMPDIR": str(scratch), "PATH": f"{PROGRAM.parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+def program(root: Path, scratch: Path, *words: str) -> str:
+    """Start ``autograder`` by its path, on the course, and return its standard output."""
+    words = (str(PROGRAM), *words, "--course", str(root))
+    there = environment_with(scratch)
+    done = subprocess.run(words, cwd=root, env=there, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return done.stdout
+
+
+def command(root: Path, scratch: Path, *words: str) -> str:
+    """Type it in the course, where no submission runs, and return its standard output."""
+    done = run(AUTOGRADER, "autograder", *words, cwd=root, environment=environment_with(scratch))
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return done.stdout
 
 
