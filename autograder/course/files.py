@@ -63,8 +63,11 @@ def _name_problem(name: str) -> str:
     """What is wrong with the name of a file or folder."""
     if name.startswith("."):
         return f"expected a file that is not hidden, found {shown(name)}; leave out the dot at its beginning"
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
-        return f"expected a name of letters, digits, '_', '-' and '.' (at most 100), found {shown(name)}; rename it"
+    if name != name.strip(" "):
+        return f"expected a name with no space around it, found {shown(name)}; rename it"
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,99}", name):
+        kinds = "letters, digits, spaces, '_', '-' and '.'"
+        return f"expected a name of {kinds} (at most 100), found {shown(name)}; rename it"
     if re.search(r"\.ipynb(\.|$)", name, re.IGNORECASE):
         return f"{name!r} is a notebook's name; only the assignment's own notebook is run, and needs no entry here"
     if name.lower() in _TAKEN or name.lower().startswith(_OURS) or name.lower().endswith((".pyc", ".pth")):

@@ -72,7 +72,11 @@ def handed_in(assignment: Assignment, **files: str):
         (".hidden", "not hidden"),
         ("..", "not hidden"),
         ('""', "letters, digits"),
-        ('"a b.csv"', "letters, digits"),
+        ('" a.csv"', "no space around it"),
+        ('"a.csv "', "no space around it"),
+        ('"data /a.csv"', "no space around it"),
+        ('"a\\tb.csv"', "letters, digits"),
+        ('"my helpers.py"', "cannot be imported"),
         ('"a\\nb.csv"', "letters, digits"),
         ('"a\\u202Eb.csv"', "letters, digits"),
         ("é.csv", "letters, digits"),
@@ -118,6 +122,17 @@ def test_a_folder_of_modules_that_is_no_package_may_be_called_as_one(tmp_path: P
     root = course_with_files(tmp_path / "course", WITH_FILES.replace("data.csv", "data.csv, code/tools.py"))
     write_text(root / "source/warmup/code/tools.py", "")
     assert "code/tools.py" in load_course(root).assignment("warmup").files
+
+
+def test_names_may_have_spaces_in_them(tmp_path: Path):
+    config = WITH_FILES.replace("data.csv", '"my data.csv", raw data/first year.csv')
+    root = course_with_files(tmp_path / "course", config)
+    write_text(root / "source/warmup/my data.csv", "1")
+    write_text(root / "source/warmup/raw data/first year.csv", "2")
+    assignment = load_course(root).assignment("warmup")
+    assert assignment.files[:2] == ("my data.csv", "raw data/first year.csv")
+    files = read_submission(submit(root, "ada"), assignment, student="ada").files
+    assert (files["my data.csv"], files["raw data/first year.csv"]) == (b"1", b"2")
 
 
 def test_of_files_in_folders_only_the_courses_own_are_read(tmp_path: Path):
@@ -279,6 +294,14 @@ LEFT = r"""print(done, before == open("data.csv", "rb").read() == b"1,2\n3,4\n")
 def printed(session, *sources: str) -> str:
     run = session.run(sources)[-1]
     return "".join(str(output.get("text", output)) for output in run.outputs)
+
+
+def test_a_file_with_spaces_in_its_name_is_read_as_it_is_called(either):
+    """Nothing parts names at spaces: they cross as data, and the kernel mounts them by paths of their own."""
+    files = {"my data.csv": b"1", "raw data/first year.csv": b"2"}
+    with either.session(LIMITS, files=files) as session:
+        reads = "print(open('my data.csv').read(), open('raw data/first year.csv').read())"
+        assert printed(session, reads) == "1 2\n"
 
 
 @pytest.mark.sandbox
