@@ -163,3 +163,31 @@ def test_a_container_in_itself_crosses_as_itself() -> None:
     taken = Taken(Sent(loop).trees, nothing, lambda thing: Opaque(type(thing).__name__))
     assert taken.things[0][1] is taken.things[0]
     assert next(itertools.islice(taken.things[0], 1)) == 1
+
+
+def test_tensors_are_changed_where_they_are() -> None:
+    torch = pytest.importorskip("torch", reason="NOT TESTED: torch is not installed (pip install torch)")
+
+    def change(x: Any, weights: Any, b: Any) -> None:
+        x.mul_(2)
+        with torch.no_grad():
+            weights.sub_(1)
+        b.unsqueeze_(0)
+
+    x, weights, b = torch.ones(3), torch.nn.Parameter(torch.ones(2)), torch.zeros(2, dtype=torch.bfloat16)
+    view = x[:2]
+    reply, sent = call({"change": change}, "change", x, weights, b)
+    sent.change(reply.changed, nothing)
+    assert (x.tolist(), view.tolist(), weights.tolist(), b.shape) == ([2, 2, 2], [2, 2], [0, 0], (1, 2))
+    assert type(weights) is torch.nn.Parameter
+    assert weights.requires_grad
+
+
+def test_a_tensor_takes_the_numbers_of_an_array_where_the_other_side_has_no_torch() -> None:
+    torch = pytest.importorskip("torch", reason="NOT TESTED: torch is not installed (pip install torch)")
+    x = torch.ones(2, dtype=torch.bfloat16)
+    Sent(x).change([np.array([1.5, 2.0], dtype=np.float32)], nothing)
+    assert x.tolist() == [1.5, 2.0]
+    assert x.dtype == torch.bfloat16
+    with pytest.raises(ValueError, match="cannot become"):
+        Sent(x).change(["text"], nothing)

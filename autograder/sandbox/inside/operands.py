@@ -5,6 +5,7 @@ A container that comes twice is sent once: the second time a reference says whic
 
 from __future__ import annotations
 
+import sys
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +19,14 @@ PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes})
 _CONTAINERS = frozenset(
     {list, dict, set, bytearray, np.ndarray, deque, Counter, OrderedDict, defaultdict, np.ma.MaskedArray}
 )
-_TABLES = ("DataFrame", "Series")
+_OF_LIBRARIES = {
+    "pandas": frozenset({"DataFrame", "Series"}),
+    "scipy": frozenset(
+        f"{form}_{kind}" for form in ("csr", "csc", "bsr", "dia", "coo", "lil") for kind in ("matrix", "array")
+    ),
+    "torch": frozenset({"Tensor", "Parameter"}),
+}
+"""What changes in place of the data that ``tables`` knows, by the library and the name of the class."""
 
 Refer = Callable[[object], Any]
 """Gives what stands for an object that is no data."""
@@ -28,7 +36,24 @@ Find = Callable[[Any], Any]
 
 def _can_change(kind: type) -> bool:
     """Whether what is of this class is data that changes in place."""
-    return kind in _CONTAINERS or (kind.__name__ in _TABLES and kind.__module__.partition(".")[0] == "pandas")
+    return kind in _CONTAINERS or kind.__name__ in _OF_LIBRARIES.get(kind.__module__.partition(".")[0], ())
+
+
+def _crosses(thing: Any) -> bool:
+    """Whether what can change crosses as data; what does not is an object, and is no container on the other side."""
+    if isinstance(thing, list | deque | bytearray):
+        return True
+    if isinstance(thing, dict):
+        return all(map(wire.is_key, thing))
+    if isinstance(thing, set):
+        return all(map(wire.is_member, thing))
+    if type(thing) is np.ndarray and not thing.dtype.hasobject:
+        return True
+    try:
+        wire.encode(thing)
+    except wire.WireError:
+        return False
+    return True
 
 
 def same(number: int) -> Ref:
@@ -54,6 +79,8 @@ class Sent:
             return thing
         if id(thing) in self._places:
             return same(self._places[id(thing)])
+        if not _crosses(thing):
+            return thing
         self._places[id(thing)] = len(self.containers)
         self.containers.append(thing)
         if kind is list:
@@ -173,6 +200,8 @@ def _put(container: Any, now: Any, found: Callable[[Any], Any]) -> None:
     Raises:
         ValueError: The other is of another kind, or an array of another shape.
     """
+    if _is_tensor(container):
+        return _put_tensor(container, now)
     if type(now) is not type(container):
         raise ValueError(f"a {type(container).__name__} cannot become a {type(now).__name__}")
     if isinstance(container, list):
@@ -188,10 +217,28 @@ def _put(container: Any, now: Any, found: Callable[[Any], Any]) -> None:
         container.clear()
         container.extend(items)
     elif not isinstance(container, np.ndarray):
-        # A table has no method that makes it another, but is made of another when it begins.
+        # A table or a sparse matrix has no method that makes it another, but is made of another when it begins.
         type(container).__init__(container, now)
     elif container.shape == now.shape and container.dtype == now.dtype:
         if container.flags.writeable:
             container[...] = now
     else:
         raise ValueError("an array cannot become one of another shape or dtype")
+
+
+def _is_tensor(thing: Any) -> bool:
+    return type(thing).__name__ in _OF_LIBRARIES["torch"] and type(thing).__module__.partition(".")[0] == "torch"
+
+
+def _put_tensor(tensor: Any, now: Any) -> None:
+    """As ``_put``; an array comes where there is no torch on the other side."""
+    new = sys.modules["torch"].from_numpy(now).to(tensor.dtype) if type(now) is np.ndarray else now
+    if type(now) is not np.ndarray and type(now) is not type(tensor):
+        raise ValueError(f"a tensor cannot become a {type(now).__name__}")
+    if new.shape == tensor.shape and new.dtype == tensor.dtype:
+        # Other tensors may be views of it.
+        tensor.detach().copy_(new.detach())
+    else:
+        tensor.data = new.detach()
+    if type(now) is type(tensor) and tensor.is_leaf:
+        tensor.requires_grad_(now.requires_grad)
