@@ -89,6 +89,73 @@ def test_code_that_a_test_makes_of_a_student_s_is_run_nowhere(grader: Grader, tm
         released(tmp_path / "course", grader, master)
 
 
+LIBRARIES = {
+    "a table's query": (
+        "import pandas as pd\ntable = pd.DataFrame({'a': [1, 2]})\nassert table.query(text()).a.tolist() == [2]",
+        "'a > 1 and a.abs() < 9'",
+        "'@pd.io.common.os.system(\"touch PLACE\") == 0 and a > 1'",
+    ),
+    "a column's method that writes": (
+        "import pandas as pd\ntable = pd.DataFrame({'a': [1, 2]})\nassert table.query(text()).a.tolist() == [2]",
+        "'a > 1'",
+        "'a > 1 and (a.to_csv(\"PLACE\") is None)'",
+    ),
+    "sympy": (
+        "import sympy\nx = sympy.Symbol('x')\nassert sympy.lambdify(x, sympy.sympify(text()))(2) == 4",
+        "'x**2 + sin(0)'",
+        '\'open("PLACE", "w").write("") + x**2\'',
+    ),
+    "sympy, by a name that the test puts together": (
+        "import sympy\nx = sympy.Symbol('x')\nassert sympy.sympify(text().replace(' ', '')).subs(x, 2) == 4",
+        "'x ** 2'",
+        '\'op en("PLACE", "w").write("") + x**2\'',
+    ),
+    "sympy, by letters that Python takes for others": (
+        "import sympy\nx = sympy.Symbol('x')\nassert sympy.sympify(text()).subs(x, 2) == 4",
+        "'x ** 2'",
+        '\'ｏｐｅｎ("PLACE", "w").write("") + x**2\'',
+    ),
+    "sympy, by what calls another": (
+        "import sympy\nx = sympy.Symbol('x')\nassert sympy.sympify(text())",
+        "'x ** 2'",
+        '\'max(["PLACE", "w"], key=open)\'',
+    ),
+    "numexpr": (
+        "import numexpr\na = 2\nassert numexpr.evaluate(text(), sanitize=False) == 4",
+        "'a * 2'",
+        '\'(lambda: a * 2)() if not open("PLACE", "w") else a\'',
+    ),
+    "a pickle": (
+        "import pickle\nassert pickle.loads(text()) == 4",
+        "__import__('pickle').dumps(4)",
+        "b'cos\\nsystem\\n(Vtouch PLACE\\ntR.'",
+    ),
+    "a text that the test has changed": ("assert eval(text().replace('^', '**')) == 4", "'2^2'", "OPENS + ' + 4^1'"),
+    "a text in a table": (
+        "assert eval(text().loc[0, 'a']) == 4",
+        "__import__('pandas').DataFrame({'a': ['2 * 2']})",
+        "__import__('pandas').DataFrame({'a': [OPENS + ' + 4']})",
+    ),
+}
+
+
+SLOW = CONFIG.replace("[numpy]", "[numpy, pandas]").replace("cell_seconds: 1, call_seconds: 0.5", "cell_seconds: 20")
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_no_library_runs_outside_what_a_student_has_written(library: str, grader: Grader, tmp_path: Path):
+    test, right, attack = LIBRARIES[library]
+    pytest.importorskip(library.partition(",")[0] if library.startswith(("sympy", "numexpr")) else "pandas")
+    place = tmp_path / "outside"
+    solution = f"def text():\n    ### BEGIN SOLUTION\n    return {right}\n    ### END SOLUTION"
+    cells = cell(solution, "text", role="solution"), cell(test, "test_text", role="test", points=1)
+    assignment = released(tmp_path / "course", grader, notebook(*cells), SLOW)
+    assert scores(graded(grader, assignment, tmp_path, {})) == {"text": 1}
+    attack = attack.replace("OPENS", '\'open("PLACE", "w").write("")\'').replace("PLACE", str(place))
+    assert scores(graded(grader, assignment, tmp_path, {"text": f"def text(): return {attack}"})) == {"text": 0}
+    assert not place.exists()
+
+
 def test_a_text_of_the_tests_own_is_run_outside_though_a_student_gives_it_too(grader: Grader, tmp_path: Path):
     """Inside it would be the student's process that decides whether ``square(3) == 9`` holds."""
     right = (

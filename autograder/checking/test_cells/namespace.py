@@ -53,7 +53,7 @@ class Names(dict[str, Any]):
         self._pushing = False
 
     def __missing__(self, name: str) -> Any:
-        if self.link is None or name in self._gone or (name not in self.students and hasattr(builtins, name)):
+        if self.link is None or self._hides(name):
             raise KeyError(name)
         if name.startswith("__"):
             raise KeyError(name)
@@ -145,8 +145,12 @@ class Names(dict[str, Any]):
     def __iter__(self) -> Iterator[str]:
         own = list(super().__iter__())
         theirs = [] if self.link is None else self.link.operate("", "names")
-        more = [each for each in theirs if isinstance(each, str) and each not in own and each not in self._gone]
+        more = [each for each in theirs if isinstance(each, str) and each not in own and not self._hides(each)]
         return iter([*own, *more])
+
+    def _hides(self, name: str) -> bool:
+        """Whether a name of the student's process is none here: it is deleted, or Python's own, such as ``exit``."""
+        return name in self._gone or (name not in self.students and hasattr(builtins, name))
 
     def given(self, name: str) -> type | None:
         """The class that a given cell has made here under a name; one of the test's own is none."""

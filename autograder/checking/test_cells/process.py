@@ -25,7 +25,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from autograder.base import Stopped, cause_tree
-from autograder.checking.test_cells.executing import executes, guard
+from autograder.checking.test_cells.evaluating import guard_libraries
+from autograder.checking.test_cells.executing import Texts, executes, guard
 from autograder.checking.test_cells.jupyter import of_jupyter
 from autograder.checking.test_cells.link import NO_ROOM, StudentLink, signature_of
 from autograder.checking.test_cells.namespace import Names
@@ -212,7 +213,9 @@ def _run(
     _teach_inspect(link, job)
     of_the_test = [job["source"], *(source for _, source, _ in [*settings["given"], *job["before"]])]
     if executes(of_the_test):
-        guard(link, job["sources"], of_the_test)
+    link.texts = Texts(job["sources"].values(), of_the_test)
+    guard_libraries(link, link.texts)
+        guard(link, link.texts)
     for piece in job["before"]:
         _given(names, piece)
     tree, places, compiled = _test(job["number"], job["source"])
