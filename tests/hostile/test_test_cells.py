@@ -120,6 +120,16 @@ LIBRARIES = {
         "'x ** 2'",
         '\'max(["PLACE", "w"], key=open)\'',
     ),
+    "sympy, by a tree": (
+        "import sympy\nx = sympy.Symbol('x')\nassert sympy.sympify(text(), evaluate=False).subs(x, 2) == 4",
+        "'x ** 2'",
+        '\'open("PLACE", "w").write("") + x**2\'',
+    ),
+    "a tree that the test makes of it": (
+        "import ast\nassert eval(compile(ast.parse(text(), mode='eval'), '', 'eval')) == 4",
+        "'2 * 2'",
+        "OPENS + ' + 4'",
+    ),
     "numexpr": (
         "import numexpr\na = 2\nassert numexpr.evaluate(text(), sanitize=False) == 4",
         "'a * 2'",

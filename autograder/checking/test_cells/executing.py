@@ -176,6 +176,8 @@ def guard(link: Any, texts: Texts) -> None:
     def compile_own(source: Any, *arguments: Any, **named: Any) -> Any:
         flags = arguments[2] if len(arguments) > 2 else named.get("flags", 0)
         runs = not flags & ast.PyCF_ONLY_AST and _is_notebooks(sys._getframe(1))
+        if runs and isinstance(source, ast.AST) and texts.is_mixed(ast.unparse(source)):
+            raise Stopped(Cause("said", text=_MIXED, says_all=True))
         if runs and isinstance(source, str | bytes | bytearray):
             code = source if isinstance(source, str) else bytes(source).decode("utf-8", "replace")
             if texts.has(code):

@@ -52,9 +52,11 @@ def powers(source: Any, *, of_notebook: bool = False) -> list[str]:
     """What in a text goes beyond a formula, by names; empty where nothing does.
 
     Args:
-        source: The text, or the bytes that it is told as. Of anything else nothing is known.
+        source: The text, the bytes that it is told as, or the tree of it. Of anything else nothing is known.
         of_notebook: Whether the names in it are looked up in a notebook, and not among those of a library's.
     """
+    if isinstance(source, ast.AST):
+        return [*_powers_in(source, of_notebook=of_notebook)]
     texts = [source]
     if isinstance(source, bytes):
         # Python tells a text as bytes as well. In what are bytes indeed, a first line may say of another encoding.
@@ -69,7 +71,7 @@ def powers(source: Any, *, of_notebook: bool = False) -> list[str]:
     return found
 
 
-def _powers_in(tree: ast.Module, *, of_notebook: bool) -> Iterator[str]:
+def _powers_in(tree: ast.AST, *, of_notebook: bool) -> Iterator[str]:
     nodes = [*ast.walk(tree)]
     called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
     called |= {id(each) for node in nodes for each in getattr(node, "decorator_list", ())}
