@@ -65,7 +65,13 @@ class Loopback:
 
     @outside.setter
     def outside(self, answers: Callable[[protocol.AskOutside], Any]) -> None:
-        self.row.outside = answers
+        def asked(question: protocol.AskOutside) -> Any:
+            sent = protocol.read(wire.decode(self.row.payload(question)))
+            if not isinstance(sent, protocol.AskOutside):
+                return protocol.ThrewOutside("ValueError", "what is asked with cannot cross", 0)
+            return protocol.read(wire.decode(wire.encode(protocol.tree(answers(sent)), layout=True)))
+
+        self.row.outside = asked
 
     def told(self, raised: protocol.Raised) -> protocol.Raised:
         """All of it: it is the author's own."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         tables,
         wire,
     )
+    from autograder.sandbox.inside.mirrors import Mirrors
     from autograder.sandbox.inside.objects import OF_NAMES, generator_state, known_as, random_state
     from autograder.sandbox.inside.operands import (
         Sent,
@@ -76,6 +77,7 @@ __all__ = [
     "CellRun",
     "Choice",
     "Kind",
+    "Mirrors",
     "Opaque",
     "Ref",
     "Refused",
@@ -132,6 +134,7 @@ _inside = on_demand(
             "wire",
         ),
         "inside.objects": ("OF_NAMES", "generator_state", "known_as", "random_state"),
+        "inside.mirrors": ("Mirrors",),
         "inside.operands": (
             "Sent",
             "Taken",

@@ -90,3 +90,7 @@ def test_a_test_cell_gives_outside_the_verdict_that_it_gives_inside(case: Mappin
     with TestCells(plan_of(master_cells(right)), folder, Limits()) as running:
         assert not any(said_outside(right, right, running))
         assert any(said_outside(wrong, right, running))
+        if "also" in case:
+            another = master(folder, case, case["also"])
+            assert passes_inside(another)
+            assert not any(said_outside(another, right, running))

@@ -215,3 +215,108 @@ def test_no_answer_of_the_references_is_told_by_a_test_cell(tells: str, grader: 
     report = graded(grader, assignment, tmp_path, {"triple": "def triple(x): return 2 * x", "total": total})
     assert scores(report) == FULL | {"numbers": 0, "arrays": 0, "total": 2}
     assert "37035" not in reasons(report)
+
+
+GIVEN = """\
+class Node:
+    def __init__(self, value, next=None): self.value, self.next = value, next
+    def __eq__(self, other): return isinstance(other, Node) and (self.value, self.next) == (other.value, other.next)
+    __hash__ = None
+    def same(self, other): return self == other
+class Near:
+    def __init__(self, value, by=0.1): self.value, self.by = value, by
+    def __eq__(self, other): return abs(self.value - other) <= self.by
+"""
+BUILDS = "def build(*values):\n    return Node(values[0], build(*values[1:])) if values else None\n"
+SUMS = "def total(node):\n    return node.value + total(node.next) if node else 0\n"
+TWO = notebook(
+    cell(GIVEN, "given", role="locked"),
+    cell(f"### BEGIN SOLUTION\n{BUILDS}{SUMS}### END SOLUTION", "build", role="solution"),
+    cell("assert build(4, 5) == Node(4, Node(5))", "compared", role="test", points=1),
+    cell("assert build(4, 5).same(Node(4, Node(5)))", "asked", role="test", points=1),
+    cell("assert build(4).value == 4 and build(4).next is None", "looked_at", role="test", points=1),
+    cell("n = Node(1, Node(2))\nassert total(n) == n.value + n.next.value", "added", role="test", points=1),
+)
+NOTHING = {"compared": 0, "asked": 0, "looked_at": 0, "added": 0}
+_WRONG = "def build(*values): return Node(0)\ndef total(node): return 0\n"
+FAKED = {
+    "a class of the same name that equals everything": f"""\
+class Node:
+    def __init__(self, *_): pass
+    def __eq__(self, other): return True
+    def __ne__(self, other): return False
+    def same(self, other): return True
+{_WRONG}""",
+    "another equality for the given class": f"""\
+Node.__eq__ = Node.same = lambda *_: True
+{_WRONG}""",
+    "a method of the object's own": """\
+def build(*values):
+    node = Node(0)
+    node.same = node.__eq__ = lambda *_: True
+    return node
+def total(node): return 0""",
+    "attributes that equal everything": """\
+class Any:
+    def __eq__(self, other): return True
+    def __bool__(self): return False
+def build(*values): return Node(Any(), Any())
+def total(node):
+    node.value = Any()
+    return 0""",
+    "a class made of the given one": """\
+class Mine(Node):
+    def __eq__(self, other): return True
+    def same(self, other): return True
+def build(*values): return Mine(0)
+def total(node): return 0""",
+    "another given class, which is near to everything": """\
+def build(*values): return Node(Near(0, float("inf")), None)
+def total(node): return Near(0, float("inf"))""",
+    "the test's own node, made to fit": """\
+def build(*values): return Node(0)
+def total(node):
+    node.value = node.next.value = 0
+    return 0""",
+    "what the test expects, found in memory": """\
+import gc
+def build(*values):
+    return max((each for each in gc.get_objects() if type(each) is Node), key=lambda n: n.value, default=Node(0))
+def total(node): return 0""",
+}
+
+
+@pytest.mark.parametrize("fake", FAKED)
+def test_a_faked_object_of_a_given_class_gains_nothing(fake: str, grader: Grader, tmp_path: Path):
+    assignment = released(tmp_path / "course", grader, TWO)
+    assert scores(graded(grader, assignment, tmp_path, {})) == dict.fromkeys(NOTHING, 1)
+    report = graded(grader, assignment, tmp_path, {"build": FAKED[fake]})
+    assert scores(report) == NOTHING
+    assert not report.errored
+
+
+STATES = {
+    "an object of no class": "[(-1, 'Missing', None, {})]",
+    "an object without a number": "[('x', 'Node', None, {})]",
+    "an attribute without a name": "[(-1, 'Node', None, {3: 4})]",
+    "a node that is a text": "[(-1, 'Node', ['x'], {'value': 4})]",
+    "an object of the test's that was never given": "[(7, 'Node', None, {'value': 4, 'next': None})]",
+    "a thing that is no list": "'states'",
+    "more than there is room for": "[(-n, 'Node', None, {}) for n in range(1, 30_000)]",
+}
+
+
+@pytest.mark.parametrize("states", STATES)
+def test_a_forged_object_of_a_given_class_fails_its_own_row_alone(states: str, grader: Grader, tmp_path: Path):
+    assignment = released(tmp_path / "course", grader, TWO)
+    forged = f"""{FORGED}
+{BUILDS.replace("build", "made")}{SUMS}
+def build(*values):
+    channel, protocol, wire = there()
+    thing = wire.Opaque("Node", ("9", "object", "9", "-1", "Node"))
+    wire.send(channel, wire.encode(protocol.tree(protocol.Done(thing, None, [], None, {STATES[states]}))))
+    while True: wire.receive(channel)
+"""
+    report = graded(grader, assignment, tmp_path, {"build": forged})
+    assert scores(report) == NOTHING | {"added": 1}
+    assert not report.errored

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import enum
 import inspect
 import random
 import re
@@ -31,10 +32,14 @@ from autograder.checking.test_cells.remote import (
     parts,
     position,
 )
-from autograder.sandbox import Opaque, Ref, Sent, Taken, generator_state, protocol, random_state, wire, within
+from autograder.sandbox import Mirrors, Opaque, Ref, Sent, Taken, generator_state, protocol, random_state, wire, within
 
 _HIDES = "Some entries of what your code gives are masked or missing, where values are asked for."
 NO_ROOM = "What your code gives takes too much memory to test."
+
+
+_NO_SUCH = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What is raised where a student's process tells of an object that cannot be."""
 
 
 class Absent(Exception):  # noqa: N818 - what it is
@@ -83,6 +88,10 @@ class StudentLink:
         self._errors: dict[int, BaseException] = {}
         self._generators: dict[int, tuple[Any, Any]] = {}
         self._given: dict[int, tuple[Any, str]] = {}
+        self.names_given: Callable[[], list[str]] = list
+        self.mirrors = Mirrors(1, self.given, self._given_name)
+        self._tells_given = True
+        self._granted: dict[str, bool] = {}
 
     # What is asked
 
@@ -104,7 +113,8 @@ class StudentLink:
             BaseException: What it raised.
         """
         self.before()
-        sent = Sent(*operands, keywords)
+        self.mirrors.reach((*operands, *keywords.values()))
+        sent = Sent(*operands, keywords, held=self.mirrors.held)
         *trees, named = sent.trees
         state = random_state() if self.shares_random else None
         used: list[Any] = []
@@ -113,9 +123,10 @@ class StudentLink:
         reply = self._exchanged(label, payload)
         self.settle(used)
         match reply:
-            case protocol.Done(value, changed, printed, random_now):
+            case protocol.Done(value, changed, printed, random_now, objects):
                 self._replay(printed)
                 self._draw(state, random_now)
+                self._take(objects, label)
                 self._change(sent, changed, label)
                 given = self._found_in(value, label)
                 if hides(given) and not self.has_object("hide", position()):
@@ -124,6 +135,7 @@ class StudentLink:
             case protocol.Threw():
                 self._replay(reply.printed)
                 self._draw(state, reply.random)
+                self._take(reply.objects, label)
                 self._change(sent, reply.changed, label)
                 error = self._error(reply)
                 # It would end the test's loop, or its ``all``, as if there was nothing more to look at.
@@ -177,6 +189,8 @@ class StudentLink:
         """Forget what a process that is gone has given."""
         self._proxies.clear()
         self._classes.clear()
+        self.mirrors.forget()
+        self._tells_given = True
 
     # How it crosses
 
@@ -193,6 +207,7 @@ class StudentLink:
         while True:
             try:
                 said = wire.receive(self.channel)
+                self._granted.clear()
             except MemoryError:
                 # The rest of a reply is still to be read, and there is nowhere to put it.
                 self.lost = True
@@ -231,8 +246,19 @@ class StudentLink:
         return Stopped(cause)
 
     def _payload(self, message: tuple[Any, ...], used: list[Any]) -> bytes:
+        def refer(thing: object) -> Any:
+            return self._refer(thing, used)
+
         try:
-            return wire.encode(protocol.tree(message), lambda thing: self._refer(thing, used), layout=True)
+            payload = wire.encode(protocol.tree(message), refer, self._is_mirrored, layout=True)
+            names = self.names_given()
+            states = self.mirrors.states(refer) if names else []
+            if states or (names and self._tells_given):
+                objects = [names if self._tells_given else None, states]
+                self._tells_given = False
+                message = message._replace(objects=objects)  # type: ignore[attr-defined]
+                payload = wire.encode(protocol.tree(message), refer, self._is_mirrored, layout=True)
+            return payload
         except RecursionError:
             raise wire.WireError("nested too deeply") from None
 
@@ -240,6 +266,8 @@ class StudentLink:
         """What stands for an object that is no data."""
         if is_remote(thing):
             return Ref(parts(thing)[1])
+        if (mirrored := self.mirrors.ref(thing)) is not None:
+            return mirrored
         if isinstance(thing, np.random.Generator | np.random.RandomState):
             if id(thing) not in self._generators:
                 remote = self.operate("", "generator", generator_state(thing))
@@ -255,7 +283,109 @@ class StudentLink:
                 remote = self.operate("", "name", self._given[id(thing)][1])
                 if is_remote(remote):
                     return Ref(parts(remote)[1])
-        return Ref(0, ("outside", self._number(thing), type(thing).__name__[:100], " ".join(can(thing))))
+        named = type(thing).__name__[:100], " ".join(can(thing))
+        return Ref(0, ("outside", self._number(thing), *named, self._base_of(type(thing))))
+
+    def _base_of(self, kind: type) -> str:
+        """The name of the nearest class of an object of the test's that the student's process has too."""
+        for each in kind.__mro__[:-1]:
+            if (name := self._given_name(each)) or not (library := of_a_library(each)):
+                if name:
+                    return name
+                continue
+            return f"{library[1]}:{library[2]}"
+        return ""
+
+    def _given_name(self, kind: type) -> str:
+        """The name under which a locked cell defines a class; empty for any other."""
+        name = kind.__qualname__ if kind.__module__ == "__main__" else ""
+        return name if name and self.givens(name) is kind else ""
+
+    def _is_mirrored(self, thing: object) -> bool:
+        return bool(self.mirrors.name(type(thing)))
+
+    def _take(self, objects: Any, label: str) -> None:
+        """Take over what has become of the objects that are there on both sides.
+
+        Those of the test's stay as they are where the solved master's code does not change any here, and others come.
+        """
+        if objects is None:
+            return
+        try:
+            changed = self.mirrors.take(objects)
+            if changed and not self.has_object("change", position()):
+                self.changed = True
+                if self.keeps:
+                    self.mirrors.part(self._referring)
+                    changed = self.mirrors.take(objects)
+            self.mirrors.change(changed, self._finding(label), self._referring, self._may_have)
+        except _NO_SUCH:
+            raise self._ended(Cause("protocol", label)) from None
+
+    def _finding(self, label: str) -> Callable[[Any], Any]:
+        return lambda tree: self._found(tree, label)
+
+    def _referring(self, thing: object) -> Any:
+        return self._refer(thing, [])
+
+    def _may_have(self, thing: Any, name: str) -> bool:
+        """Whether an object that is here may have an attribute that the student's code has set.
+
+        It would be called in the place of what the object's class does.
+        """
+        return not callable(getattr(type(thing), name, None)) or self.has_object(f"shadow {name}", position())
+
+    def _is_granted(self, what: str, kind: type) -> bool:
+        """Whether the solved master gives such a class here, its object, or one that is made of the same."""
+        names = [name for each in kind.__mro__ if (name := self._given_name(each))]
+        for name in names:
+            operation = f"{what} {name}"
+            if operation not in self._granted:
+                self._granted[operation] = self.has_object(operation, position())
+        return any(self._granted[f"{what} {name}"] for name in names)
+
+    def _mirrored(self, more: tuple[Any, ...], label: str) -> tuple[Any] | None:
+        """What is here of an object of a locked cell's class, where it may be one; else None."""
+        match more:
+            case (str(text), str()) if text.lstrip("-").isdigit() and len(text) < 12:
+                number = int(text)
+                if number < 0 and not self._may_come(number):
+                    return None
+                return (self.mirrors.found(number, self._finding(label), self._referring, self._may_have),)
+            case ("given class", str(name)) if (of := self.givens(name)) and self._is_granted("give class", of):
+                return (of,)
+            case ("given member", str(name), str(member)) if (of := self.givens(name)) and issubclass(of, enum.Enum):
+                if self._is_granted("give", of):
+                    members: Any = of
+                    return (members[member] if member in of.__members__ else members(int(member)),)
+        return None
+
+    def _may_come(self, number: int) -> bool:
+        """Whether an object that the student's code has made may be one of a locked cell's class here."""
+        name = self.mirrors.named(number)
+        kind = self.givens(name) if name else type(self.mirrors.things.get(number))
+        # A list, a dictionary or a set is data, whatever is in it.
+        return (
+            name.startswith(":") or kind in (list, dict, set) or (kind is not None and self._is_granted("give", kind))
+        )
+
+    def _own(self, reference: Ref) -> Any:
+        """What a reference stands for that this side has made itself."""
+        match reference:
+            case Ref(0, ("mirrored", int(number))):
+                return self.mirrors.found(number, self._finding(""), self._referring, self._may_have)
+            case Ref(0, ("outside", int(number), *_)):
+                return self._objects[number]
+            case Ref(0, ("given class", str(name))):
+                return self.givens(name)
+            case Ref(0, ("given member", str(name), member)):
+                of: Any = self.givens(name)
+                return of[member] if isinstance(member, str) else of(member)
+            case Ref(0, ("library", str(module), str(name))):
+                return getattr(sys.modules[module], name) if name else sys.modules[module]
+            case Ref(handle) if handle in self._proxies:
+                return self._proxies[handle]
+        raise ValueError("a reference of another side")
 
     def _number(self, thing: Any) -> int:
         if id(thing) not in self._numbers:
@@ -283,8 +413,16 @@ class StudentLink:
         match tree:
             case Opaque(_, ("0", "outside", str(number))) if number.isdigit() and int(number) in self._objects:
                 return self._objects[int(number)]
-            case Opaque(name, (str(handle), str(kind), str(number))) if handle.isdigit() and number.isdigit():
+            case Opaque(name, (str(handle), str(kind), str(number), *more)) if handle.isdigit() and number.isdigit():
+                try:
+                    known = self._mirrored(tuple(more), label) if more else None
+                except _NO_SUCH:
+                    raise self._ended(Cause("protocol", label)) from None
+                if known is not None:
+                    return known[0]
                 return self._proxy(int(handle), kind, int(number), name, label)
+            case Ref() if self.keeps:
+                return self._own(tree)
         raise self._ended(Cause("protocol", label))
 
     def _proxy(self, handle: int, kind: str, number: int, name: str, label: str) -> Any:
@@ -335,6 +473,9 @@ class StudentLink:
         """What a student's code raised, as an exception of the same type where that is known here."""
         if threw.outside in self._errors:
             return self._errors[threw.outside]
+        of_theirs = self._found(threw.value) if isinstance(threw.value, Opaque) else None
+        if isinstance(of_theirs, BaseException):
+            return self._thrown(of_theirs, threw)
         kind: type[BaseException] = Exception
         for base in threw.bases:
             if isinstance(base, str) and base.startswith("#") and base[1:].isdigit() and len(base) < 12:
@@ -345,9 +486,6 @@ class StudentLink:
             elif isinstance(base, str) and (known := exception_named(base)) is not None:
                 kind = known
                 break
-        if isinstance(threw.value, Opaque) and isinstance(of_theirs := self._found(threw.value), RemoteError):
-            assert isinstance(of_theirs, BaseException)
-            return self._thrown(of_theirs, threw)
         arguments = self._found_in(threw.arguments, "") if isinstance(threw.arguments, tuple) else (threw.text,)
         return self._thrown(_made_error(kind, arguments, threw), threw)
 
@@ -363,6 +501,7 @@ class StudentLink:
         used: list[Any] = []
         try:
             assert isinstance(asked, protocol.AskOutside)
+            self._take(asked.objects, "")
             thing = self._objects[asked.number]
             taken = Taken((*asked.operands, asked.keywords), self._found, lambda each: self._refer(each, used))
             *operands, keywords = taken.things
@@ -381,7 +520,16 @@ class StudentLink:
                 text = ""
                 if self.swallowed is None and not self.has_object("assert", _raised_at(error)):
                     self.swallowed = error
-            return wire.encode(protocol.tree(protocol.ThrewOutside(base.__name__, text[:1000], number)))
+            threw = protocol.ThrewOutside(base.__name__, text[:1000], number)
+            return self._payload(threw._replace(value=self._known_there(error)), [])
+
+    def _known_there(self, error: BaseException) -> Any:
+        """What stands for an exception that the student's code knows: its own, or of a locked cell's class."""
+        if isinstance(error, AssertionError):
+            return None
+        if is_remote(error):
+            return Ref(parts(error)[1])
+        return self.mirrors.ref(error)
 
 
 def _made_error(kind: type[BaseException], arguments: tuple[Any, ...], threw: protocol.Threw) -> BaseException:

@@ -60,7 +60,7 @@ class Names(dict[str, Any]):
         if name in self.asked:
             return self._imported_there(name)
         known = self._fetched.get(name)
-        if known is not None and (known[0] == self.link.operations or not known[2]):
+        if known is not None and (known[0] == self.link.operations or is_remote(known[1])):
             return known[1]
         try:
             value = self.link.operate(name, "name", name)
@@ -155,6 +155,10 @@ class Names(dict[str, Any]):
     def given(self, name: str) -> type | None:
         """The class that a given cell has made here under a name; one of the test's own is none."""
         return self._given.get(name)
+
+    def names_given(self) -> list[str]:
+        """The names of the classes that given cells have made here."""
+        return [*self._given]
 
     def keys(self) -> list[str]:  # type: ignore[override]
         """The names, those of the student's process among them."""

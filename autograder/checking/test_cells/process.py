@@ -212,9 +212,9 @@ def _run(
     link = _linked(channel, names, job, settings)
     _teach_inspect(link, job)
     of_the_test = [job["source"], *(source for _, source, _ in [*settings["given"], *job["before"]])]
-    if executes(of_the_test):
     link.texts = Texts(job["sources"].values(), of_the_test)
     guard_libraries(link, link.texts)
+    if executes(of_the_test):
         guard(link, link.texts)
     for piece in job["before"]:
         _given(names, piece)
@@ -253,6 +253,7 @@ def _linked(channel: socket.socket, names: Names, job: dict[str, Any], settings:
     link = StudentLink(channel, shares_random=job["shares_random"], keeps=job["keeps"])
     link.before = names.push
     link.givens = names.given
+    link.names_given = names.names_given
     link.recorded = set() if job["records"] else None
     link.knows_given(dict(dict.items(names)))
     names.ask_for(settings["asked"])

@@ -7,6 +7,8 @@ those places of a test where the solved master has an object too (``Link.has_obj
 
 from __future__ import annotations
 
+import abc
+import contextlib
 import itertools
 import math
 import sys
@@ -29,6 +31,9 @@ STATEFUL = frozenset({"matplotlib", "pylab", "mpl_toolkits", "seaborn", "turtle"
 
 _LINKED = "_remote_class"
 """Where a class has its link; a class made by a test of one of these has none of its own."""
+
+_MADE_OF = "_remote_made_of"
+"""Where a class has those of locked cells that it is made of."""
 
 _DECISIVE = frozenset({*BINARY, *REFLECTED, *INPLACE, *COMPARISONS, "contains", "bool", "exit"})
 _LOCAL = frozenset(DUNDER[name] for name in _DECISIVE if name in DUNDER)
@@ -111,6 +116,9 @@ class Remote:
             if name not in _TOLD:
                 raise AttributeError(name)
         link, _, label = parts(self)
+        if (of_given := _given_method(self, name)) is not None and not link.has_object(f"method {name}", position()):
+            # The master's object does here what its class does: so does this one, with what it has.
+            return types.MethodType(of_given, self)
         return link.operate(label, "getattr", self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -159,6 +167,15 @@ def _own_method(kind: type, name: str) -> Any:
     for each in type.__getattribute__(kind, "__mro__"):
         if issubclass(each, Remote) and name in (own := type.__getattribute__(each, "__dict__")):
             return own[name]
+    return None
+
+
+def _given_method(remote: Any, name: str) -> Any:
+    """The method that a locked cell's class, of which an object's class is made, has under a name; None for none."""
+    for kind in type.__getattribute__(type(remote), "__mro__"):
+        for given in vars(kind).get(_MADE_OF, ()):
+            if isinstance(found := getattr(given, name, None), types.FunctionType):
+                return found
     return None
 
 
@@ -301,6 +318,9 @@ def class_made(link: Link, number: int, described: Any) -> type:
     if of_given_cell is not None and issubclass(of_given_cell, BaseException):
         # A test catches it by the class that is made here.
         above.insert(0, of_given_cell)
+    made_of = _given_of(link, above, of_given_cell)
+    given = [each for each in made_of if each is not of_given_cell and link.has_object(f"derive {each.__name__}", "")]
+    can = [*can, *(operation for operation, method in DUNDER.items() if any(map(_defines(method), given)))]
     members: dict[str, Any] = {"__module__": module[:100], "__qualname__": qualified[:100]}
     name = name[:100] if name.isidentifier() else "Unnamed"
     errors = [each for each in above if issubclass(each, BaseException)]
@@ -314,6 +334,8 @@ def class_made(link: Link, number: int, described: Any) -> type:
     elif "eq" in can and "hash" not in can:
         members["__hash__"] = object.__hash__
     members[_LINKED] = (link, number, name)
+    if made_of and not errors:
+        members[_MADE_OF] = tuple(made_of)
     if errors:
         of = _direct(errors)
         if not any(issubclass(each, RemoteError) for each in of):
@@ -322,11 +344,33 @@ def class_made(link: Link, number: int, described: Any) -> type:
             return type.__new__(RemoteClass, name, of, members)
         except TypeError:
             return type.__new__(RemoteClass, name, (RemoteError, Exception), members)
-    own = [each for each in above if isinstance(each, RemoteClass) and issubclass(each, Remote)]
-    try:
-        return type.__new__(RemoteClass, name, _direct(own) or (RemoteObject,), members)
-    except TypeError:
-        return type.__new__(RemoteClass, name, (RemoteObject,), members)
+    others = _direct([each for each in above if isinstance(each, RemoteClass) and issubclass(each, Remote)])
+    # One that is made of a locked cell's class is made of that one here as well, which does nothing for it.
+    choices: list[tuple[type, ...]] = [(*others, *given), others]
+    for chosen in choices:
+        with contextlib.suppress(Exception):
+            return _registered(type.__new__(RemoteClass, name, chosen or (RemoteObject,), members), given)
+    return type.__new__(RemoteClass, name, (RemoteObject,), members)
+
+
+def _registered(kind: RemoteClass, given: list[type]) -> type:
+    """A class, which those abstract ones that it cannot be made of take for one of theirs."""
+    for each in given:
+        if isinstance(each, abc.ABCMeta) and not issubclass(kind, each):
+            each.register(kind)
+    return kind
+
+
+def _given_of(link: Link, above: list[type], own: type | None) -> list[type]:
+    """The locked cells' classes that a student's class is made of, or is by its name."""
+    named = [type.__getattribute__(each, "__qualname__") for each in above if isinstance(each, RemoteClass)]
+    found = [each for name in named if (each := link.given(name)) is not None]
+    return [*_direct(found if own is None else [own, *found])]
+
+
+def _defines(method: str) -> Callable[[type], bool]:
+    """Tells whether a class has a special method of its own, beside what all objects have."""
+    return lambda kind: getattr(kind, method, None) is not getattr(object, method, None)
 
 
 def _direct(bases: list[type]) -> tuple[type, ...]:

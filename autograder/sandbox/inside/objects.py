@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from . import wire
+from .mirrors import Mirrors, module_class
 from .operands import Sent, Taken
 from .operations import COMPARISONS, DUNDER, OPERATIONS
 from .protocol import AnsweredOutside, AskOutside, Done, Missing, Operate, Threw, ThrewOutside, TooLarge
@@ -62,8 +63,10 @@ class Objects:
         self.classes: dict[int, type] = {}
         self.numbers = itertools.count(1)
         self.thrown: dict[int, BaseException] = {}
-        self.outside_kinds: dict[tuple[str, str], type] = {}
+        self.outside_kinds: dict[tuple[str, str, str], type] = {}
         self.instead: dict[tuple[str, str], Any] = {}
+        self.given: dict[str, type] = {}
+        self.mirrors = Mirrors(-1, self._given_class, self._given_name, self.stands_for)
 
     def reply(self, message: Operate) -> tuple[Any, ...]:
         """What comes of an operation."""
@@ -71,6 +74,7 @@ class Objects:
         try:
             if message.random is not None:
                 set_random_state(message.random)
+            self._take(message.objects)
             taken = Taken((*message.operands, message.keywords), self.found, self.stands_for)
             *operands, keywords = taken.things
             try:
@@ -78,7 +82,8 @@ class Objects:
             except _NotThere:
                 return Missing("")
             state = None if message.random is None else random_state()
-            return Done(value, taken.changed(), self.printed(), state)
+            held = self.mirrors.held(value)
+            return Done(value if held is None else held, taken.changed(), self.printed(), state)
         except BaseException as error:
             changed = None if taken is None else taken.changed()
             return self._threw(error, changed, None if message.random is None else random_state())
@@ -86,7 +91,13 @@ class Objects:
     def encoded(self, message: tuple[Any, ...], tree: Callable[[tuple[Any, ...]], Any]) -> bytes:
         """A reply's payload, in which objects are named by their handles."""
         try:
-            return wire.encode(tree(message), self.stands_for, has_members, layout=True)
+            payload = wire.encode(tree(message), self.stands_for, self.stays, layout=True)
+            if self.given and "objects" in message._fields:  # type: ignore[attr-defined]
+                states = self.mirrors.states(self.stands_for)
+                if states:
+                    message = message._replace(objects=states)  # type: ignore[attr-defined]
+                    payload = wire.encode(tree(message), self.stands_for, self.stays, layout=True)
+            return payload
         except (wire.WireError, RecursionError) as error:
             return wire.encode(tree(TooLarge(str(error)[:200])))
         except Exception as error:
@@ -105,7 +116,16 @@ class Objects:
         else:
             kind, name = "object", type(thing).__name__
         of = thing if isinstance(thing, type) else type(thing)
-        return Opaque(name[:100], (str(self._handle(thing)), kind, str(self._class_number(of))))
+        traits = str(self._handle(thing)), kind, str(self._class_number(of))
+        if self.given and (number := self.mirrors.number(thing)):
+            return Opaque(name[:100], (*traits, str(number), self._given_name(of)))
+        if self.given and (member := self.mirrors.member(thing)):
+            return Opaque(name[:100], (*traits, *map(str, member.path)))
+        return Opaque(name[:100], traits)
+
+    def stays(self, thing: object) -> bool:
+        """Whether a list, a tuple or a dictionary of a class of one's own is an object that cannot cross."""
+        return has_members(thing) or bool(self.given and self.mirrors.name(type(thing)))
 
     def found(self, reference: Any) -> Any:
         """The object that a reference from outside stands for."""
@@ -117,12 +137,41 @@ class Objects:
                 return getattr(library, name) if name else library
             case Ref(0, ("path", str(text))):
                 return pathlib.Path(text)
+            case Ref(0, ("outside", int(number), str(name), str(can), str(base))):
+                return self._outside(number, name, can, base)
+            case Ref(0, ("mirrored", int(number))):
+                return self.mirrors.found(number, self.found, self.stands_for, _may)
+            case Ref(0, ("given class", str(name))) if name in self.given:
+                return self.given[name]
+            case Ref(0, ("given member", str(name), member)) if name in self.given:
+                members: Any = self.given[name]
+                return members[member] if isinstance(member, str) else members(member)
             case Ref(handle, path) if handle in self.kept:
                 thing = self.kept[handle]
                 for key in path:
                     thing = thing[key]
                 return thing
         raise ValueError("an object that is not kept any more")
+
+    # Objects of classes that locked cells define
+
+    def _take(self, objects: Any) -> None:
+        """Take over what a message brings of these classes and their objects."""
+        match objects:
+            case [names, list(states)]:
+                for name in names or ():
+                    kind = module_class(name, self.names)
+                    # A student may have deleted it: objects of it are something all the same.
+                    self.given[name] = type(name, (), {}) if kind is None else kind
+                changed = self.mirrors.take(states)
+                self.mirrors.change(changed, self.found, self.stands_for, _may)
+
+    def _given_class(self, name: str) -> type | None:
+        return self.given.get(name)
+
+    def _given_name(self, kind: type) -> str:
+        name = kind.__qualname__ if kind.__module__ == "__main__" else f"{kind.__module__}.{kind.__qualname__}"
+        return name if self.given.get(name) is kind else ""
 
     # What is done
 
@@ -230,28 +279,44 @@ class Objects:
 
     # Objects of the test's
 
-    def _outside(self, number: int, name: str, can: str) -> Any:
-        kind = self.outside_kinds.get((name, can))
+    def _outside(self, number: int, name: str, can: str, base: str = "") -> Any:
+        kind = self.outside_kinds.get((name, can, base))
         if kind is None:
-            kind = self.outside_kinds[name, can] = _outside_kind(name, can.split())
+            kind = _outside_kind(name, can.split(), self._base_of_outside(base))
+            self.outside_kinds[name, can, base] = kind
         made: Any = object.__new__(kind)
         object.__setattr__(made, "_number", number)
         object.__setattr__(made, "_ask", self._asked)
         return made
 
+    def _base_of_outside(self, base: str) -> type | None:
+        """The class here of which an object of the test's is: a locked cell's, or a library's."""
+        if base in self.given:
+            return self.given[base]
+        module, _, name = base.partition(":")
+        try:
+            found = getattr(importlib.import_module(module), name) if name else None
+        except (ImportError, AttributeError):
+            return None
+        return found if isinstance(found, type) else None
+
     def _asked(self, number: int, operation: str, *operands: Any, **keywords: Any) -> Any:
         """Have something done with an object of the test's."""
-        sent = Sent(*operands, keywords)
+        sent = Sent(*operands, keywords, held=self.mirrors.held)
         *trees, named = sent.trees
         match self.ask(AskOutside(number, operation, tuple(trees), named)):
-            case AnsweredOutside(value, changed):
+            case AnsweredOutside(value, changed, objects):
+                self._take(objects)
                 taken = Taken((value,), self.found, self.stands_for)
                 sent.change(changed, self.found)
                 return taken.things[0]
-            case ThrewOutside(kind, text, which):
+            case ThrewOutside(kind, text, which, objects, value):
+                self._take(objects)
                 of = getattr(builtins, kind, None)
                 is_one = isinstance(of, type) and issubclass(of, BaseException)
+                known = None if value is None else self.found(value)
                 error = of(text) if is_one else RuntimeError(text)  # type: ignore[misc]
+                error = known if isinstance(known, BaseException) else error
                 self.thrown[which] = error
                 raise error
         raise RuntimeError("this cannot be asked now")
@@ -321,8 +386,16 @@ def _asking(operation: str) -> Callable[..., Any]:
     return method
 
 
-def _outside_kind(name: str, can: list[str]) -> type:
+def _may(_thing: Any, _name: str) -> bool:
+    """Whether an object may have an attribute: in this process, whatever it likes."""
+    return True
+
+
+def _outside_kind(name: str, can: list[str], of: type | None = None) -> type:
     members: dict[str, Any] = {DUNDER[each]: _asking(each) for each in can if each in DUNDER}
+    if of is not None:
+        # By that ``isinstance`` goes: whose object it is decides what it does, and not of which class it is here.
+        members["__class__"] = property(lambda _: of)
     members["__repr__"] = _asking("repr")
     if any(each in COMPARISONS for each in can) and "hash" not in can:
         members["__hash__"] = None

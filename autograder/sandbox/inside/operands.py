@@ -64,8 +64,10 @@ def same(number: int) -> Ref:
 class Sent:
     """Operands that are about to cross: their tree, and the containers in it in the order in which they stand."""
 
-    def __init__(self, *operands: Any) -> None:
+    def __init__(self, *operands: Any, held: Refer = lambda _: None) -> None:
+        """Take them apart; ``held`` gives what stands for a container that ``mirrors`` looks after, else None."""
         self.containers: list[Any] = []
+        self._held = held
         self._places: dict[int, int] = {}
         self.trees = tuple(map(self._tree, operands))
 
@@ -79,6 +81,8 @@ class Sent:
             return thing
         if id(thing) in self._places:
             return same(self._places[id(thing)])
+        if (stands := self._held(thing)) is not None:
+            return stands
         if not _crosses(thing):
             return thing
         self._places[id(thing)] = len(self.containers)
@@ -192,6 +196,17 @@ def _shallow(container: Any, named: Callable[[Any], Any]) -> Any:
     if type(container) is dict:
         return {key: named(value) for key, value in container.items()}
     return container
+
+
+def put(container: Any, now: Any) -> bool:
+    """Give a container of data what another of its kind has; whether it is one, and could be given that."""
+    if not _can_change(type(container)):
+        return False
+    try:
+        _put(container, now, lambda tree: tree)
+    except ValueError:
+        return False
+    return True
 
 
 def _put(container: Any, now: Any, found: Callable[[Any], Any]) -> None:

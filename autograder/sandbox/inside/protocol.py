@@ -156,13 +156,16 @@ class Operate(NamedTuple):
     ``operation`` is one of ``operations.OPERATIONS`` or of ``objects.OF_NAMES``. Among the operands, a ``Ref`` to a
     handle names an object here, one to handle 0 an object of the test's (``("outside", number)``) or a container that
     has come before (``("same", number)``). ``random`` is the state of ``random`` and ``numpy.random``, where that is
-    shared. The reply is ``Done``, ``Threw`` or ``TooLarge``; before it may come ``AskOutside``.
+    shared. ``objects`` are the names of the classes that locked cells define, where they have not been told yet, else
+    None, and those states of ``mirrors`` that have changed; in replies it is these states alone, or None.
+    The reply is ``Done``, ``Threw`` or ``TooLarge``; before it may come ``AskOutside``.
     """
 
     operation: str
     operands: tuple[Any, ...]
     keywords: dict[Any, Any]
     random: Any
+    objects: Any = None
 
 
 # A row's fork to the grader
@@ -179,6 +182,7 @@ class Done(NamedTuple):
     changed: Any
     printed: list[Any]
     random: Any
+    objects: Any = None
 
 
 class Threw(NamedTuple):
@@ -202,6 +206,7 @@ class Threw(NamedTuple):
     changed: Any
     printed: list[Any]
     random: Any
+    objects: Any = None
 
 
 class Result(NamedTuple):
@@ -274,6 +279,7 @@ class AskOutside(NamedTuple):
     operation: str
     operands: tuple[Any, ...]
     keywords: dict[Any, Any]
+    objects: Any = None
 
 
 class AnsweredOutside(NamedTuple):
@@ -281,14 +287,20 @@ class AnsweredOutside(NamedTuple):
 
     value: Any
     changed: Any
+    objects: Any = None
 
 
 class ThrewOutside(NamedTuple):
-    """The grader to a row's fork: it raised an exception of a builtin type; ``number`` names it."""
+    """The grader to a row's fork: it raised an exception of a builtin type; ``number`` names it.
+
+    ``value`` is a ``Ref`` to it where it is one that is there as well, as in ``Operate``, else None.
+    """
 
     type: str
     text: str
     number: int
+    objects: Any = None
+    value: Any = None
 
 
 class Answered(NamedTuple):
@@ -326,12 +338,12 @@ _WORDS: dict[str, tuple[Any, tuple[type, ...]]] = {
     "show arguments": (ShowArguments, (int,)),
     "show printed": (ShowPrinted, ()),
     "replace": (Replace, (list,)),
-    "operate": (Operate, (str, tuple, dict, object)),
-    "done": (Done, (object, object, list, object)),
-    "threw": (Threw, (str, str, str, int, str, object, object, list, int, object, list, object)),
-    "ask outside": (AskOutside, (int, str, tuple, dict)),
-    "answer outside": (AnsweredOutside, (object, object)),
-    "threw outside": (ThrewOutside, (str, str, int)),
+    "operate": (Operate, (str, tuple, dict, object, object)),
+    "done": (Done, (object, object, list, object, object)),
+    "threw": (Threw, (str, str, str, int, str, object, object, list, int, object, list, object, object)),
+    "ask outside": (AskOutside, (int, str, tuple, dict, object)),
+    "answer outside": (AnsweredOutside, (object, object, object)),
+    "threw outside": (ThrewOutside, (str, str, int, object, object)),
     "result": (Result, (int, object)),
     "missing": (Missing, (str,)),
     "raised": (Raised, (str, str, str, int, str)),
