@@ -74,6 +74,7 @@ class StudentLink:
         self.before: Callable[[], None] = lambda: None
         self.givens: Callable[[str], type | None] = lambda _: None
         self.texts: Texts | None = None
+        self.runs_texts = False
         self.operations = 0
         self.thrown: dict[int, protocol.Threw] = {}
         self.stopped: Cause | None = None
@@ -250,14 +251,14 @@ class StudentLink:
             return self._refer(thing, used)
 
         try:
-            payload = wire.encode(protocol.tree(message), refer, self._is_mirrored, layout=True)
+            payload = wire.encode(protocol.tree(message), refer, self.is_mirrored, layout=True)
             names = self.names_given()
             states = self.mirrors.states(refer) if names else []
             if states or (names and self._tells_given):
                 objects = [names if self._tells_given else None, states]
                 self._tells_given = False
                 message = message._replace(objects=objects)  # type: ignore[attr-defined]
-                payload = wire.encode(protocol.tree(message), refer, self._is_mirrored, layout=True)
+                payload = wire.encode(protocol.tree(message), refer, self.is_mirrored, layout=True)
             return payload
         except RecursionError:
             raise wire.WireError("nested too deeply") from None
@@ -301,7 +302,8 @@ class StudentLink:
         name = kind.__qualname__ if kind.__module__ == "__main__" else ""
         return name if name and self.givens(name) is kind else ""
 
-    def _is_mirrored(self, thing: object) -> bool:
+    def is_mirrored(self, thing: object) -> bool:
+        """Whether something is of a locked cell's class, and there on both sides."""
         return bool(self.mirrors.name(type(thing)))
 
     def _take(self, objects: Any, label: str) -> None:

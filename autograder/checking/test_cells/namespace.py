@@ -60,7 +60,8 @@ class Names(dict[str, Any]):
         if name in self.asked:
             return self._imported_there(name)
         known = self._fetched.get(name)
-        if known is not None and (known[0] == self.link.operations or is_remote(known[1])):
+        stays = known is not None and not known[2] and not self.link.is_mirrored(known[1])
+        if known is not None and (stays or known[0] == self.link.operations):
             return known[1]
         try:
             value = self.link.operate(name, "name", name)

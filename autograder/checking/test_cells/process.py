@@ -215,6 +215,7 @@ def _run(
     link.texts = Texts(job["sources"].values(), of_the_test)
     guard_libraries(link, link.texts)
     if executes(of_the_test):
+        link.runs_texts = True
         guard(link, link.texts)
     for piece in job["before"]:
         _given(names, piece)
@@ -408,7 +409,7 @@ def _failure(
     line = lines[-1] if lines else 0
     if isinstance(error, NameError) and not is_remote(error) and error.name in names.absent:
         # Where a test runs what a student has written, that may bind any name.
-        if error.name in names.students | names.shared | names.asked.keys() or link.texts is not None:
+        if error.name in names.students | names.shared | names.asked.keys() or link.runs_texts:
             return ["missing", error.name, {}]
         if error.name in job["binds"]:
             return ["said", "This needs an earlier part of the test, which fails with what your code gives.", {}]
