@@ -46,22 +46,33 @@ _UNPICKLED = frozenset(
 def guard_libraries(link: Link, texts: Texts) -> None:
     """Have a library run no text of the student's that is more than a formula, and unpickle data alone.
 
-    It holds for the rest of this process, which is a fork for one run of a test cell.
+    It holds for the rest of this process, or until it is said for another run of a test cell.
 
     Args:
         link: Told of what fails.
         texts: The texts that the student's process has given.
     """
+    is_first = not _guarded
+    _guarded[:] = [(link, texts)]
+    if is_first:
+        # It cannot be taken back, so it is added once.
+        sys.addaudithook(_told)
 
-    def told(event: str, of: tuple[Any, ...]) -> None:
-        if event == "compile" and _is_a_librarys() and any(map(texts.gives, powers(of[0]))):
-            raise link.failed(Cause("said", text=_RUN_ELSEWHERE, says_all=True))
-        if event == "pickle.find_class":
-            name = ".".join(map(str, of[:2]))
-            if name not in _UNPICKLED and (texts.packed or texts.names(str(of[1]))):
-                raise link.failed(Cause("said", text=_UNPICKLES, says_all=True))
 
-    sys.addaudithook(told)
+_guarded: list[tuple[Link, Texts]] = []
+"""For which run of a test cell it is told."""
+
+
+def _told(event: str, of: tuple[Any, ...]) -> None:
+    if event not in ("compile", "pickle.find_class"):
+        return
+    link, texts = _guarded[0]
+    if event == "compile" and _is_a_librarys() and any(map(texts.gives, powers(of[0]))):
+        raise link.failed(Cause("said", text=_RUN_ELSEWHERE, says_all=True))
+    if event == "pickle.find_class":
+        name = ".".join(map(str, of[:2]))
+        if name not in _UNPICKLED and (texts.packed or texts.names(str(of[1]))):
+            raise link.failed(Cause("said", text=_UNPICKLES, says_all=True))
 
 
 def _is_a_librarys() -> bool:
