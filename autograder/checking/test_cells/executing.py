@@ -42,7 +42,7 @@ class Texts:
         self._authors = {name for text in of_the_test for name in re.findall(r"\w+", text)}
         self._known: set[str] = set()
         self._squeezed: dict[str, str] = {}
-        self._own = {text.strip() for source in of_the_test for text in _texts_in(source)}
+        self._own = {text.strip() for source in of_the_test for text in texts_in(source)}
         self.note(list(sources))
 
     def note(self, tree: Any) -> None:
@@ -108,7 +108,8 @@ def _squeezed(text: str) -> str:
     return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", text).casefold())
 
 
-def _texts_in(source: str) -> list[str]:
+def texts_in(source: str) -> list[str]:
+    """The texts that stand in a cell's code."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):

@@ -313,6 +313,7 @@ class StudentLink:
         """
         if objects is None:
             return
+        self._refuse_more()
         try:
             changed = self.mirrors.take(objects)
             if changed and not self.has_object("change", position()):
