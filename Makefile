@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile
 COMPILE := $(BIN)/python -m compileall -qq -j 0 -x 'site-packages/.*/tests?/'
 
-.PHONY: demo test containers tests thorough lint fuzz docs install clean
+.PHONY: demo test containers thorough lint fuzz docs install clean
 
 demo: $(VENV)/installed
 	$(BIN)/autograder demo demo
@@ -26,10 +26,6 @@ test: $(VENV)/installed-dev
 # The image, and Gradescope's container, built and run: as root, with podman, crun and mmdebstrap.
 containers: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m "container and not thorough" tests/test_container.py
-
-# Both, as CI runs them: while an image is built or a container starts, other tests have the processors.
-tests: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m "not thorough" --numprocesses auto --dist loadscope --no-loadscope-reorder
 
 # The tests that take many minutes: see CONTRIBUTING.md.
 thorough: $(VENV)/installed-dev

@@ -31,13 +31,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> InGroups | N
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the groups that have a long test, so that no core is at work on one alone in the end.
-
-    The containers are the first of them: they wait for a network, and others have their time.
-    """
-    for marker in ("long", "container"):
-        first = {group_of(item.nodeid) for item in items if item.get_closest_marker(marker) is not None}
-        items.sort(key=lambda item: group_of(item.nodeid) not in first)
+    """Begin with the groups that have a long test, so that no core is at work on one alone in the end."""
+    first = {group_of(item.nodeid) for item in items if item.get_closest_marker("long") is not None}
+    items.sort(key=lambda item: group_of(item.nodeid) not in first)
 
 
 @pytest.fixture
