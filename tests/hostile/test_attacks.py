@@ -151,8 +151,9 @@ PROGRAM = Path(sys.executable).with_name("autograder")
 
 
 def environment_with(scratch: Path) -> dict[str, str]:
-    """A folder for temporary files, and the program on the path."""
-    return os.environ | {"TMPDIR": str(scratch), "PATH": f"{PROGRAM.parent}{os.pathsep}{os.environ['PATH']}"}
+    """A folder for temporary files, and the program on the path; nothing compiled is left in the course."""
+    path = f"{PROGRAM.parent}{os.pathsep}{os.environ['PATH']}"
+    return os.environ | {"TMPDIR": str(scratch), "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def program(root: Path, scratch: Path, *words: str) -> str:
