@@ -131,7 +131,9 @@ class Grader:
             CheckError: The assignment's checks cannot be used.
         """
         self.start(assignment)
-        self._suite(assignment, assignment_digest(assignment))
+        suite = self._suite(assignment, assignment_digest(assignment))
+        if suite is not None:
+            suite.start()
         self._ready(assignment)
 
     def probe(self, assignment: Assignment) -> None:

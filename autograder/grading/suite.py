@@ -78,6 +78,15 @@ class Suite:
         """The ``grade_id`` of each test cell that is one of the checks."""
         return frozenset(check.test.grade_id for check in self.checks if check.test is not None)
 
+    def start(self) -> None:
+        """Start what runs test cells, where there are any, so that the first submission need not wait for it.
+
+        Raises:
+            CheckError: It cannot be started.
+        """
+        if self.test_ids:
+            self.cells.start()
+
     def rows(self) -> dict[str, tuple[Check, ...]]:
         """The checks by row, in the assignment's order."""
         return {
