@@ -13,6 +13,9 @@ from autograder.operations import cores
 from tests.cores import InGroups, group_of
 from tests.courses import make_course
 
+# Each process that imports NumPy would start threads on all processors first, as the command has none do.
+os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+
 # No test depends on how fast a machine is.
 settings.register_profile("any machine", settings.default, deadline=None, max_examples=60)
 settings.load_profile("any machine")
