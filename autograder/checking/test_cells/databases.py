@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 import _sqlite3
-import sqlite3
-from collections.abc import Iterable
+import functools
+from collections.abc import Sequence
 from typing import Any
+
+from autograder.checking.test_cells.executing import texts_in
 
 _NO_FILE = ("", ":memory:")
 
 
-def guard_databases(of_the_author: Iterable[str]) -> None:
+def guard_databases(of_the_author: Sequence[str]) -> None:
     """Have SQLite, for the rest of this process, open no other file by ``ATTACH`` or ``VACUUM INTO``.
 
+    It has to be said before anything imports ``sqlite3``, which takes what connects from ``_sqlite3``.
+
     Args:
-        of_the_author: The texts in the author's cells. A file that one of them names may be attached.
+        of_the_author: The author's cells. A file that a text in one of them names may be attached.
     """
-    texts = frozenset(of_the_author)
     connect = _sqlite3.connect
 
+    @functools.cache
+    def texts() -> frozenset[str]:
+        return frozenset(text for source in of_the_author for text in texts_in(source))
+
     def is_named(name: str | None) -> bool:
-        if name in _NO_FILE or name in texts:
+        if name in _NO_FILE or name in texts():
             return True
-        return any(f"{mark}{name}{mark}" in text for mark in ("'", '"') for text in texts)
+        return any(f"{mark}{name}{mark}" in text for mark in ("'", '"') for text in texts())
 
     def authorize(action: int, name: str | None, *_: Any) -> int:
-        allowed = action != sqlite3.SQLITE_ATTACH or is_named(name)
-        return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
+        allowed = action != _sqlite3.SQLITE_ATTACH or is_named(name)
+        return _sqlite3.SQLITE_OK if allowed else _sqlite3.SQLITE_DENY
 
-    def connected(*arguments: Any, **named_arguments: Any) -> Any:
-        connection = connect(*arguments, **named_arguments)
+    def connected(*arguments: Any, **named: Any) -> Any:
+        connection = connect(*arguments, **named)
         connection.set_authorizer(authorize)
         return connection
 
-    for module in (_sqlite3, sqlite3, sqlite3.dbapi2):
-        vars(module)["connect"] = connected
+    vars(_sqlite3)["connect"] = connected

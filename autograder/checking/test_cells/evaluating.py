@@ -32,11 +32,10 @@ _UNPICKLED = frozenset(
         *("collections.defaultdict", "decimal.Decimal", "fractions.Fraction", "uuid.UUID", "_codecs.encode"),
         *("datetime.date", "datetime.datetime", "datetime.time", "datetime.timedelta", "datetime.timezone"),
         *("numpy.ndarray", "numpy.dtype"),
-        *(f"numpy.{core}.{each}" for core in ("core", "_core") for each in ("multiarray._reconstruct",)),
         *(
             f"numpy.{core}.{each}"
             for core in ("core", "_core")
-            for each in ("multiarray.scalar", "numeric._frombuffer")
+            for each in ("multiarray._reconstruct", "multiarray.scalar", "numeric._frombuffer")
         ),
     }
 )

@@ -25,8 +25,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from autograder.base import Stopped, cause_tree
+from autograder.checking.test_cells.databases import guard_databases
 from autograder.checking.test_cells.evaluating import guard_libraries
-from autograder.checking.test_cells.executing import Texts, executes, guard, texts_in
+from autograder.checking.test_cells.executing import Texts, executes, guard
 from autograder.checking.test_cells.jupyter import of_jupyter
 from autograder.checking.test_cells.link import NO_ROOM, StudentLink, signature_of
 from autograder.checking.test_cells.namespace import Names
@@ -62,12 +63,7 @@ def main(descriptor: int, settings_descriptor: int) -> None:
     os.chdir(settings["folder"])
     names = Names(settings["students"], settings["shared"])
     names.update(of_jupyter())
-    authors = [source for _, source, *_ in (*settings["given"], *settings["tests"])]
-    if any("sql" in source.lower() for source in authors):
-        # Not for all: it takes a while to import.
-        from autograder.checking.test_cells.databases import guard_databases
-
-        guard_databases(text for source in authors for text in texts_in(source))
+    guard_databases([source for _, source, *_ in (*settings["given"], *settings["tests"])])
     failed = [problem for piece in settings["given"] if (problem := _given(names, piece))]
     for number, source in settings["tests"]:
         # Each fork has them from here: to compile a test takes longer than to run most of them.
@@ -129,9 +125,9 @@ def _leaves_nothing(names: Names, job: dict[str, Any]) -> bool:
     needs_more = job["before"] or job["partial"] or job["records"] or job["keeps"] or job["shares_random"]
     if needs_more or job["sources"]:
         return False
-    known = dict(dict.items(names))
     if (job["number"], job["source"]) not in names.traceless:
         with contextlib.suppress(Exception):
+            known = dict(dict.items(names))
             tree, _, _ = _test(job["number"], job["source"])
             names.traceless[job["number"], job["source"]] = leaves_nothing(tree, known, names.students, names.shared)
     return names.traceless.get((job["number"], job["source"]), False)
