@@ -166,18 +166,22 @@ def test_no_library_runs_outside_what_a_student_has_written(library: str, grader
     assert not place.exists()
 
 
-SQL = """import sqlite3
-connection = sqlite3.connect(":memory:")
+SQL = """{imported}
+connection = db.connect(":memory:")
 connection.executescript("CREATE TABLE t (x); INSERT INTO t VALUES (3); ATTACH 'own.db' AS own; DETACH own")
 connection.executescript(text())
 assert connection.execute("SELECT x FROM t").fetchall() == [(4,)]"""
 
 
+@pytest.mark.parametrize("imported", ["import sqlite3 as db", "db = __import__('s' 'qlite3')"])
 @pytest.mark.parametrize("attack", ["ATTACH 'PLACE' AS o; CREATE TABLE o.t (x);", "VACUUM INTO 'PLACE';"])
-def test_sql_that_a_student_has_written_reaches_no_other_file(attack: str, grader: Grader, tmp_path: Path):
+def test_sql_that_a_student_has_written_reaches_no_other_file(
+    attack: str, imported: str, grader: Grader, tmp_path: Path
+):
     place, right = tmp_path / "outside", "UPDATE t SET x = 4"
     solution = f"def text():\n    ### BEGIN SOLUTION\n    return {right!r}\n    ### END SOLUTION"
-    master = notebook(cell(solution, "text", role="solution"), cell(SQL, "test_text", role="test", points=1))
+    test = SQL.format(imported=imported)
+    master = notebook(cell(solution, "text", role="solution"), cell(test, "test_text", role="test", points=1))
     assignment = released(tmp_path / "course", grader, master)
     assert scores(graded(grader, assignment, tmp_path, {})) == {"text": 1}
     hostile = f"def text(): return {attack.replace('PLACE', str(place)) + right!r}"
